@@ -1,0 +1,183 @@
+"""How a run ends: a sum type that says what is known, never more.
+
+``outcome`` is the one table that says what an exit counts as. ``Lost`` is not
+``Exited(code=0)``: an end that nobody saw is never read as success.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeAlias, assert_never
+
+import attrs
+from attrs.validators import ge, le
+
+from orchestrator.core.errors import (
+    EnvVarsFailed,
+    NoCapacity,
+    QuotaExceeded,
+    RateLimited,
+    SecretMissing,
+    Unauthorized,
+)
+
+__all__ = (
+    "Exit",
+    "Exited",
+    "Lost",
+    "Obstacle",
+    "OutOfMemory",
+    "Outcome",
+    "RolledOut",
+    "Signaled",
+    "Slept",
+    "StartFailed",
+    "Stopped",
+    "Unhealthy",
+    "exit_text",
+    "outcome",
+)
+
+
+@attrs.frozen(kw_only=True)
+class Exited:
+    """The process returned a code."""
+
+    code: int = attrs.field(validator=[ge(0), le(255)])
+
+
+@attrs.frozen(kw_only=True)
+class Signaled:
+    """The process was killed by a signal that we did not send."""
+
+    signal: int = attrs.field(validator=[ge(1), le(64)])
+
+
+@attrs.frozen
+class OutOfMemory:
+    """The platform says that the process used more memory than it may."""
+
+
+@attrs.frozen(kw_only=True)
+class StartFailed:
+    """No process was seen to end: spawn refused, image missing, not ready in time."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Unhealthy:
+    """We ended the run because a liveness check failed."""
+
+    check: str
+
+
+@attrs.frozen
+class RolledOut:
+    """The platform or our rollout replaced the run."""
+
+
+@attrs.frozen
+class Slept:
+    """The platform stopped the run because it was idle."""
+
+
+@attrs.frozen
+class Stopped:
+    """We stopped the run on request."""
+
+
+@attrs.frozen
+class Lost:
+    """The run is gone, and nobody knows why."""
+
+
+Obstacle: TypeAlias = (
+    NoCapacity
+    | RateLimited
+    | QuotaExceeded
+    | Unauthorized
+    | SecretMissing
+    | EnvVarsFailed
+)
+"""What kept a run from beginning without being the container's fault."""
+
+Exit: TypeAlias = (
+    Exited
+    | Signaled
+    | OutOfMemory
+    | StartFailed
+    | Unhealthy
+    | RolledOut
+    | Slept
+    | Stopped
+    | Lost
+    | Obstacle
+)
+
+
+class Outcome(StrEnum):
+    """What an exit counts as."""
+
+    CLEAN = "clean"
+    FAILURE = "failure"
+    NEITHER = "neither"
+
+
+def outcome(exit_: Exit) -> Outcome:
+    """Say what an exit counts as.
+
+    >>> outcome(Exited(code=0)), outcome(Exited(code=7)), outcome(Stopped())
+    (<Outcome.CLEAN: 'clean'>, <Outcome.FAILURE: 'failure'>, <Outcome.NEITHER: 'neither'>)
+
+    """
+    match exit_:
+        case Exited(code=0):
+            return Outcome.CLEAN
+        case (
+            Exited() | Signaled() | OutOfMemory() | StartFailed() | Unhealthy() | Lost()
+        ):
+            return Outcome.FAILURE
+        case RolledOut() | Slept() | Stopped():
+            return Outcome.NEITHER
+        case (
+            NoCapacity()
+            | RateLimited()
+            | QuotaExceeded()
+            | Unauthorized()
+            | SecretMissing()
+            | EnvVarsFailed()
+        ):
+            return Outcome.NEITHER
+        case _:
+            assert_never(exit_)
+
+
+def exit_text(exit_: Exit) -> str:  # noqa: PLR0911 - one answer a case
+    """Write an exit for people.
+
+    >>> exit_text(Exited(code=7)), exit_text(Signaled(signal=9)), exit_text(Lost())
+    ('exit 7', 'signal 9', 'lost')
+
+    """
+    match exit_:
+        case Exited(code=code):
+            return f"exit {code}"
+        case Signaled(signal=signal):
+            return f"signal {signal}"
+        case OutOfMemory():
+            return "out of memory"
+        case StartFailed(reason=reason):
+            return f"start failed: {reason}"
+        case Unhealthy(check=check):
+            return f"unhealthy: {check}"
+        case RolledOut():
+            return "rolled out"
+        case Slept():
+            return "slept"
+        case Stopped():
+            return "stopped"
+        case Lost():
+            return "lost"
+        case _:
+            return exit_.message

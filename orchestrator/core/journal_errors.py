@@ -1,0 +1,127 @@
+"""Why the journal cannot be used, as values. Import them from ``core.errors``."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeAlias
+
+import attrs
+
+__all__ = (
+    "JournalConflict",
+    "JournalCorrupt",
+    "JournalError",
+    "JournalLocked",
+    "JournalTooNew",
+    "JournalUnavailable",
+    "NotReplayable",
+)
+
+
+@attrs.frozen(kw_only=True)
+class JournalCorrupt:
+    """The journal is damaged; ``seq`` is the first row in doubt, where it is known."""
+
+    code: ClassVar[str] = "journal_corrupt"
+    seq: int | None = None
+    place: str
+    expected: str
+    found: str
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        row = "" if self.seq is None else f" at row {self.seq}"
+        return (
+            f"journal damaged{row} ({self.place}): expected {self.expected},"
+            f" found {self.found}"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class JournalUnavailable:
+    """The journal cannot be written or read now (disk full, permission, closed)."""
+
+    code: ClassVar[str] = "journal_unavailable"
+    cause: str
+    retryable: bool = True
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return f"journal unavailable: {self.cause}"
+
+
+@attrs.frozen(kw_only=True)
+class JournalLocked:
+    """Another operator writes to this journal."""
+
+    code: ClassVar[str] = "journal_locked"
+    holder: str
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return f"another operator holds this journal ({self.holder})"
+
+
+@attrs.frozen(kw_only=True)
+class JournalTooNew:
+    """The journal was written by a newer release than this one."""
+
+    code: ClassVar[str] = "journal_too_new"
+    found: int
+    known: int
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return (
+            f"the journal has schema {self.found}, this release knows up to"
+            f" {self.known}: use a newer release"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class JournalConflict:
+    """Somebody appended since the caller looked at the head."""
+
+    code: ClassVar[str] = "journal_conflict"
+    expected_seq: int
+    found_seq: int
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return (
+            f"expected the journal to end at {self.expected_seq}, not {self.found_seq}"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class NotReplayable:
+    """Replaying a row gives another result than the one recorded."""
+
+    code: ClassVar[str] = "not_replayable"
+    seq: int
+    what: str
+    recorded: str
+    recomputed: str
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return (
+            f"replay diverges at row {self.seq} in {self.what}: recorded"
+            f" {self.recorded}, recomputed {self.recomputed}"
+        )
+
+
+JournalError: TypeAlias = (
+    JournalCorrupt
+    | JournalUnavailable
+    | JournalLocked
+    | JournalTooNew
+    | JournalConflict
+    | NotReplayable
+)
+"""Why the journal cannot be used."""

@@ -1,0 +1,238 @@
+"""What should run: one container, and the fleet.
+
+A ``ContainerSpec`` is complete and self-contained; what a fleet file says once for
+many (replicas, defaults) is already spelt out. Its fingerprint names its content, so
+that a container found at the platform can be compared with what is asked for
+although the journal that started it is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+import attrs
+from attrs.validators import ge, gt, in_, instance_of, le, optional
+from returns.result import Success
+
+from orchestrator.core.moments import DURATION_MAX, Millis
+from orchestrator.core.names import is_env_key, is_name, is_port_name
+from orchestrator.core.policies import RestartPolicy
+from orchestrator.core.table import Table
+from orchestrator.core.templates import parse_template
+
+__all__ = (
+    "STOP_SIGNALS",
+    "ContainerSpec",
+    "FleetSettings",
+    "FleetSpec",
+    "Json",
+    "Origin",
+    "Prune",
+    "fingerprint",
+    "named",
+    "salt_of",
+)
+
+Json: TypeAlias = "None | bool | int | float | str | tuple[Json, ...] | Table[str, Json]"
+"""A frozen JSON value: arrays are tuples, objects are tables."""
+
+STOP_SIGNALS: Final = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
+"""Signals that may ask a container to stop, without the ``SIG``."""
+
+_Validator: TypeAlias = "Callable[[Any, attrs.Attribute[Any], Any], None]"
+
+
+class Origin(StrEnum):
+    """Who asked for a container to exist."""
+
+    MIN_REPLICA_SET = "min_replica_set"
+    AD_HOC = "ad_hoc"
+
+
+class Prune(StrEnum):
+    """What becomes of a container whose spec has left the fleet file."""
+
+    STOP = "stop"
+    KEEP = "keep"
+    FORGET = "forget"
+
+
+def _holds(test: Callable[[Any], bool], what: str) -> _Validator:
+    def validate(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not test(value):
+            msg = f"{attribute.name}: expected {what}, found {value!r}"
+            raise ValueError(msg)
+
+    return validate
+
+
+def _parses(text: object) -> bool:
+    return isinstance(text, str) and isinstance(parse_template(text), Success)
+
+
+def _is_command(value: object) -> bool:
+    return isinstance(value, tuple) and all(_parses(word) for word in value)
+
+
+def _is_port_table(value: object) -> bool:
+    return isinstance(value, Table) and all(
+        is_port_name(name) and type(port) is int and 0 < port < 65_536  # noqa: PLR2004
+        for name, port in value.items()
+    )
+
+
+def _is_env_table(value: object) -> bool:
+    return isinstance(value, Table) and all(
+        is_env_key(key) and _parses(text) for key, text in value.items()
+    )
+
+
+_duration = [instance_of(int), ge(0), le(DURATION_MAX)]
+_positive = [instance_of(int), gt(0), le(DURATION_MAX)]
+_name = _holds(is_name, "a name of a-z, 0-9, '.', '_' and '-'")
+
+
+@attrs.frozen(kw_only=True)
+class ContainerSpec:
+    """One container: what runs, with which environment, and how it is looked after.
+
+    ``service`` and ``replica`` say which entry of the fleet file it came from;
+    a container of its own is replica 0 of the service of its name. ``env`` values
+    and words of ``command`` are templates (``core.templates``).
+    """
+
+    name: str = attrs.field(validator=_name)
+    service: str = attrs.field(
+        default=attrs.Factory(lambda spec: spec.name, takes_self=True), validator=_name
+    )
+    replica: int = attrs.field(default=0, validator=[instance_of(int), ge(0)])
+    image: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
+    command: tuple[str, ...] = attrs.field(
+        default=(), validator=_holds(_is_command, "words with known placeholders")
+    )
+    working_dir: str | None = attrs.field(
+        default=None, validator=optional(instance_of(str))
+    )
+    ports: Table[str, int] = attrs.field(
+        default=Table(), validator=_holds(_is_port_table, "names with ports 1 to 65535")
+    )
+    config: Table[str, Json] = attrs.field(
+        default=Table(), validator=instance_of(Table)
+    )
+    env: Table[str, str] = attrs.field(
+        default=Table(), validator=_holds(_is_env_table, "keys with known placeholders")
+    )
+    restart: RestartPolicy = attrs.field(
+        default=RestartPolicy(), validator=instance_of(RestartPolicy)
+    )
+    stop_signal: str = attrs.field(default="TERM", validator=in_(STOP_SIGNALS))
+    stop_grace_ms: Millis = attrs.field(default=10_000, validator=_duration)
+    start_timeout_ms: Millis = attrs.field(default=60_000, validator=_positive)
+    sleep_after_ms: Millis | None = attrs.field(
+        default=None, validator=optional(_positive)
+    )
+    keep_alive: bool = attrs.field(default=True, validator=instance_of(bool))
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a spec that names nothing to run."""
+        if not self.command and not self.image:
+            msg = "command: expected a command or an image, found neither"
+            raise ValueError(msg)
+
+
+@attrs.frozen(kw_only=True)
+class FleetSettings:
+    """What holds for the whole fleet: its floors, limits and habits.
+
+    ``reconcile_interval_ms`` 0 disables the periodic reconcile; ``ad_hoc`` is the
+    template of containers that are started by request with a bare name.
+    """
+
+    reconcile_interval_ms: Millis = attrs.field(default=60_000, validator=_duration)
+    allow_ad_hoc_containers: bool = attrs.field(
+        default=True, validator=instance_of(bool)
+    )
+    container_name_env_key: str = attrs.field(
+        default="CONTAINER_NAME",
+        validator=_holds(is_env_key, "the key of an environment variable"),
+    )
+    min_restart_delay_ms: Millis = attrs.field(default=100, validator=_duration)
+    max_concurrent_starts: int = attrs.field(
+        default=8, validator=[instance_of(int), ge(1), le(100_000)]
+    )
+    max_starts_per_minute: int | None = attrs.field(
+        default=None, validator=optional([instance_of(int), ge(1), le(10_000)])
+    )
+    prune: Prune = attrs.field(default=Prune.STOP, validator=instance_of(Prune))
+    ad_hoc: ContainerSpec | None = attrs.field(
+        default=None, validator=optional(instance_of(ContainerSpec))
+    )
+
+
+@attrs.frozen(kw_only=True)
+class FleetSpec:
+    """The fleet as its owner declares it; ``containers`` is the min replica set."""
+
+    name: str = attrs.field(validator=_name)
+    settings: FleetSettings = FleetSettings()
+    containers: tuple[ContainerSpec, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse two containers of one name."""
+        seen: set[str] = set()
+        for spec in self.containers:
+            if spec.name in seen:
+                msg = f"containers: {spec.name!r} is declared more than once"
+                raise ValueError(msg)
+            seen.add(spec.name)
+
+
+def named(template: ContainerSpec, name: str) -> ContainerSpec:
+    """Return the template as the spec of a container of its own.
+
+    >>> named(ContainerSpec(name="any", command=("sleep", "1")), "worker-7").service
+    'worker-7'
+
+    """
+    return attrs.evolve(template, name=name, service=name, replica=0)
+
+
+def fingerprint(spec: ContainerSpec) -> str:
+    """Name the content of a spec in 16 hexadecimal digits.
+
+    Fields at their default are left out, so that a release that adds a field does
+    not make every running container look changed.
+
+    >>> fingerprint(ContainerSpec(name="a", image="b"))
+    '3c4389f6f3ffd5eb'
+
+    """
+    return hashlib.blake2b(_rendered(spec).encode(), digest_size=8).hexdigest()
+
+
+def salt_of(fleet: str, name: str) -> int:
+    """Return the number that spreads a container's waits, recorded once declared.
+
+    >>> salt_of("demo", "web-0")
+    2113353446
+
+    """
+    digest = hashlib.blake2b(f"{fleet}/{name}".encode(), digest_size=4)
+    return int.from_bytes(digest.digest())
+
+
+def _rendered(value: object) -> str:
+    """Write a value so that equal values, and only these, are written alike."""
+    if isinstance(value, Table):
+        return f"{{{','.join(f'{k!r}:{_rendered(v)}' for k, v in value.items())}}}"
+    if not attrs.has(type(value)):
+        return repr(value)
+    parts = [
+        f"{field.name}={_rendered(getattr(value, field.name))}"
+        for field in attrs.fields(type(value))
+        if getattr(value, field.name) != field.default
+    ]
+    return f"{type(value).__name__}({','.join(parts)})"
