@@ -36,7 +36,9 @@ __all__ = (
     "salt_of",
 )
 
-Json: TypeAlias = "None | bool | int | float | str | tuple[Json, ...] | Table[str, Json]"
+Json: TypeAlias = (
+    "None | bool | int | float | str | tuple[Json, ...] | Table[str, Json]"
+)
 """A frozen JSON value: arrays are tuples, objects are tables."""
 
 STOP_SIGNALS: Final = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")

@@ -1,0 +1,271 @@
+"""What happened: the only thing that changes a fleet, and all that is journaled.
+
+Every event carries ``at``, the operator's stamp of its arrival, which never runs
+backwards. Three families:
+
+* the owner's, made by ``core.admit`` (``...Requested``, ``SpecApplied``);
+* the platform's, about one run (``ContainerStarted`` ... ``CommandFailed``);
+  ``cursor`` is the place in the platform's stream after which to go on;
+* the operator's own (``Booted``, ``TimeReached``, ``FleetObserved``).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeAlias
+
+import attrs
+
+from orchestrator.core.errors import PlatformError, StartError
+from orchestrator.core.exits import Exit
+from orchestrator.core.moments import Moment
+from orchestrator.core.observations import Sight
+from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.table import Table
+
+__all__ = (
+    "Booted",
+    "CommandAccepted",
+    "CommandFailed",
+    "CommandKind",
+    "ContainerEnded",
+    "ContainerErrored",
+    "ContainerEvent",
+    "ContainerObserved",
+    "ContainerReady",
+    "ContainerStarted",
+    "CrashHistoryCleared",
+    "Declaration",
+    "Event",
+    "FleetEvent",
+    "FleetObserved",
+    "LifecycleEvent",
+    "ReconcileRequested",
+    "RemoveRequested",
+    "RestartRequested",
+    "SpecApplied",
+    "StartRequested",
+    "StopRequested",
+    "TimeReached",
+)
+
+
+class CommandKind(StrEnum):
+    """Which command an outcome belongs to."""
+
+    START = "start"
+    STOP = "stop"
+    DESTROY = "destroy"
+    FORGET = "forget"
+
+
+@attrs.frozen(kw_only=True)
+class Declaration:
+    """A spec with the salt that spreads its waits, recorded once and kept."""
+
+    spec: ContainerSpec
+    salt: int
+
+
+@attrs.frozen(kw_only=True)
+class SpecApplied:
+    """The owner's fleet; what is not declared in it any more is pruned."""
+
+    at: Moment
+    fleet: str
+    settings: FleetSettings
+    declarations: tuple[Declaration, ...]
+    by: str = "owner"
+    why: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class StartRequested:
+    """A start was admitted; *declaration* where the spec is new or changed."""
+
+    at: Moment
+    name: str
+    declaration: Declaration | None = None
+    force: bool = False
+    by: str = "owner"
+    why: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class StopRequested:
+    """A stop was admitted."""
+
+    at: Moment
+    name: str
+    by: str = "owner"
+    why: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class RestartRequested:
+    """A restart was admitted."""
+
+    at: Moment
+    name: str
+    by: str = "owner"
+    why: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class RemoveRequested:
+    """A removal was admitted."""
+
+    at: Moment
+    name: str
+    by: str = "owner"
+    why: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class CrashHistoryCleared:
+    """The owner emptied the failure history."""
+
+    at: Moment
+    name: str
+    by: str = "owner"
+    why: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ReconcileRequested:
+    """The owner asked for a reconcile."""
+
+    at: Moment
+    by: str = "owner"
+    why: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ContainerStarted:
+    """A process of the run exists."""
+
+    at: Moment
+    name: str
+    run: int
+    source_at: Moment | None = None
+    cursor: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ContainerReady:
+    """The run accepts work; *addresses* by the name of the port."""
+
+    at: Moment
+    name: str
+    run: int
+    addresses: Table[str, str] = Table()
+    source_at: Moment | None = None
+    cursor: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ContainerEnded:
+    """The run has ended."""
+
+    at: Moment
+    name: str
+    run: int
+    exit: Exit
+    source_at: Moment | None = None
+    cursor: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ContainerErrored:
+    """The platform lost sight of the run; it may or may not be alive."""
+
+    at: Moment
+    name: str
+    run: int
+    cause: str
+    source_at: Moment | None = None
+    cursor: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ContainerObserved:
+    """An observation differs from what the fleet believes."""
+
+    at: Moment
+    name: str
+    run: int
+    sight: Sight
+    fingerprint: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class CommandAccepted:
+    """The platform has taken a command on."""
+
+    at: Moment
+    name: str
+    run: int
+    kind: CommandKind
+
+
+@attrs.frozen(kw_only=True)
+class CommandFailed:
+    """A command was not carried out, or nobody knows whether it was."""
+
+    at: Moment
+    name: str
+    run: int
+    kind: CommandKind
+    error: PlatformError | StartError
+
+
+@attrs.frozen(kw_only=True)
+class Booted:
+    """An operator took over; *rules* numbers the decisions of its code."""
+
+    at: Moment
+    epoch: int
+    rules: int
+    fences: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class FleetObserved:
+    """A look at the platform is over; *strangers* belong to nobody here."""
+
+    at: Moment
+    complete: bool
+    strangers: Table[str, int] = Table()
+    cause: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class TimeReached:
+    """Time has passed for a container, or for the fleet (None)."""
+
+    at: Moment
+    name: str | None = None
+
+
+LifecycleEvent: TypeAlias = (
+    ContainerStarted | ContainerReady | ContainerEnded | ContainerErrored
+)
+"""What a platform's stream tells, at least once."""
+
+ContainerEvent: TypeAlias = (
+    LifecycleEvent
+    | StartRequested
+    | StopRequested
+    | RestartRequested
+    | RemoveRequested
+    | CrashHistoryCleared
+    | ContainerObserved
+    | CommandAccepted
+    | CommandFailed
+)
+"""What concerns one container (``TimeReached`` may, too)."""
+
+FleetEvent: TypeAlias = Booted | SpecApplied | ReconcileRequested | FleetObserved
+"""What concerns the fleet as a whole."""
+
+Event: TypeAlias = ContainerEvent | FleetEvent | TimeReached

@@ -1,0 +1,231 @@
+"""Where one container is: a class for each phase, carrying just what is true in it.
+
+``since`` is when the phase was entered. A phase with a ``run`` is *live*: a process
+of that run may exist. ``rule`` names what decided a phase of waiting or of rest, so
+that ``explain`` never has to guess.
+
+Note [Stopping remembers why]. A run that we end ourselves ends *as what we say*:
+``Stopping.verdict`` is the exit to record when the end is confirmed, whatever code the
+process gave in its last moment. A requested stop is ``Stopped``, a start that took too
+long ``StartFailed``. So a restart counts no crash, and a timed-out start does.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+import attrs
+
+from orchestrator.core.exits import Exit
+from orchestrator.core.moments import Moment
+from orchestrator.core.table import Table
+
+__all__ = (
+    "PHASE_NAMES",
+    "Asleep",
+    "BackingOff",
+    "Completed",
+    "CrashLooping",
+    "Escalation",
+    "Failed",
+    "LivePhase",
+    "Pending",
+    "Phase",
+    "Rule",
+    "Running",
+    "Starting",
+    "Stopped",
+    "Stopping",
+    "Unknown",
+    "live_run",
+    "phase_name",
+)
+
+
+class Rule(StrEnum):
+    """Which rule decided: the answer to "why is it there?"."""
+
+    DECLARED = "declared"
+    REQUESTED = "requested"
+    FORCED = "forced"
+    NEW_REVISION = "new_revision"
+    HISTORY_CLEARED = "history_cleared"
+    OWNER_WANTS_IT_STOPPED = "owner_wants_it_stopped"
+    RESTART_REQUESTED = "restart_requested"
+    ROLLED_OUT = "rolled_out"
+    KEPT_ALIVE = "kept_alive"
+    ASLEEP_UNTIL_ASKED = "asleep_until_asked"
+    OBSTACLE_BACKOFF = "obstacle_backoff"
+    ALWAYS_AFTER_CLEAN_EXIT = "always_after_clean_exit"
+    CLEAN_EXIT = "clean_exit"
+    NEVER_RESTART = "never_restart"
+    FAILURE_BACKOFF = "failure_backoff"
+    CRASH_LOOP_COOLDOWN = "crash_loop_cooldown"
+    CRASH_LOOP_HOLD = "crash_loop_hold"
+    WAIT_IS_OVER = "wait_is_over"
+
+
+class Escalation(StrEnum):
+    """How far a stop has gone: asked, looked for, destroyed."""
+
+    SIGNALED = "signaled"
+    OBSERVED = "observed"
+    DESTROYED = "destroyed"
+
+
+@attrs.frozen(kw_only=True)
+class Pending:
+    """It shall start and waits for its turn (a start slot, the first observation)."""
+
+    since: Moment
+    rule: Rule
+
+
+@attrs.frozen(kw_only=True)
+class Starting:
+    """A start was commanded. ``retry_at``: when to command it again, if unanswered."""
+
+    since: Moment
+    run: int
+    accepted: bool = False
+    retry_at: Moment | None = None
+    retries: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Running:
+    """A process runs; ready since ``ready_at``, or not yet (``deadline``)."""
+
+    since: Moment
+    run: int
+    ready_at: Moment | None = None
+    deadline: Moment | None = None
+    addresses: Table[str, str] = Table()
+
+
+@attrs.frozen(kw_only=True)
+class Stopping:
+    """We are ending the run; ``verdict`` is the exit it will have had."""
+
+    since: Moment
+    run: int
+    deadline: Moment
+    verdict: Exit
+    escalation: Escalation = Escalation.SIGNALED
+    accepted: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Stopped:
+    """It rests because its owner wants it stopped."""
+
+    since: Moment
+    rule: Rule = Rule.OWNER_WANTS_IT_STOPPED
+
+
+@attrs.frozen(kw_only=True)
+class Completed:
+    """Its work is done."""
+
+    since: Moment
+    rule: Rule = Rule.CLEAN_EXIT
+
+
+@attrs.frozen(kw_only=True)
+class BackingOff:
+    """It starts again at ``until``, not before."""
+
+    since: Moment
+    until: Moment
+    rule: Rule
+
+
+@attrs.frozen(kw_only=True)
+class CrashLooping:
+    """It failed too often; tried again at ``until``, or held until cleared (None)."""
+
+    since: Moment
+    until: Moment | None
+    rule: Rule
+
+
+@attrs.frozen(kw_only=True)
+class Failed:
+    """Its policy has given up."""
+
+    since: Moment
+    rule: Rule
+
+
+@attrs.frozen(kw_only=True)
+class Unknown:
+    """The run cannot be seen now; ``was`` is what it was when last seen."""
+
+    since: Moment
+    run: int
+    was: Starting | Running
+
+
+@attrs.frozen(kw_only=True)
+class Asleep:
+    """The platform stopped it because it was idle; it starts when asked for."""
+
+    since: Moment
+    rule: Rule = Rule.ASLEEP_UNTIL_ASKED
+
+
+LivePhase: TypeAlias = Starting | Running | Stopping | Unknown
+"""The phases in which a process of a run may exist."""
+
+Phase: TypeAlias = (
+    LivePhase
+    | Pending
+    | Stopped
+    | Completed
+    | BackingOff
+    | CrashLooping
+    | Failed
+    | Asleep
+)
+
+PHASE_NAMES: Final[dict[type[Phase], str]] = {
+    Pending: "pending",
+    Starting: "starting",
+    Running: "running",
+    Stopping: "stopping",
+    Stopped: "stopped",
+    Completed: "completed",
+    BackingOff: "backing_off",
+    CrashLooping: "crash_looping",
+    Failed: "failed",
+    Unknown: "unknown",
+    Asleep: "asleep",
+}
+"""The stable names, as they stand in JSON."""
+
+
+def phase_name(phase: Phase) -> str:
+    """Return the stable name of a phase.
+
+    >>> phase_name(Stopped(since=0))
+    'stopped'
+
+    """
+    return PHASE_NAMES[type(phase)]
+
+
+def live_run(phase: Phase) -> int | None:
+    """Return the run of a live phase, None where no process can exist.
+
+    >>> live_run(Running(since=0, run=3)), live_run(Stopped(since=0))
+    (3, None)
+
+    """
+    match phase:
+        case Starting(run=run) | Running(run=run) | Stopping(run=run):
+            return run
+        case Unknown(run=run):
+            return run
+        case _:
+            return None

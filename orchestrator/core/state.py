@@ -1,0 +1,142 @@
+"""What is believed: one container's record, and the fleet with its small indexes.
+
+The record keeps facts (what ran, how it ended, when failures were); what follows from
+facts is derived. Names of phases, ``why`` and ``next_start_at`` are derived in
+``core.explain``, never stored.
+
+The fleet's indexes are what ``reduce`` may look at instead of scanning: who waits for
+a start, who is starting, who is not yet where it should be. ``core.fleet_index``
+keeps them true; a property compares them with a scan.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from orchestrator.core.exits import Exit
+from orchestrator.core.moments import Moment
+from orchestrator.core.phases import Phase
+from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
+from orchestrator.core.table import Table
+
+__all__ = (
+    "RULES",
+    "Container",
+    "Desired",
+    "Fleet",
+    "History",
+    "LastRun",
+    "empty_fleet",
+)
+
+RULES: Final = 1
+"""Number of the rule book, raised with any change of a decision (see docs)."""
+
+
+@attrs.frozen(kw_only=True)
+class Desired:
+    """The owner's intent for one container: running or stopped, by whom and why."""
+
+    running: bool
+    by: str
+    why: str
+    at: Moment
+
+
+@attrs.frozen(kw_only=True)
+class LastRun:
+    """The newest run that has ended."""
+
+    run: int
+    exit: Exit
+    ended_at: Moment
+    started_at: Moment | None = None
+    ready_at: Moment | None = None
+
+
+@attrs.frozen(kw_only=True)
+class History:
+    """Failures of the present revision, and counters of the whole life.
+
+    ``failures``: when the newest ones were, at most ``allowed_crashes + 1``.
+    ``attempts``: failures since the last reset, ``obstacles``: starts in a row that
+    something else prevented; both say how long to wait. The ``..._total`` counters are
+    never reset. ``startup_ms`` is what the newest ready run took from start to ready.
+    """
+
+    failures: tuple[Moment, ...] = ()
+    attempts: int = 0
+    obstacles: int = 0
+    crashes_total: int = 0
+    restarts_total: int = 0
+    startup_ms: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Container:
+    """All that is believed of one container.
+
+    ``run`` is the highest run ever seen or commanded; ``revision`` numbers the spec.
+    ``leaving``: it is forgotten as soon as it rests (its spec has left the file).
+    ``changed_at`` is when an event last changed the record: an observation that
+    began before says nothing about it.
+    """
+
+    name: str
+    spec: ContainerSpec
+    salt: int
+    revision: int
+    origin: Origin
+    desired: Desired
+    phase: Phase
+    run: int = 0
+    started_revision: int = 0
+    history: History = History()
+    last: LastRun | None = None
+    leaving: bool = False
+    changed_at: Moment = 0
+
+
+@attrs.frozen(kw_only=True)
+class Fleet:
+    """Everything that is believed, at moment ``at``.
+
+    ``observed``: a complete observation was made since boot; nothing starts before.
+    ``run_floor``: no container begins below it, so that a name that is used again
+    never repeats a run. ``waiting`` is ordered by (since, name), first come first
+    served. ``forgetting`` holds the names whose removal at the platform is not yet
+    confirmed; ``strangers`` what the platform runs and the fleet does not know.
+    """
+
+    name: str
+    settings: FleetSettings = FleetSettings()
+    containers: Table[str, Container] = Table()
+    revision: int = 0
+    at: Moment = 0
+    epoch: int = 0
+    rules: int = RULES
+    fences: bool = False
+    observed: bool = False
+    observing: bool = False
+    reconciled_at: Moment | None = None
+    run_floor: int = 0
+    cursor: str = ""
+    ignored: int = 0
+    recent_starts: tuple[Moment, ...] = ()
+    waiting: Table[tuple[Moment, str], None] = Table()
+    starting: Table[str, None] = Table()
+    diverged: Table[str, None] = Table()
+    forgetting: Table[str, int] = Table()
+    strangers: Table[str, int] = Table()
+
+
+def empty_fleet(name: str) -> Fleet:
+    """Return the fleet before anything has happened.
+
+    >>> len(empty_fleet("demo").containers)
+    0
+
+    """
+    return Fleet(name=name)
