@@ -63,7 +63,7 @@ class Rule(StrEnum):
     FAILURE_BACKOFF = "failure_backoff"
     CRASH_LOOP_COOLDOWN = "crash_loop_cooldown"
     CRASH_LOOP_HOLD = "crash_loop_hold"
-    WAIT_IS_OVER = "wait_is_over"
+    STALE_RUN = "stale_run"
 
 
 class Escalation(StrEnum):

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 import attrs
-from attrs.validators import ge, gt, in_, instance_of, le, optional
+from attrs.validators import ge, gt, instance_of, le, optional
 
 from orchestrator.core.moments import DURATION_MAX, Millis
 
@@ -106,7 +106,7 @@ class RestartPolicy:
     ``on_lost`` applies (None: replace where the platform fences by run, else wait).
     """
 
-    when: When = attrs.field(default=When.ON_FAILURE, validator=in_(When))
+    when: When = attrs.field(default=When.ON_FAILURE, validator=instance_of(When))
     crash: CrashLimit = CrashLimit()
     backoff: Backoff = Backoff()
     min_interval_ms: Millis = attrs.field(default=1_000, validator=_duration)

@@ -202,17 +202,28 @@ def named(template: ContainerSpec, name: str) -> ContainerSpec:
     return attrs.evolve(template, name=name, service=name, replica=0)
 
 
-def fingerprint(spec: ContainerSpec) -> str:
-    """Name the content of a spec in 16 hexadecimal digits.
+_OF_THE_OPERATOR: Final = frozenset(
+    {"restart", "stop_signal", "stop_grace_ms", "start_timeout_ms", "keep_alive"}
+)
+"""What the operator does about a run; a change takes effect without a restart."""
 
+
+def fingerprint(spec: ContainerSpec) -> str:
+    """Name what a run was started with, in 16 hexadecimal digits.
+
+    Equal fingerprints: the process need not be restarted to be what the spec says.
     Fields at their default are left out, so that a release that adds a field does
     not make every running container look changed.
 
-    >>> fingerprint(ContainerSpec(name="a", image="b"))
-    'fe3b7a113f510c3d'
+    >>> one = ContainerSpec(name="a", image="b")
+    >>> fingerprint(one) == fingerprint(attrs.evolve(one, stop_grace_ms=1))
+    True
+    >>> fingerprint(one) == fingerprint(attrs.evolve(one, image="c"))
+    False
 
     """
-    return hashlib.blake2b(_rendered(spec).encode(), digest_size=8).hexdigest()
+    text = _rendered(spec, leaving_out=_OF_THE_OPERATOR)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def salt_of(fleet: str, name: str) -> int:
@@ -226,15 +237,16 @@ def salt_of(fleet: str, name: str) -> int:
     return int.from_bytes(digest.digest())
 
 
-def _rendered(value: object) -> str:
+def _rendered(value: object, leaving_out: frozenset[str] = frozenset()) -> str:
     """Write a value so that equal values, and only these, are written alike."""
     if isinstance(value, Table):
         return f"{{{','.join(f'{k!r}:{_rendered(v)}' for k, v in value.items())}}}"
-    if not attrs.has(type(value)):
+    kind: type[Any] = type(value)
+    if not attrs.has(kind):
         return repr(value)
     parts = [
         f"{field.name}={_rendered(getattr(value, field.name))}"
-        for field in attrs.fields(type(value))
-        if getattr(value, field.name) != field.default
+        for field in attrs.fields(kind)
+        if field.name not in leaving_out and getattr(value, field.name) != field.default
     ]
-    return f"{type(value).__name__}({','.join(parts)})"
+    return f"{kind.__name__}({','.join(parts)})"

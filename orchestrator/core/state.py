@@ -5,8 +5,8 @@ facts is derived. Names of phases, ``why`` and ``next_start_at`` are derived in
 ``core.explain``, never stored.
 
 The fleet's indexes are what ``reduce`` may look at instead of scanning: who waits for
-a start, who is starting, who is not yet where it should be. ``core.fleet_index``
-keeps them true; a property compares them with a scan.
+a start, who is starting, who is not yet where it should be. ``core.drafts`` keeps
+them true; a property compares them with a scan.
 """
 
 from __future__ import annotations

@@ -1,0 +1,99 @@
+"""The heart: one event moves one container.
+
+``advance`` is total: an event that no longer applies returns the very same container
+and no command, which is how the fleet knows to count it as ignored. It never starts
+a container: it makes it *pending*, and the fleet grants starts (``core.reduce``).
+
+| event | what it does is said in |
+|---|---|
+| the owner's requests | ``core.wishes`` |
+| the platform's news, outcomes of commands | ``core.lifecycle`` |
+| observations | ``core.sights`` |
+| time | ``core.timing`` |
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import attrs
+
+from orchestrator.core import lifecycle, wishes
+from orchestrator.core.events import (
+    CommandAccepted,
+    CommandFailed,
+    ContainerEnded,
+    ContainerErrored,
+    ContainerEvent,
+    ContainerObserved,
+    ContainerReady,
+    ContainerStarted,
+    CrashHistoryCleared,
+    RemoveRequested,
+    RestartRequested,
+    StartRequested,
+    StopRequested,
+    TimeReached,
+)
+from orchestrator.core.moves import Moved
+from orchestrator.core.sights import see
+from orchestrator.core.specs import FleetSettings
+from orchestrator.core.state import Container
+from orchestrator.core.timing import time_passed
+
+__all__ = ("advance",)
+
+
+def advance(
+    container: Container,
+    event: ContainerEvent | TimeReached,
+    settings: FleetSettings,
+    *,
+    fences: bool,
+) -> Moved:
+    """Move one container by one event.
+
+    ``fences``: the platform refuses older runs, so that a lost one may be replaced.
+    """
+    moved, commands = _move(container, event, settings, fences=fences)
+    if moved is container or moved == container:
+        return container, commands
+    return attrs.evolve(moved, changed_at=event.at), commands
+
+
+def _move(  # noqa: C901, PLR0911 - one case an event
+    container: Container,
+    event: ContainerEvent | TimeReached,
+    settings: FleetSettings,
+    *,
+    fences: bool,
+) -> Moved:
+    match event:
+        case TimeReached():
+            return time_passed(container, event.at, settings, fences=fences)
+        case ContainerStarted():
+            return lifecycle.started(container, event), ()
+        case ContainerReady():
+            return lifecycle.ready(container, event), ()
+        case ContainerEnded():
+            return lifecycle.ended(container, event, settings), ()
+        case ContainerErrored():
+            return lifecycle.errored(container, event)
+        case CommandAccepted():
+            return lifecycle.accepted(container, event), ()
+        case CommandFailed():
+            return lifecycle.command_failed(container, event, settings), ()
+        case ContainerObserved():
+            return see(container, event, settings)
+        case StartRequested():
+            return wishes.start(container, event)
+        case StopRequested():
+            return wishes.stop(container, event)
+        case RestartRequested():
+            return wishes.restart(container, event)
+        case CrashHistoryCleared():
+            return wishes.clear(container, event), ()
+        case RemoveRequested():
+            return container, ()
+        case unreachable:
+            assert_never(unreachable)

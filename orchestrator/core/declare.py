@@ -1,0 +1,113 @@
+"""What the fleet's spec does to the fleet: declare, renew, prune.
+
+A container whose spec has left the file is never left undeletable: it is stopped and
+forgotten (``stop``), goes on as an ad-hoc container (``keep``), or is let go at once,
+running (``forget``).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from orchestrator.core.commands import Command
+from orchestrator.core.drafts import FleetDraft, abandon, place, remove
+from orchestrator.core.events import Declaration, SpecApplied
+from orchestrator.core.moments import Moment
+from orchestrator.core.moves import redeclare, start_anew
+from orchestrator.core.phases import Pending, Rule, Stopped, live_run
+from orchestrator.core.specs import Origin, Prune
+from orchestrator.core.state import Container, Desired
+from orchestrator.core.wishes import leave
+
+__all__ = ("apply_spec", "declare")
+
+
+def declare(
+    draft: FleetDraft, declaration: Declaration, origin: Origin, desired: Desired
+) -> tuple[Command, ...]:
+    """Add a container that shall run; a stranger of its name lends it the run."""
+    spec, at = declaration.spec, desired.at
+    container = Container(
+        name=spec.name,
+        spec=spec,
+        salt=declaration.salt,
+        revision=1,
+        origin=origin,
+        desired=desired,
+        phase=Pending(since=at, rule=Rule.DECLARED),
+        run=draft.strangers.get(spec.name) or 0,
+        changed_at=at,
+    )
+    draft.strangers = draft.strangers.drop(spec.name)
+    return place(draft, None, container)
+
+
+def apply_spec(draft: FleetDraft, event: SpecApplied) -> tuple[Command, ...]:
+    """Make the fleet what its owner declares; unchanged specs change nothing."""
+    asked = Desired(running=True, by=event.by, why=event.why, at=event.at)
+    changed = draft.settings != event.settings
+    draft.name, draft.settings = event.fleet, event.settings
+    declared = {declaration.spec.name for declaration in event.declarations}
+    commands: list[Command] = []
+    for name, container in list(draft.containers.items()):
+        ours = container.origin is Origin.MIN_REPLICA_SET and not container.leaving
+        if ours and name not in declared:
+            changed = True
+            commands += _prune(draft, container, asked)
+    for declaration in event.declarations:
+        known = draft.containers.get(declaration.spec.name)
+        if known is None:
+            commands += declare(draft, declaration, Origin.MIN_REPLICA_SET, asked)
+            changed = True
+        else:
+            renewed, orders = _renew(known, declaration, asked)
+            commands += orders
+            if renewed != known:
+                renewed = attrs.evolve(renewed, changed_at=event.at)
+                commands += place(draft, known, renewed)
+                changed = True
+    draft.revision += changed
+    return tuple(commands)
+
+
+def _renew(
+    container: Container, declaration: Declaration, asked: Desired
+) -> tuple[Container, tuple[Command, ...]]:
+    """Bring a known container under the spec it has in the file now.
+
+    A new revision, or coming back to the file, is the owner's wish that it runs;
+    the same spec applied again leaves alone what was stopped by request.
+    """
+    returns = container.leaving
+    renewed = attrs.evolve(container, origin=Origin.MIN_REPLICA_SET, leaving=False)
+    changed = declaration.spec != container.spec
+    if (returns or changed) and not container.desired.running:
+        renewed = attrs.evolve(renewed, desired=asked)
+    if changed:
+        return redeclare(renewed, declaration.spec, asked.at)
+    if returns and isinstance(container.phase, Stopped):
+        return start_anew(renewed, asked.at, Rule.DECLARED), ()
+    return renewed, ()
+
+
+def _prune(
+    draft: FleetDraft, container: Container, asked: Desired
+) -> tuple[Command, ...]:
+    at: Moment = asked.at
+    match draft.settings.prune:
+        case Prune.KEEP:
+            kept = attrs.evolve(container, origin=Origin.AD_HOC, changed_at=at)
+            return place(draft, container, kept)
+        case Prune.FORGET:
+            run = live_run(container.phase)
+            if run is None:
+                return remove(draft, container, run=container.run)
+            abandon(draft, container)
+            draft.run_floor = max(draft.run_floor, container.run)
+            draft.strangers = draft.strangers.put(container.name, run)
+            return ()
+        case Prune.STOP:
+            why = attrs.evolve(asked, why="its spec has left the fleet")
+            left, commands = leave(container, why)
+            left = attrs.evolve(left, changed_at=at)
+            return commands + place(draft, container, left)

@@ -1,0 +1,229 @@
+"""What a person wants to know of a container: where it is, why, and what comes next.
+
+All of it is derived from the record at a moment; nothing here is stored.
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+import attrs
+
+from orchestrator.core.decide import counted_failures
+from orchestrator.core.exits import exit_text
+from orchestrator.core.moments import Millis, Moment, format_duration
+from orchestrator.core.phases import (
+    Asleep,
+    BackingOff,
+    Completed,
+    CrashLooping,
+    Failed,
+    Pending,
+    Rule,
+    Running,
+    Starting,
+    Stopped,
+    Stopping,
+    Unknown,
+    phase_name,
+)
+from orchestrator.core.policies import RestartPolicy, backoff_wait
+from orchestrator.core.specs import Origin
+from orchestrator.core.state import Container, Fleet, LastRun
+from orchestrator.core.table import Table
+from orchestrator.core.wake import wake_at
+
+__all__ = (
+    "ContainerInfo",
+    "Explanation",
+    "container_info",
+    "explain",
+    "next_start_at",
+    "why",
+)
+
+_BECAUSE: Final[dict[Rule, str]] = {
+    Rule.DECLARED: "it was declared",
+    Rule.REQUESTED: "a start was requested",
+    Rule.FORCED: "a start was forced",
+    Rule.NEW_REVISION: "its spec has changed",
+    Rule.HISTORY_CLEARED: "its crash history was cleared",
+    Rule.OWNER_WANTS_IT_STOPPED: "its owner wants it stopped",
+    Rule.RESTART_REQUESTED: "we ended its last run to start another",
+    Rule.ROLLED_OUT: "its last run was rolled out",
+    Rule.KEPT_ALIVE: "it is kept alive although it was idle",
+    Rule.ASLEEP_UNTIL_ASKED: "it was idle; it starts when asked for",
+    Rule.OBSTACLE_BACKOFF: "its start was prevented; no crash is counted",
+    Rule.ALWAYS_AFTER_CLEAN_EXIT: "its policy is always, also after a clean exit",
+    Rule.CLEAN_EXIT: "it ended well; its policy restarts failures only",
+    Rule.NEVER_RESTART: "it failed; its policy never restarts",
+    Rule.FAILURE_BACKOFF: "it failed",
+    Rule.CRASH_LOOP_COOLDOWN: "it fails too often and cools down",
+    Rule.CRASH_LOOP_HOLD: "it fails too often; start it with force, or reset it",
+    Rule.STALE_RUN: "the platform knows a newer run",
+}
+"""One sentence a rule; a test holds it total."""
+
+
+@attrs.frozen(kw_only=True)
+class ContainerInfo:
+    """One container as its owner sees it, at one moment."""
+
+    name: str
+    origin: Origin
+    min_replica_set: bool
+    desired: str
+    phase: str
+    ready: bool
+    run: int
+    revision: int
+    restarts: int
+    crash_count: int
+    last_exit: str | None
+    next_start_at: Moment | None
+    why: str
+    started_at: Moment | None
+    ready_at: Moment | None
+    uptime_ms: Millis | None
+    startup_ms: Millis | None
+    observed_at: Moment | None
+    addresses: Table[str, str]
+
+
+@attrs.frozen(kw_only=True)
+class Explanation:
+    """Why a container is where it is: the rule, its inputs, what comes next."""
+
+    name: str
+    phase: str
+    why: str
+    rule: Rule | None
+    desired: str
+    desired_by: str
+    desired_why: str
+    failures: tuple[Moment, ...]
+    allowed_crashes: int
+    window_ms: Millis
+    attempts: int
+    next_wait_ms: Millis
+    last: LastRun | None
+    next_change_at: Moment | None
+
+
+def container_info(fleet: Fleet, container: Container, now: Moment) -> ContainerInfo:
+    """Return one container as its owner sees it at *now*."""
+    started_at, ready_at = _lifetimes(container)
+    addresses: Table[str, str] = Table()
+    if isinstance(container.phase, Running):
+        addresses = container.phase.addresses
+    return ContainerInfo(
+        name=container.name,
+        origin=container.origin,
+        min_replica_set=container.origin is Origin.MIN_REPLICA_SET,
+        desired="running" if container.desired.running else "stopped",
+        phase=phase_name(container.phase),
+        ready=isinstance(container.phase, Running) and ready_at is not None,
+        run=container.run,
+        revision=container.revision,
+        restarts=container.history.restarts_total,
+        crash_count=len(
+            counted_failures(container.history, container.spec.restart, now)
+        ),
+        last_exit=None if container.last is None else exit_text(container.last.exit),
+        next_start_at=next_start_at(container),
+        why=why(container, now),
+        started_at=started_at,
+        ready_at=ready_at,
+        uptime_ms=None if started_at is None else max(0, now - started_at),
+        startup_ms=container.history.startup_ms,
+        observed_at=fleet.reconciled_at,
+        addresses=addresses,
+    )
+
+
+def _lifetimes(container: Container) -> tuple[Moment | None, Moment | None]:
+    match container.phase:
+        case Running(since=since, ready_at=ready_at):
+            return since, ready_at
+        case Unknown(was=Running(since=since, ready_at=ready_at)):
+            return since, ready_at
+        case _:
+            return None, None
+
+
+def next_start_at(container: Container) -> Moment | None:
+    """Return when the policy starts it next, None where it does not by itself."""
+    match container.phase:
+        case BackingOff(until=until) | CrashLooping(until=until):
+            return until
+        case Pending(since=since):
+            return since
+        case _:
+            return None
+
+
+def why(container: Container, now: Moment) -> str:  # noqa: PLR0911 - a case a phase
+    """Say in one sentence why a container is in its phase."""
+    match container.phase:
+        case Pending(rule=rule):
+            return f"waits for its turn to start: {_BECAUSE[rule]}"
+        case Starting(accepted=False, retries=0):
+            return "a start was commanded"
+        case Starting(accepted=False, retries=retries):
+            return f"a start was commanded {retries + 1} times without an answer"
+        case Starting():
+            return "the platform is starting it"
+        case Running(ready_at=None):
+            return "runs and is not ready yet"
+        case Running():
+            return "runs and is ready"
+        case Stopping(verdict=verdict):
+            return f"is being ended: {exit_text(verdict)}"
+        case Stopped():
+            return _stopped_why(container)
+        case Unknown(since=since):
+            return f"cannot be seen since {format_duration(max(0, now - since))}"
+        case Completed(rule=rule) | Failed(rule=rule) | Asleep(rule=rule):
+            return _BECAUSE[rule] + _after(container)
+        case BackingOff(rule=rule):
+            return _BECAUSE[rule] + _after(container)
+        case CrashLooping(rule=rule):
+            return _BECAUSE[rule] + _after(container)
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _after(container: Container) -> str:
+    return "" if container.last is None else f" ({exit_text(container.last.exit)})"
+
+
+def _stopped_why(container: Container) -> str:
+    desired = container.desired
+    reason = f": {desired.why}" if desired.why else ""
+    return f"stopped by {desired.by}{reason}"
+
+
+def explain(container: Container, *, fences: bool, now: Moment) -> Explanation:
+    """Say which rule decided, from what, and when something can change next."""
+    policy: RestartPolicy = container.spec.restart
+    history = container.history
+    phase = container.phase
+    rule: Rule | None = getattr(phase, "rule", None)
+    return Explanation(
+        name=container.name,
+        phase=phase_name(phase),
+        why=why(container, now),
+        rule=rule,
+        desired="running" if container.desired.running else "stopped",
+        desired_by=container.desired.by,
+        desired_why=container.desired.why,
+        failures=counted_failures(history, policy, now),
+        allowed_crashes=policy.crash.allowed_crashes,
+        window_ms=policy.crash.window_ms,
+        attempts=history.attempts,
+        next_wait_ms=backoff_wait(
+            policy.backoff, history.attempts + 1, container.salt, container.revision
+        ),
+        last=container.last,
+        next_change_at=wake_at(container, fences=fences),
+    )

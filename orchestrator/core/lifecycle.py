@@ -1,0 +1,160 @@
+"""What the platform's news of a run does to a container.
+
+Note [Whose run]. A lifecycle event names its run. Only the live run can move; an
+older run, or a second end of the same run, changes nothing.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from orchestrator.core.commands import ObserveFleet
+from orchestrator.core.errors import (
+    PlatformError,
+    StaleOperator,
+    StaleRun,
+    StartError,
+    TimedOut,
+    Unreachable,
+)
+from orchestrator.core.events import (
+    CommandAccepted,
+    CommandFailed,
+    CommandKind,
+    ContainerEnded,
+    ContainerErrored,
+    ContainerReady,
+    ContainerStarted,
+)
+from orchestrator.core.exits import Exit, Obstacle, StartFailed
+from orchestrator.core.moments import Moment
+from orchestrator.core.moves import (
+    RETRY_STOP_MS,
+    Moved,
+    conclude,
+    seen_running,
+    start_anew,
+)
+from orchestrator.core.phases import (
+    Rule,
+    Running,
+    Starting,
+    Stopping,
+    Unknown,
+    live_run,
+)
+from orchestrator.core.policies import backoff_wait
+from orchestrator.core.specs import FleetSettings
+from orchestrator.core.state import Container
+from orchestrator.core.table import Table
+
+__all__ = (
+    "accepted",
+    "command_failed",
+    "ended",
+    "errored",
+    "lose_sight",
+    "ready",
+    "started",
+)
+
+
+def started(container: Container, event: ContainerStarted) -> Container:
+    """Take note that a process of the live run exists."""
+    if live_run(container.phase) != event.run:
+        return container
+    return seen_running(container, event.at, ready=False, addresses=Table())
+
+
+def ready(container: Container, event: ContainerReady) -> Container:
+    """Take note that the live run accepts work."""
+    if live_run(container.phase) != event.run:
+        return container
+    return seen_running(container, event.at, ready=True, addresses=event.addresses)
+
+
+def ended(
+    container: Container, event: ContainerEnded, settings: FleetSettings
+) -> Container:
+    """Conclude the live run."""
+    if live_run(container.phase) != event.run:
+        return container
+    return conclude(container, event.exit, event.at, settings)
+
+
+def errored(container: Container, event: ContainerErrored) -> Moved:
+    """Lose sight of the live run; it may or may not be alive, so look."""
+    if live_run(container.phase) != event.run:
+        return container, ()
+    return lose_sight(container, event.at), (ObserveFleet(),)
+
+
+def lose_sight(container: Container, at: Moment) -> Container:
+    """Remember what the run was, and wait; unknown never destroys."""
+    match container.phase:
+        case Running(run=run) | Starting(run=run, accepted=True):
+            unknown = Unknown(since=at, run=run, was=container.phase)
+            return attrs.evolve(container, phase=unknown)
+        case _:
+            return container
+
+
+def accepted(container: Container, event: CommandAccepted) -> Container:
+    """Take note that the platform has a command, so that it is not given again."""
+    phase = container.phase
+    if live_run(phase) != event.run:
+        return container
+    match phase, event.kind:
+        case Starting(), CommandKind.START:
+            taken = attrs.evolve(phase, accepted=True, retry_at=None)
+            return attrs.evolve(container, phase=taken)
+        case Stopping(), CommandKind.STOP | CommandKind.DESTROY:
+            return attrs.evolve(container, phase=attrs.evolve(phase, accepted=True))
+        case _:
+            return container
+
+
+def command_failed(
+    container: Container, event: CommandFailed, settings: FleetSettings
+) -> Container:
+    """Answer a command that was not carried out, or may not have been."""
+    phase = container.phase
+    if live_run(phase) != event.run or isinstance(event.error, StaleOperator):
+        return container
+    match phase:
+        case Starting() if event.kind is CommandKind.START:
+            return _start_failed(container, phase, event.error, event.at, settings)
+        case Stopping() if event.kind is not CommandKind.START:
+            soon = min(phase.deadline, event.at + RETRY_STOP_MS)
+            again = attrs.evolve(phase, deadline=soon, accepted=False)
+            return attrs.evolve(container, phase=again)
+        case _:
+            return container
+
+
+def _start_failed(
+    container: Container,
+    phase: Starting,
+    error: PlatformError | StartError,
+    at: Moment,
+    settings: FleetSettings,
+) -> Container:
+    match error:
+        case Unreachable() | TimedOut():
+            # It may have taken effect: the same run is commanded again, which does
+            # the same as once.
+            backoff = container.spec.restart.backoff
+            tries = phase.retries + 1
+            wait = backoff_wait(backoff, tries, container.salt, container.revision)
+            again = attrs.evolve(phase, retries=tries, retry_at=at + max(wait, 1))
+            return attrs.evolve(container, phase=again)
+        case StaleRun(highest=highest):
+            higher = attrs.evolve(container, run=max(container.run, highest))
+            return start_anew(higher, at, Rule.STALE_RUN)
+        case _:
+            return conclude(container, _not_started(error), at, settings)
+
+
+def _not_started(error: PlatformError | StartError) -> Exit:
+    """Return how a run ended that never began."""
+    return error if isinstance(error, Obstacle) else StartFailed(reason=error.message)

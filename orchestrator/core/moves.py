@@ -1,0 +1,223 @@
+"""The moves of one container that several events share: begin, stop, end, wait.
+
+Each takes a container and returns it in its next phase, with the commands that the
+move needs. Which move an event asks for is said in ``core.advance``.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias, assert_never
+
+import attrs
+
+from orchestrator.core.commands import Command, StartContainer, StopContainer
+from orchestrator.core.decide import (
+    Complete,
+    CoolDown,
+    Decision,
+    GiveUp,
+    Hold,
+    Rest,
+    RestartAt,
+    Sleep,
+    decide,
+    record_end,
+)
+from orchestrator.core.exits import Exit, Stopped
+from orchestrator.core.moments import Millis, Moment
+from orchestrator.core.phases import (
+    Asleep,
+    BackingOff,
+    Completed,
+    CrashLooping,
+    Failed,
+    Pending,
+    Phase,
+    Rule,
+    Running,
+    Starting,
+    Stopping,
+    Unknown,
+    live_run,
+)
+from orchestrator.core.phases import Stopped as AtRest
+from orchestrator.core.specs import ContainerSpec, FleetSettings, fingerprint
+from orchestrator.core.state import Container, Desired, LastRun
+from orchestrator.core.table import Table
+
+__all__ = (
+    "CONFIRM_MARGIN_MS",
+    "RETRY_STOP_MS",
+    "Moved",
+    "clear_history",
+    "conclude",
+    "launch",
+    "order_stop",
+    "redeclare",
+    "seen_running",
+    "start_anew",
+    "want",
+)
+
+CONFIRM_MARGIN_MS: Final[Millis] = 5_000
+"""How long after the grace the end of a run may take to be told."""
+
+RETRY_STOP_MS: Final[Millis] = 2_000
+"""How soon a stop that did not reach the platform is given again."""
+
+Moved: TypeAlias = tuple[Container, tuple[Command, ...]]
+"""A container in its next phase, and what has to be done."""
+
+
+def want(container: Container, *, running: bool, asked: Desired) -> Container:
+    """Record the owner's intent; a repeated one keeps who said it first."""
+    if container.desired.running is running:
+        return container
+    return attrs.evolve(container, desired=attrs.evolve(asked, running=running))
+
+
+def start_anew(container: Container, at: Moment, rule: Rule) -> Container:
+    """Queue a container that has no live run for its next start."""
+    return attrs.evolve(container, phase=Pending(since=at, rule=rule))
+
+
+def launch(container: Container, at: Moment, *, run_floor: int) -> Moved:
+    """Begin the next run: the fleet has granted a start."""
+    run = max(container.run, run_floor) + 1
+    again = container.last is not None
+    history = container.history
+    if again:
+        history = attrs.evolve(history, restarts_total=history.restarts_total + 1)
+    begun = attrs.evolve(
+        container,
+        run=run,
+        started_revision=container.revision,
+        history=history,
+        phase=Starting(since=at, run=run),
+    )
+    return begun, (StartContainer(name=begun.name, run=run, revision=begun.revision),)
+
+
+def seen_running(
+    container: Container, at: Moment, *, ready: bool, addresses: Table[str, str]
+) -> Container:
+    """Take note that the live run has a process, and whether it accepts work."""
+    match container.phase:
+        case (
+            Starting(run=run, since=begun) | Unknown(was=Starting(run=run, since=begun))
+        ):
+            deadline = begun + container.spec.start_timeout_ms
+            running = Running(since=at, run=run, deadline=deadline)
+        case Unknown(was=Running() as running):
+            pass
+        case Running() as running:
+            pass
+        case _:
+            return container
+    history = attrs.evolve(container.history, obstacles=0)
+    if ready and running.ready_at is None:
+        begun = (running.deadline or at) - container.spec.start_timeout_ms
+        running = attrs.evolve(running, ready_at=at, deadline=None, addresses=addresses)
+        history = attrs.evolve(history, startup_ms=max(0, at - begun))
+    return attrs.evolve(container, phase=running, history=history)
+
+
+def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
+    """End the live run; when confirmed it will have ended as *verdict*."""
+    run = live_run(container.phase)
+    if run is None or isinstance(container.phase, Stopping):
+        return container, ()
+    spec = container.spec
+    stopping = Stopping(
+        since=at,
+        run=run,
+        deadline=at + spec.stop_grace_ms + CONFIRM_MARGIN_MS,
+        verdict=verdict,
+    )
+    command = StopContainer(
+        name=container.name,
+        run=run,
+        signal=spec.stop_signal,
+        grace_ms=spec.stop_grace_ms,
+    )
+    return attrs.evolve(container, phase=stopping), (command,)
+
+
+def conclude(
+    container: Container, exit_: Exit, at: Moment, settings: FleetSettings
+) -> Container:
+    """Record the end of the live run, and put the container where the policy says."""
+    phase = container.phase
+    run = live_run(phase)
+    if run is None:
+        return container
+    started_at, ready_at = _lived(phase)
+    verdict = phase.verdict if isinstance(phase, Stopping) else exit_
+    last = LastRun(
+        run=run,
+        exit=verdict,
+        ended_at=at,
+        started_at=started_at,
+        ready_at=ready_at,
+    )
+    history = record_end(container.history, container.spec.restart, last)
+    ended = attrs.evolve(container, history=history, last=last)
+    return attrs.evolve(ended, phase=_follow(decide(ended, last, settings), at))
+
+
+def _lived(phase: Phase) -> tuple[Moment | None, Moment | None]:
+    """Return when the run of a phase started and became ready, where known."""
+    match phase:
+        case Running(since=since, ready_at=ready_at):
+            return since, ready_at
+        case Unknown(was=Running(since=since, ready_at=ready_at)):
+            return since, ready_at
+        case _:
+            return None, None
+
+
+def _follow(decision: Decision, at: Moment) -> Phase:
+    """Return the phase that a decision leads to."""
+    match decision:
+        case RestartAt(at=when, rule=rule) if when <= at:
+            return Pending(since=at, rule=rule)
+        case RestartAt(at=when, rule=rule):
+            return BackingOff(since=at, until=when, rule=rule)
+        case CoolDown(until=until, rule=rule):
+            return CrashLooping(since=at, until=until, rule=rule)
+        case Hold(rule=rule):
+            return CrashLooping(since=at, until=None, rule=rule)
+        case Complete(rule=rule):
+            return Completed(since=at, rule=rule)
+        case GiveUp(rule=rule):
+            return Failed(since=at, rule=rule)
+        case Rest(rule=rule):
+            return AtRest(since=at, rule=rule)
+        case Sleep(rule=rule):
+            return Asleep(since=at, rule=rule)
+        case unreachable:
+            assert_never(unreachable)
+
+
+def clear_history(container: Container) -> Container:
+    """Forget failures and waits; the counters of the whole life stay."""
+    history = attrs.evolve(container.history, failures=(), attempts=0, obstacles=0)
+    return attrs.evolve(container, history=history)
+
+
+def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
+    """Give a container another spec: a new revision, a new history, and a new run.
+
+    The run goes on where only the operator's handling of it has changed.
+    """
+    if spec == container.spec:
+        return container, ()
+    same_process = fingerprint(spec) == fingerprint(container.spec)
+    renewed = clear_history(
+        attrs.evolve(container, spec=spec, revision=container.revision + 1)
+    )
+    if live_run(container.phase) is None:
+        return start_anew(renewed, at, Rule.NEW_REVISION), ()
+    if same_process:
+        return attrs.evolve(renewed, started_revision=renewed.revision), ()
+    return order_stop(renewed, at, Stopped())

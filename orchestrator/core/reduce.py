@@ -1,0 +1,254 @@
+"""One event moves the fleet: total, deterministic, and as cheap as what changes.
+
+```
+event of a container ─▶ find it ─▶ advance ─▶ put it back ─┐
+event of the fleet ───▶ a step of its own ─────────────────┴▶ grant starts ─▶ commands
+```
+
+Starts are granted here and nowhere else: never before the first complete observation
+after boot, never more at once or a minute than the fleet allows, first come first
+served. ``reduce`` and ``fold`` drive the same ``step``; a property holds them equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from orchestrator.core.advance import advance
+from orchestrator.core.commands import Command, ForgetContainer, ObserveFleet
+from orchestrator.core.declare import apply_spec, declare
+from orchestrator.core.drafts import (
+    FleetDraft,
+    close,
+    is_removable,
+    open_draft,
+    place,
+    remove,
+)
+from orchestrator.core.events import (
+    Booted,
+    CommandAccepted,
+    CommandKind,
+    ContainerEnded,
+    ContainerErrored,
+    ContainerEvent,
+    ContainerReady,
+    ContainerStarted,
+    Event,
+    FleetObserved,
+    ReconcileRequested,
+    RemoveRequested,
+    SpecApplied,
+    StartRequested,
+    TimeReached,
+)
+from orchestrator.core.moments import Moment
+from orchestrator.core.moves import launch
+from orchestrator.core.outstanding import outstanding_of
+from orchestrator.core.specs import Origin
+from orchestrator.core.state import Desired, Fleet
+from orchestrator.core.wake import MINUTE, observe_due
+
+__all__ = ("Transition", "fold", "reduce")
+
+
+@attrs.frozen(kw_only=True)
+class Transition:
+    """The fleet after an event, and what is to be done because of it."""
+
+    fleet: Fleet
+    commands: tuple[Command, ...]
+
+
+def reduce(fleet: Fleet, event: Event) -> Transition:
+    """Move the fleet by one event; one that does not apply is counted, no more."""
+    draft = open_draft(fleet)
+    commands = _step(draft, event)
+    return Transition(fleet=close(draft), commands=commands)
+
+
+def fold(fleet: Fleet, events: Iterable[Event]) -> Fleet:
+    """Move the fleet by many events, as ``reduce`` would one by one, only faster."""
+    draft = open_draft(fleet, mutable=True)
+    for event in events:
+        _step(draft, event)
+    return close(draft)
+
+
+def _step(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
+    if event.at < draft.at:
+        draft.ignored += 1
+        return ()
+    draft.at = event.at
+    commands = _moved(draft, event) + _grant(draft, event.at)
+    return _one_look(draft, commands, event.at)
+
+
+def _moved(  # noqa: PLR0911 - one case an event
+    draft: FleetDraft, event: Event
+) -> tuple[Command, ...]:
+    match event:
+        case Booted():
+            return _boot(draft, event)
+        case SpecApplied():
+            return apply_spec(draft, event)
+        case FleetObserved():
+            return _observed(draft, event)
+        case ReconcileRequested() | TimeReached(name=None):
+            return _look(draft, event)
+        case RemoveRequested():
+            return _remove(draft, event)
+        case CommandAccepted(kind=CommandKind.FORGET):
+            return _forgotten(draft, event)
+        case StartRequested() if event.name not in draft.containers:
+            return _start_new(draft, event)
+        case _:
+            return _advance_one(draft, event)
+
+
+def _advance_one(
+    draft: FleetDraft, event: ContainerEvent | TimeReached
+) -> tuple[Command, ...]:
+    if isinstance(
+        event, ContainerStarted | ContainerReady | ContainerEnded | ContainerErrored
+    ):
+        draft.cursor = event.cursor or draft.cursor
+    before = None if event.name is None else draft.containers.get(event.name)
+    if before is None:
+        draft.ignored += 1
+        return ()
+    after, commands = advance(before, event, draft.settings, fences=draft.fences)
+    if after is not before:
+        return commands + place(draft, before, after)
+    draft.ignored += not commands
+    return commands
+
+
+def _boot(draft: FleetDraft, event: Booted) -> tuple[Command, ...]:
+    """Take over: nothing starts before the platform was seen."""
+    draft.epoch = max(draft.epoch, event.epoch)
+    draft.rules = event.rules
+    draft.fences = event.fences
+    draft.observed = False
+    draft.observing = False
+    return (ObserveFleet(),)
+
+
+def _look(
+    draft: FleetDraft, event: ReconcileRequested | TimeReached
+) -> tuple[Command, ...]:
+    if isinstance(event, TimeReached) and not observe_due(draft, event.at):
+        return ()
+    return (ObserveFleet(),)
+
+
+def _one_look(
+    draft: FleetDraft, commands: tuple[Command, ...], at: Moment
+) -> tuple[Command, ...]:
+    """Let one look at the platform do for all who want one."""
+    looks = [command for command in commands if isinstance(command, ObserveFleet)]
+    if not looks:
+        return commands
+    others = tuple(
+        command for command in commands if not isinstance(command, ObserveFleet)
+    )
+    if draft.observing:
+        return others
+    draft.observing = True
+    draft.reconciled_at = at
+    return (*others, ObserveFleet())
+
+
+def _observed(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
+    """Reconcile: do what is due for each container that is not where it should be.
+
+    The first complete look after boot also gives again what was never confirmed.
+    """
+    draft.observing = False
+    if not event.complete:
+        return ()
+    first = not draft.observed
+    draft.observed = True
+    commands: list[Command] = []
+    for name in list(draft.diverged):
+        before = draft.containers.get(name)
+        if before is None:  # the index names only containers that are there
+            continue
+        due = TimeReached(at=event.at, name=name)
+        after, orders = advance(before, due, draft.settings, fences=draft.fences)
+        if after is not before:
+            orders += place(draft, before, after)
+        commands += orders if orders or not first else outstanding_of(after)
+    commands += (
+        ForgetContainer(name=name, run=run) for name, run in draft.forgetting.items()
+    )
+    _meet_strangers(draft, event)
+    return tuple(commands)
+
+
+def _meet_strangers(draft: FleetDraft, event: FleetObserved) -> None:
+    for name in list(draft.strangers):
+        if name not in event.strangers:
+            draft.strangers = draft.strangers.drop(name)
+    for name, run in event.strangers.items():
+        draft.strangers = draft.strangers.put(name, run)
+
+
+def _remove(draft: FleetDraft, event: RemoveRequested) -> tuple[Command, ...]:
+    container = draft.containers.get(event.name)
+    if container is None or not is_removable(container):
+        draft.ignored += 1
+        return ()
+    return remove(draft, container, run=container.run)
+
+
+def _forgotten(draft: FleetDraft, event: CommandAccepted) -> tuple[Command, ...]:
+    if draft.forgetting.get(event.name) == event.run:
+        draft.forgetting = draft.forgetting.drop(event.name)
+    else:
+        draft.ignored += 1
+    return ()
+
+
+def _start_new(draft: FleetDraft, event: StartRequested) -> tuple[Command, ...]:
+    if event.declaration is None:
+        draft.ignored += 1
+        return ()
+    desired = Desired(running=True, by=event.by, why=event.why, at=event.at)
+    return declare(draft, event.declaration, Origin.AD_HOC, desired)
+
+
+def _grant(draft: FleetDraft, at: Moment) -> tuple[Command, ...]:
+    """Start those who wait, as many as the fleet's limits let go now."""
+    commands: tuple[Command, ...] = ()
+    while draft.observed and _has_slot(draft, at):
+        first = draft.waiting.first()
+        if first is None:
+            break
+        name = first[0][1]
+        before = draft.containers.get(name)
+        if before is None:  # the index names only containers that are there
+            draft.waiting = draft.waiting.drop(first[0])
+            continue
+        after, started = launch(before, at, run_floor=draft.run_floor)
+        commands += started
+        place(draft, before, attrs.evolve(after, changed_at=at))
+        _count_start(draft, at)
+    return commands
+
+
+def _has_slot(draft: FleetDraft, at: Moment) -> bool:
+    if len(draft.starting) >= draft.settings.max_concurrent_starts:
+        return False
+    limit = draft.settings.max_starts_per_minute
+    if limit is None or len(draft.recent_starts) < limit:
+        return True
+    return draft.recent_starts[-limit] + MINUTE <= at
+
+
+def _count_start(draft: FleetDraft, at: Moment) -> None:
+    limit = draft.settings.max_starts_per_minute
+    if limit is not None:
+        draft.recent_starts = (*draft.recent_starts, at)[-limit:]

@@ -1,0 +1,191 @@
+"""What an observation does to a container, and which observations say anything new.
+
+``differences`` keeps the journal quiet: what the fleet believes already makes no
+event. What changed after the look began is not compared at all: the look is older.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import attrs
+
+from orchestrator.core.commands import StopContainer
+from orchestrator.core.events import ContainerObserved, Event, FleetObserved
+from orchestrator.core.exits import Lost, Stopped
+from orchestrator.core.lifecycle import lose_sight
+from orchestrator.core.moments import Moment
+from orchestrator.core.moves import Moved, conclude, order_stop, seen_running
+from orchestrator.core.observations import (
+    Observation,
+    SeenAbsent,
+    SeenEnded,
+    SeenRunning,
+    SeenUnreachable,
+    Sight,
+    Sighting,
+)
+from orchestrator.core.phases import (
+    BackingOff,
+    CrashLooping,
+    Pending,
+    Running,
+    Starting,
+    Unknown,
+    live_run,
+)
+from orchestrator.core.specs import FleetSettings, fingerprint
+from orchestrator.core.state import Container, Fleet
+from orchestrator.core.table import Table
+
+__all__ = ("differences", "see")
+
+
+def see(
+    container: Container, event: ContainerObserved, settings: FleetSettings
+) -> Moved:
+    """Bring a container in line with what was seen of it."""
+    run = live_run(container.phase)
+    match event.sight:
+        case SeenRunning() as sight if run == event.run:
+            return _still_running(container, event.at, sight), ()
+        case SeenRunning() if run is None and event.run >= container.run:
+            return _adopt(container, event, event.sight)
+        case SeenRunning():
+            return container, ()
+        case SeenEnded(exit=exit_) if run == event.run:
+            return conclude(container, exit_, event.at, settings), ()
+        case SeenEnded():
+            higher = max(container.run, event.run)
+            return attrs.evolve(container, run=higher), ()
+        case SeenUnreachable():
+            return lose_sight(container, event.at), ()
+        case SeenAbsent() if run == event.run and _was_there(container):
+            return conclude(container, Lost(), event.at, settings), ()
+        case SeenAbsent():
+            return container, ()
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _still_running(container: Container, at: Moment, sight: SeenRunning) -> Container:
+    return seen_running(container, at, ready=sight.ready, addresses=sight.addresses)
+
+
+def _was_there(container: Container) -> bool:
+    """Say whether absence means an end; a start not yet accepted was never there."""
+    phase = container.phase
+    return not isinstance(phase, Starting) or phase.accepted
+
+
+def _adopt(container: Container, event: ContainerObserved, sight: SeenRunning) -> Moved:
+    """Take over a run that the record does not hold alive.
+
+    The journal may have been lost, or a run that was given up came back. It is kept
+    where it is what the owner wants now, and replaced where its spec is another one.
+    Where nothing is to run it is only ended: the record already says why it rests.
+    """
+    spec = container.spec
+    raised = attrs.evolve(container, run=event.run)
+    if not container.desired.running or not isinstance(
+        container.phase, Pending | BackingOff | CrashLooping
+    ):
+        stop = StopContainer(
+            name=container.name,
+            run=event.run,
+            signal=spec.stop_signal,
+            grace_ms=spec.stop_grace_ms,
+        )
+        return raised, (stop,)
+    deadline = event.at + spec.start_timeout_ms
+    running = Running(since=event.at, run=event.run, deadline=deadline)
+    alive = attrs.evolve(raised, phase=running)
+    if not _is_current(container, event):
+        return order_stop(alive, event.at, Stopped())
+    adopted = attrs.evolve(alive, started_revision=container.revision)
+    return _still_running(adopted, event.at, sight), ()
+
+
+def _is_current(container: Container, event: ContainerObserved) -> bool:
+    return event.fingerprint in ("", fingerprint(container.spec))
+
+
+def differences(
+    fleet: Fleet, observation: Observation, at: Moment
+) -> tuple[Event, ...]:
+    """Return the events in which an observation differs from what is believed.
+
+    The last one says that the look is over, and lists the strangers. A settled fleet
+    that is seen as it is believed to be yields just that one.
+    """
+    seen = {sighting.name: sighting for sighting in observation.sightings}
+    events: list[Event] = [
+        ContainerObserved(
+            at=at,
+            name=name,
+            run=sighting.run,
+            sight=sighting.sight,
+            fingerprint=sighting.fingerprint,
+        )
+        for name, sighting in sorted(seen.items())
+        if _differs(fleet.containers.get(name), sighting, observation.began)
+    ]
+    if observation.complete:
+        events += [
+            ContainerObserved(at=at, name=container.name, run=run, sight=SeenAbsent())
+            for container in fleet.containers.values()
+            if container.name not in seen
+            and container.changed_at < observation.began
+            and (run := live_run(container.phase)) is not None
+            and _was_there(container)
+        ]
+    strangers = Table.of(
+        (name, sighting.run)
+        for name, sighting in seen.items()
+        if name not in fleet.containers and name not in fleet.forgetting
+    )
+    events.append(
+        FleetObserved(at=at, complete=observation.complete, strangers=strangers)
+    )
+    return tuple(events)
+
+
+def _differs(container: Container | None, sighting: Sighting, began: Moment) -> bool:
+    if container is None or container.changed_at >= began:
+        return False
+    run = live_run(container.phase)
+    if run != sighting.run:
+        return _surprises(container, sighting, run)
+    return _contradicts(container, sighting.sight)
+
+
+def _surprises(container: Container, sighting: Sighting, run: int | None) -> bool:
+    """Say whether a sighting of another run than the live one is news."""
+    match sighting.sight:
+        case SeenRunning():
+            return run is None and sighting.run >= container.run
+        case SeenEnded():
+            return sighting.run > container.run
+        case SeenUnreachable() | SeenAbsent():
+            return False
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _contradicts(container: Container, sight: Sight) -> bool:
+    """Say whether a sighting of the live run is not what is believed of it."""
+    match sight:
+        case SeenRunning(ready=ready):
+            match container.phase:
+                case Running(ready_at=ready_at):
+                    return ready and ready_at is None
+                case Starting() | Unknown():
+                    return True
+                case _:
+                    return False
+        case SeenEnded() | SeenAbsent():
+            return True
+        case SeenUnreachable():
+            return isinstance(container.phase, Running | Starting)
+        case unreachable:
+            assert_never(unreachable)

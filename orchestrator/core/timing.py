@@ -1,0 +1,107 @@
+"""What the passing of time does to a container: waits end, deadlines strike.
+
+Nothing happens before ``core.wake.wake_at``; whoever asks earlier changes nothing.
+A stop that was accepted and is not confirmed in time is looked for first and
+destroyed only then; a stop that never reached the platform is given again.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from orchestrator.core.commands import (
+    Command,
+    DestroyContainer,
+    ObserveFleet,
+    StartContainer,
+    StopContainer,
+)
+from orchestrator.core.exits import Lost, StartFailed
+from orchestrator.core.moments import Moment, format_duration
+from orchestrator.core.moves import (
+    CONFIRM_MARGIN_MS,
+    Moved,
+    clear_history,
+    conclude,
+    order_stop,
+    start_anew,
+)
+from orchestrator.core.phases import (
+    BackingOff,
+    CrashLooping,
+    Escalation,
+    Running,
+    Starting,
+    Stopping,
+    Unknown,
+)
+from orchestrator.core.specs import FleetSettings
+from orchestrator.core.state import Container
+from orchestrator.core.wake import wake_at
+
+__all__ = ("time_passed",)
+
+
+def time_passed(
+    container: Container, at: Moment, settings: FleetSettings, *, fences: bool
+) -> Moved:
+    """Do what is due at *at*; nothing where nothing is."""
+    due = wake_at(container, fences=fences)
+    if due is None or at < due:
+        return container, ()
+    match container.phase:
+        case BackingOff(rule=rule) | CrashLooping(rule=rule):
+            return start_anew(container, at, rule), ()
+        case Starting() as phase:
+            return _start_is_slow(container, phase, at)
+        case Running(ready_at=None):
+            return order_stop(container, at, _too_slow(container, "ready"))
+        case Running():
+            return clear_history(container), ()
+        case Stopping() as phase:
+            return _stop_is_slow(container, phase, at)
+        case Unknown():
+            return conclude(container, Lost(), at, settings), ()
+        case _:
+            return container, ()
+
+
+def _start_is_slow(container: Container, phase: Starting, at: Moment) -> Moved:
+    if at >= phase.since + container.spec.start_timeout_ms:
+        return order_stop(container, at, _too_slow(container, "started"))
+    again = StartContainer(
+        name=container.name, run=phase.run, revision=container.started_revision
+    )
+    waiting = attrs.evolve(phase, retry_at=None)
+    return attrs.evolve(container, phase=waiting), (again,)
+
+
+def _too_slow(container: Container, what: str) -> StartFailed:
+    limit = format_duration(container.spec.start_timeout_ms)
+    return StartFailed(reason=f"not {what} within {limit}")
+
+
+def _stop_is_slow(container: Container, phase: Stopping, at: Moment) -> Moved:
+    name, run, spec = container.name, phase.run, container.spec
+    margin = CONFIRM_MARGIN_MS
+    command: Command
+    if phase.escalation is Escalation.SIGNALED and not phase.accepted:
+        grace_ms = spec.stop_grace_ms
+        command = StopContainer(
+            name=name, run=run, signal=spec.stop_signal, grace_ms=grace_ms
+        )
+        longer = attrs.evolve(phase, deadline=at + grace_ms + margin)
+    elif phase.escalation is Escalation.SIGNALED:
+        command = ObserveFleet()
+        longer = attrs.evolve(
+            phase, deadline=at + margin, escalation=Escalation.OBSERVED
+        )
+    else:
+        command = DestroyContainer(name=name, run=run)
+        longer = attrs.evolve(
+            phase,
+            deadline=at + margin,
+            escalation=Escalation.DESTROYED,
+            accepted=False,
+        )
+    return attrs.evolve(container, phase=longer), (command,)

@@ -1,0 +1,134 @@
+"""The next moment at which time alone changes something.
+
+Timers are a question about the state, never a command: there is no timer to lose,
+and after a crash of the operator the same question has the same answer.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol, assert_never
+
+from orchestrator.core.moments import Millis, Moment, earliest
+from orchestrator.core.phases import (
+    Asleep,
+    BackingOff,
+    Completed,
+    CrashLooping,
+    Failed,
+    Pending,
+    Running,
+    Starting,
+    Stopped,
+    Stopping,
+    Unknown,
+)
+from orchestrator.core.policies import OnLost
+from orchestrator.core.specs import FleetSettings
+from orchestrator.core.state import Container, Fleet, History
+
+__all__ = (
+    "MINUTE",
+    "OBSERVE_RETRY_MS",
+    "has_a_past",
+    "may_replace",
+    "observe_due",
+    "wake_at",
+    "wake_at_fleet",
+)
+
+OBSERVE_RETRY_MS: Final[Millis] = 2_000
+"""How soon the first look after boot is repeated while it fails."""
+
+MINUTE: Final[Millis] = 60_000
+"""The span of ``max_starts_per_minute``."""
+
+
+class Looking(Protocol):
+    """What a fleet and its draft both say about looks at the platform."""
+
+    @property
+    def observing(self) -> bool: ...  # noqa: D102
+    @property
+    def observed(self) -> bool: ...  # noqa: D102
+    @property
+    def reconciled_at(self) -> Moment | None: ...  # noqa: D102
+    @property
+    def settings(self) -> FleetSettings: ...  # noqa: D102
+
+
+def wake_at(container: Container, *, fences: bool) -> Moment | None:
+    """Return when ``TimeReached`` would change the container; None: never by itself."""
+    spec = container.spec
+    match container.phase:
+        case BackingOff(until=until) | CrashLooping(until=until):
+            return until
+        case Starting(since=since, retry_at=retry_at):
+            return earliest(retry_at, since + spec.start_timeout_ms)
+        case Running(ready_at=None, deadline=deadline):
+            return deadline
+        case Running(ready_at=int(ready_at)):
+            if has_a_past(container.history):
+                return ready_at + spec.restart.backoff.reset_after_ms
+            return None
+        case Running():
+            return None
+        case Stopping(deadline=deadline):
+            return deadline
+        case Unknown(since=since):
+            if may_replace(container, fences=fences):
+                return since + spec.restart.lost_after_ms
+            return None
+        case Pending() | Stopped() | Completed() | Failed() | Asleep():
+            return None
+        case unreachable:
+            assert_never(unreachable)
+
+
+def has_a_past(history: History) -> bool:
+    """Say whether there is anything that proven uptime would forgive."""
+    return bool(history.failures or history.attempts)
+
+
+def may_replace(container: Container, *, fences: bool) -> bool:
+    """Say whether a container that stays unknown is replaced, or waited for."""
+    on_lost = container.spec.restart.on_lost
+    if on_lost is None:
+        return fences
+    return on_lost is OnLost.REPLACE
+
+
+def wake_at_fleet(fleet: Fleet) -> Moment | None:
+    """Return when ``TimeReached(name=None)`` would change something."""
+    return earliest(_observe_at(fleet), _start_at(fleet))
+
+
+def _observe_at(fleet: Looking) -> Moment | None:
+    if fleet.observing or fleet.reconciled_at is None:
+        return None
+    if not fleet.observed:
+        return fleet.reconciled_at + OBSERVE_RETRY_MS
+    interval = fleet.settings.reconcile_interval_ms
+    return fleet.reconciled_at + interval if interval else None
+
+
+def observe_due(fleet: Looking, at: Moment) -> bool:
+    """Say whether the time for a look has come."""
+    due = _observe_at(fleet)
+    return due is not None and at >= due
+
+
+def _start_at(fleet: Fleet) -> Moment | None:
+    """Return when the start rate lets the next waiting container go.
+
+    A lack of slots needs no timer: a slot becomes free by an event.
+    """
+    limit = fleet.settings.max_starts_per_minute
+    if limit is None or not fleet.waiting or not fleet.observed:
+        return None
+    if len(fleet.starting) >= fleet.settings.max_concurrent_starts:
+        return None
+    return (
+        fleet.recent_starts[-limit] + MINUTE
+        if len(fleet.recent_starts) >= limit
+        else None
+    )

@@ -1,0 +1,114 @@
+"""What the owner's requests do to a container.
+
+They were admitted before (``core.admit``); a replayed one that no longer applies
+changes nothing. ``force`` opens a new failure history: who forces, forgives.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from orchestrator.core.events import (
+    CrashHistoryCleared,
+    RestartRequested,
+    StartRequested,
+    StopRequested,
+)
+from orchestrator.core.exits import Stopped
+from orchestrator.core.moments import Moment
+from orchestrator.core.moves import (
+    Moved,
+    clear_history,
+    order_stop,
+    redeclare,
+    start_anew,
+    want,
+)
+from orchestrator.core.phases import (
+    Asleep,
+    BackingOff,
+    Completed,
+    CrashLooping,
+    Failed,
+    Rule,
+    Running,
+    Starting,
+    Stopping,
+    Unknown,
+)
+from orchestrator.core.phases import Stopped as AtRest
+from orchestrator.core.specs import Origin
+from orchestrator.core.state import Container, Desired
+
+__all__ = ("clear", "leave", "restart", "start", "stop")
+
+
+def start(container: Container, event: StartRequested) -> Moved:
+    """Want it running; begin where it rests, restart where forced."""
+    wanted = want(container, running=True, asked=_asked(event))
+    if wanted.leaving:
+        wanted = attrs.evolve(wanted, leaving=False, origin=Origin.AD_HOC)
+    if event.declaration is not None and event.declaration.spec != wanted.spec:
+        return redeclare(wanted, event.declaration.spec, event.at)
+    match wanted.phase:
+        case AtRest() | Asleep():
+            return start_anew(wanted, event.at, Rule.REQUESTED), ()
+        case _ if event.force:
+            return _force(clear_history(wanted), event.at)
+        case _:
+            return wanted, ()
+
+
+def _force(container: Container, at: Moment) -> Moved:
+    match container.phase:
+        case BackingOff() | CrashLooping() | Completed() | Failed():
+            return start_anew(container, at, Rule.FORCED), ()
+        case _:
+            return order_stop(container, at, Stopped())
+
+
+def stop(container: Container, event: StopRequested) -> Moved:
+    """Want it stopped; end the live run, or rest at once where there is none."""
+    return _stop(want(container, running=False, asked=_asked(event)), event.at)
+
+
+def leave(container: Container, asked: Desired) -> Moved:
+    """Stop a container for good: its spec has left the fleet."""
+    leaving = attrs.evolve(container, leaving=True)
+    return _stop(want(leaving, running=False, asked=asked), asked.at)
+
+
+def _stop(container: Container, at: Moment) -> Moved:
+    match container.phase:
+        case Starting() | Running() | Unknown():
+            return order_stop(container, at, Stopped())
+        case Stopping() | AtRest():
+            return container, ()
+        case _:
+            return attrs.evolve(container, phase=AtRest(since=at)), ()
+
+
+def restart(container: Container, event: RestartRequested) -> Moved:
+    """Want it running, with a new run; where it rests, that is a start."""
+    wanted = want(container, running=True, asked=_asked(event))
+    match wanted.phase:
+        case Starting() | Running() | Unknown():
+            return order_stop(wanted, event.at, Stopped())
+        case AtRest() | Asleep():
+            return start_anew(wanted, event.at, Rule.REQUESTED), ()
+        case _:
+            return wanted, ()
+
+
+def clear(container: Container, event: CrashHistoryCleared) -> Container:
+    """Forget the failures; what they held back starts again."""
+    cleared = clear_history(container)
+    match cleared.phase:
+        case CrashLooping() | Failed() if cleared.desired.running:
+            return start_anew(cleared, event.at, Rule.HISTORY_CLEARED)
+        case _:
+            return cleared
+
+
+def _asked(event: StartRequested | StopRequested | RestartRequested) -> Desired:
+    return Desired(running=True, by=event.by, why=event.why, at=event.at)

@@ -1,0 +1,135 @@
+"""The platform port: where containers run, as the runtime sees it.
+
+An adapter carries out orders and tells what it sees; it decides nothing. Its laws
+(``orchestrator.testing``):
+
+* an order is keyed by run: the same one twice does the same as once; a start below
+  the highest run seen is refused as ``StaleRun``; an order of a lower epoch than the
+  newest granted is refused as ``StaleOperator``;
+* ``perform`` answers when the order is *accepted*, within seconds; started, ready and
+  ended arrive as events, each at least once, in order per run;
+* every run that was accepted ends in exactly one ``ContainerEnded`` (perhaps told
+  more than once); a stop of a run that the platform does not have is told as ended,
+  too;
+* a stop keeps its promise (signal, grace, kill) although the operator is gone;
+* ``observe`` is complete, or says that it is not.
+
+Events that an adapter yields carry the platform's own stamp in both ``at`` and
+``source_at``; the operator stamps ``at`` anew on arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol, TypeAlias
+
+import attrs
+from returns.future import FutureResult
+
+from orchestrator.core.errors import PlatformError
+from orchestrator.core.events import LifecycleEvent
+from orchestrator.core.moments import Millis
+from orchestrator.core.observations import Observation
+from orchestrator.core.specs import ContainerSpec
+
+__all__ = (
+    "Accepted",
+    "Attachment",
+    "DestroyOrder",
+    "ForgetOrder",
+    "Order",
+    "Platform",
+    "StartOrder",
+    "StopOrder",
+)
+
+
+@attrs.frozen(kw_only=True)
+class Attachment:
+    """What the platform grants to an operator at boot.
+
+    ``fences``: the platform itself refuses older runs and epochs, so that replacing
+    a container that cannot be seen never runs it twice.
+    """
+
+    epoch: int
+    fences: bool
+
+
+@attrs.frozen
+class Accepted:
+    """The platform has taken the order on."""
+
+
+@attrs.frozen(kw_only=True)
+class StartOrder:
+    """Start a run: the words and the environment are final, nothing is to be filled.
+
+    ``env`` may hold secrets: it is never written anywhere and never shown.
+    """
+
+    name: str
+    run: int
+    epoch: int
+    revision: int
+    fingerprint: str
+    spec: ContainerSpec
+    command: tuple[str, ...]
+    env: Mapping[str, str] = attrs.field(repr=False)
+    ports: Mapping[str, int]
+
+
+@attrs.frozen(kw_only=True)
+class StopOrder:
+    """End a run: signal, wait for the grace, kill."""
+
+    name: str
+    run: int
+    epoch: int
+    signal: str
+    grace_ms: Millis
+
+
+@attrs.frozen(kw_only=True)
+class DestroyOrder:
+    """Kill a run now."""
+
+    name: str
+    run: int
+    epoch: int
+
+
+@attrs.frozen(kw_only=True)
+class ForgetOrder:
+    """Remove all that is kept of a container that does not run."""
+
+    name: str
+    run: int
+    epoch: int
+
+
+Order: TypeAlias = StartOrder | StopOrder | DestroyOrder | ForgetOrder
+
+
+class Platform(Protocol):
+    """Where containers run."""
+
+    def attach(self) -> FutureResult[Attachment, PlatformError]:
+        """Take over: every earlier operator is stale from now on."""
+
+    def ports(
+        self, spec: ContainerSpec
+    ) -> FutureResult[Mapping[str, int], PlatformError]:
+        """Say which number each port of the container has, the same at each start."""
+
+    def perform(self, order: Order) -> FutureResult[Accepted, PlatformError]:
+        """Carry out an order; the answer is that it was accepted."""
+
+    def observe(self) -> FutureResult[Observation, PlatformError]:
+        """Look at every container (``began`` is restamped by the operator)."""
+
+    def events(self, after: str) -> AsyncIterator[LifecycleEvent]:
+        """Yield what happens after a cursor (``""``: from now on, or from the start)."""
+
+    async def detach(self) -> None:
+        """Let go of what the adapter holds here; containers go on."""
