@@ -1,27 +1,139 @@
-"""Install what the tests need into a virtual environment and pass all of them."""
+"""Pass every test of the project: the one command, on a fresh machine.
+
+``python3 tests/run.py`` makes its own virtual environment (``.venv-test``), installs
+the project with what its tests need, and runs every stage, also after one has failed.
+``python3 tests/run.py lint types`` runs the stages named. Standard library only.
+
+A test that this machine cannot run is listed at the end with the reason; where ``CI``
+is set, that is a failure.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+VENV = ROOT / ".venv-test"
 PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "installed"
+FULLY_COVERED = ("core", "simulation")
+
+STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "format": (("ruff", "format", "--check", "."),),
+    "lint": (("ruff", "check", "."),),
+    "types": (
+        ("mypy", "orchestrator", "tests", "property_tests"),
+        ("pyright",),
+    ),
+    "floors": (("lint-imports",),),
+    "tests": (("coverage", "run", "-m", "pytest", "-q", "-rs", "tests"),),
+    "properties": (
+        ("coverage", "run", "--append", "-m", "pytest", "-q", "-rs", "property_tests"),
+    ),
+    "doctests": (
+        (
+            "pytest",
+            "-q",
+            "-rs",
+            "--doctest-modules",
+            "--doctest-glob=*.md",
+            "orchestrator",
+            "README.md",
+            "docs",
+        ),
+    ),
+    "coverage": tuple(
+        (
+            "coverage",
+            "report",
+            "--fail-under=100",
+            f"--include=orchestrator/{floor}/*",
+        )
+        for floor in FULLY_COVERED
+    ),
+}
 
 
-def main() -> int:
-    """Run the tests; the exit code is pytest's."""
-    made = subprocess.run([sys.executable, "-m", "venv", VENV], check=False)
-    if made.returncode:
-        print("python3 -m venv failed; on Debian: apt-get install python3-venv")
+def main(names: list[str]) -> int:
+    """Install, run the stages, say what passed; the exit code is 0 if all did."""
+    unknown = [name for name in names if name not in STAGES]
+    if unknown:
+        print(f"no stage {', '.join(unknown)}; there are {', '.join(STAGES)}")
         return 2
-    pip = [PYTHON, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "-e", ".[testing]", "pytest"], cwd=ROOT, check=True)
-    tests = [PYTHON, "-m", "pytest", "-q", "--doctest-modules", "orchestrator", "tests"]
-    return subprocess.run(tests, cwd=ROOT, check=False).returncode
+    problem = install()
+    if problem:
+        print(problem)
+        return 2
+    chosen = names or list(STAGES)
+    skipped: list[str] = []
+    failed = [name for name in chosen if not run(name, skipped)]
+    for line in skipped:
+        print(f"not run: {line}")
+    if skipped and "CI" in os.environ:
+        failed.append("not run")
+    print(f"\n{len(chosen) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+def install() -> str | None:
+    """Make the virtual environment, unless it is up to date; say what is missing."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before any check
+        return f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}"
+    if importlib.util.find_spec("venv") is None or not has_ensurepip():
+        return "the module venv is missing; on Debian: apt-get install python3-venv"
+    stamp = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if STAMP.is_file() and STAMP.read_text() == stamp:
+        return None
+    print("installing what the tests need", flush=True)
+    steps = (
+        (sys.executable, "-m", "venv", "--clear", str(VENV)),
+        (str(PYTHON), "-m", "pip", "install", "--quiet", "--upgrade", "pip"),
+        (str(PYTHON), "-m", "pip", "install", "--quiet", "-e", ".", "--group", "test"),
+    )
+    for step in steps:
+        done = subprocess.run(
+            step, cwd=ROOT, check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            return f"{' '.join(step)} failed:\n{done.stdout}{done.stderr}"
+    STAMP.write_text(stamp)
+    return None
+
+
+def has_ensurepip() -> bool:
+    """Say whether venv can install pip: Debian ships the two apart."""
+    return importlib.util.find_spec("ensurepip") is not None
+
+
+def run(name: str, skipped: list[str]) -> bool:
+    """Run a stage, show what failed, and note the tests that were skipped."""
+    began = time.monotonic()
+    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    passed = True
+    for command in STAGES[name]:
+        done = subprocess.run(
+            (str(VENV / "bin" / command[0]), *command[1:]),
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PATH": path},
+        )
+        skipped += re.findall(r"^SKIPPED (.*)$", done.stdout, flags=re.MULTILINE)
+        passed = passed and done.returncode == 0
+        if done.returncode:
+            print(done.stdout + done.stderr)
+    verdict = "passed" if passed else "FAILED"
+    print(f"{name:<12}{verdict}  {time.monotonic() - began:6.1f} s", flush=True)
+    return passed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -68,35 +68,36 @@ def admit(fleet: Fleet, request: Request, at: Moment) -> Result[Event, RequestEr
         case Start():
             return _start(fleet, request, at)
         case Stop():
-            return _known(fleet, request.name).map(
-                lambda _: StopRequested(
-                    at=at, name=request.name, by=request.by, why=request.why
-                )
+            return _of_known(
+                fleet,
+                StopRequested(at=at, name=request.name, by=request.by, why=request.why),
             )
         case Restart():
             return _restart(fleet, request, at)
         case Remove():
             return _remove(fleet, request, at)
         case ClearCrashHistory():
-            return _known(fleet, request.name).map(
-                lambda _: CrashHistoryCleared(
+            return _of_known(
+                fleet,
+                CrashHistoryCleared(
                     at=at, name=request.name, by=request.by, why=request.why
-                )
+                ),
             )
         case Reconcile():
             event = ReconcileRequested(at=at, by=request.by, why=request.why)
             return Success(event)
         case Apply():
             return _apply(fleet, request, at)
-        case unreachable:
-            assert_never(unreachable)
+        case _:
+            assert_never(request)
 
 
-def _known(fleet: Fleet, name: str) -> Result[Container, RequestError]:
-    container = fleet.containers.get(name)
-    if container is None:
-        return Failure(ContainerNotFound(name=name))
-    return Success(container)
+def _of_known(
+    fleet: Fleet, event: StopRequested | CrashHistoryCleared
+) -> Result[Event, RequestError]:
+    if event.name in fleet.containers:
+        return Success(event)
+    return Failure(ContainerNotFound(name=event.name))
 
 
 def _start(fleet: Fleet, request: Start, at: Moment) -> Result[Event, RequestError]:
@@ -202,10 +203,10 @@ def _declaration(
 
 
 def _restart(fleet: Fleet, request: Restart, at: Moment) -> Result[Event, RequestError]:
+    known = fleet.containers.get(request.name)
     event = RestartRequested(at=at, name=request.name, by=request.by, why=request.why)
-    return _known(fleet, request.name).bind(
-        lambda known: _unless(_is_held(known), event)
-    )
+    missing = ContainerNotFound(name=request.name)
+    return _unless(missing if known is None else _is_held(known), event)
 
 
 def _unless(refusal: RequestError | None, event: Event) -> Result[Event, RequestError]:
@@ -213,10 +214,10 @@ def _unless(refusal: RequestError | None, event: Event) -> Result[Event, Request
 
 
 def _remove(fleet: Fleet, request: Remove, at: Moment) -> Result[Event, RequestError]:
+    known = fleet.containers.get(request.name)
     event = RemoveRequested(at=at, name=request.name, by=request.by, why=request.why)
-    return _known(fleet, request.name).bind(
-        lambda known: _unless(_may_go(known), event)
-    )
+    missing = ContainerNotFound(name=request.name)
+    return _unless(missing if known is None else _may_go(known), event)
 
 
 def _may_go(known: Container) -> RequestError | None:

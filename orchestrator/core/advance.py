@@ -61,7 +61,7 @@ def advance(
     return attrs.evolve(moved, changed_at=event.at), commands
 
 
-def _move(  # noqa: C901, PLR0911 - one case an event
+def _move(
     container: Container,
     event: ContainerEvent | TimeReached,
     settings: FleetSettings,
@@ -95,5 +95,5 @@ def _move(  # noqa: C901, PLR0911 - one case an event
             return wishes.clear(container, event), ()
         case RemoveRequested():
             return container, ()
-        case unreachable:
-            assert_never(unreachable)
+        case _:
+            assert_never(event)

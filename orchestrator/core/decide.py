@@ -117,8 +117,8 @@ def decide(container: Container, last: LastRun, settings: FleetSettings) -> Deci
             return _after_success(container, last, settings)
         case Outcome.FAILURE:
             return _after_failure(container, last, settings)
-        case unreachable:
-            assert_never(unreachable)
+        case _:
+            assert_never(outcome(last.exit))
 
 
 def _after_neither(
@@ -181,7 +181,7 @@ def _wait(container: Container, attempt: int) -> int:
 
 
 def _on_loop(container: Container) -> OnLoop:
-    """What a crash loop leads to; unsaid, the declared heal and the ad-hoc wait."""
+    """Say what a crash loop leads to; unsaid, the declared heal and the others wait."""
     said = container.spec.restart.crash.on_loop
     if said is not None:
         return said

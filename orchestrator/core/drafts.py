@@ -50,7 +50,7 @@ AnyTable: TypeAlias = Table[K, V] | MutableTable[K, V]
 
 @attrs.define(kw_only=True)
 class FleetDraft:
-    """A fleet with the same fields, to be changed in place by one step after another."""
+    """A fleet with the same fields, to be changed in place, step after step."""
 
     name: str
     settings: FleetSettings
@@ -72,6 +72,8 @@ class FleetDraft:
     diverged: AnyTable[str, None]
     forgetting: AnyTable[str, int]
     strangers: AnyTable[str, int]
+    touched: dict[str, None] = attrs.field(factory=dict[str, None])
+    """Names whose record an event changed, in order: an ordered set."""
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Fleet))
@@ -135,6 +137,9 @@ def _index(
     draft: FleetDraft, before: Container | None, after: Container | None
 ) -> None:
     """Bring the indexes from what *before* asks of them to what *after* does."""
+    changed = after or before
+    if changed is not None:
+        draft.touched[changed.name] = None
     old, new = _waits(before), _waits(after)
     if old != new:
         if old is not None:

@@ -162,7 +162,7 @@ def next_start_at(container: Container) -> Moment | None:
             return None
 
 
-def why(container: Container, now: Moment) -> str:  # noqa: PLR0911 - a case a phase
+def why(container: Container, now: Moment) -> str:
     """Say in one sentence why a container is in its phase."""
     match container.phase:
         case Pending(rule=rule):
@@ -189,8 +189,8 @@ def why(container: Container, now: Moment) -> str:  # noqa: PLR0911 - a case a p
             return _BECAUSE[rule] + _after(container)
         case CrashLooping(rule=rule):
             return _BECAUSE[rule] + _after(container)
-        case unreachable:
-            assert_never(unreachable)
+        case _:
+            assert_never(container.phase)
 
 
 def _after(container: Container) -> str:

@@ -40,7 +40,7 @@ _UNITS: tuple[tuple[str, Millis], ...] = (
     ("s", 1_000),
     ("ms", 1),
 )
-_UNIT = dict(_UNITS)
+_UNIT: dict[str, Millis] = dict(_UNITS)
 _PART = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?)(ms|[dhms])", re.ASCII)
 
 

@@ -195,8 +195,8 @@ def _follow(decision: Decision, at: Moment) -> Phase:
             return AtRest(since=at, rule=rule)
         case Sleep(rule=rule):
             return Asleep(since=at, rule=rule)
-        case unreachable:
-            assert_never(unreachable)
+        case _:
+            assert_never(decision)
 
 
 def clear_history(container: Container) -> Container:

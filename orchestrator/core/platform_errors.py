@@ -211,7 +211,7 @@ class SecretMissing:
 
 @attrs.frozen(kw_only=True)
 class EnvVarsFailed:
-    """The env-vars builder raised; only the type is kept, a message may hold a secret."""
+    """The env-vars builder raised; its message may hold a secret and is not kept."""
 
     code: ClassVar[str] = "env_vars_failed"
     name: str

@@ -47,8 +47,9 @@ from orchestrator.core.events import (
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import launch
 from orchestrator.core.outstanding import outstanding_of
+from orchestrator.core.phases import Starting
 from orchestrator.core.specs import Origin
-from orchestrator.core.state import Desired, Fleet
+from orchestrator.core.state import Container, Desired, Fleet
 from orchestrator.core.wake import MINUTE, observe_due
 
 __all__ = ("Transition", "fold", "reduce")
@@ -56,24 +57,27 @@ __all__ = ("Transition", "fold", "reduce")
 
 @attrs.frozen(kw_only=True)
 class Transition:
-    """The fleet after an event, and what is to be done because of it."""
+    """The fleet after an event, what is to be done, and whose record was touched."""
 
     fleet: Fleet
     commands: tuple[Command, ...]
+    touched: tuple[str, ...]
 
 
 def reduce(fleet: Fleet, event: Event) -> Transition:
     """Move the fleet by one event; one that does not apply is counted, no more."""
     draft = open_draft(fleet)
     commands = _step(draft, event)
-    return Transition(fleet=close(draft), commands=commands)
+    return Transition(
+        fleet=close(draft), commands=commands, touched=tuple(draft.touched)
+    )
 
 
 def fold(fleet: Fleet, events: Iterable[Event]) -> Fleet:
     """Move the fleet by many events, as ``reduce`` would one by one, only faster."""
     draft = open_draft(fleet, mutable=True)
     for event in events:
-        _step(draft, event)
+        _ = _step(draft, event)
     return close(draft)
 
 
@@ -86,9 +90,7 @@ def _step(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
     return _one_look(draft, commands, event.at)
 
 
-def _moved(  # noqa: PLR0911 - one case an event
-    draft: FleetDraft, event: Event
-) -> tuple[Command, ...]:
+def _moved(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
     match event:
         case Booted():
             return _boot(draft, event)
@@ -116,7 +118,7 @@ def _advance_one(
     ):
         draft.cursor = event.cursor or draft.cursor
     before = None if event.name is None else draft.containers.get(event.name)
-    if before is None:
+    if before is None or (_is_early(draft, before) and isinstance(event, TimeReached)):
         draft.ignored += 1
         return ()
     after, commands = advance(before, event, draft.settings, fences=draft.fences)
@@ -124,6 +126,14 @@ def _advance_one(
         return commands + place(draft, before, after)
     draft.ignored += not commands
     return commands
+
+
+def _is_early(draft: FleetDraft, container: Container) -> bool:
+    """Say whether a start would be given again before the first look after boot.
+
+    The look may show it running; the reconcile that follows does what is due then.
+    """
+    return not draft.observed and isinstance(container.phase, Starting)
 
 
 def _boot(draft: FleetDraft, event: Booted) -> tuple[Command, ...]:
@@ -234,7 +244,7 @@ def _grant(draft: FleetDraft, at: Moment) -> tuple[Command, ...]:
             continue
         after, started = launch(before, at, run_floor=draft.run_floor)
         commands += started
-        place(draft, before, attrs.evolve(after, changed_at=at))
+        _ = place(draft, before, attrs.evolve(after, changed_at=at))
         _count_start(draft, at)
     return commands
 

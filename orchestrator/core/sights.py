@@ -64,8 +64,8 @@ def see(
             return conclude(container, Lost(), event.at, settings), ()
         case SeenAbsent():
             return container, ()
-        case unreachable:
-            assert_never(unreachable)
+        case _:
+            assert_never(event.sight)
 
 
 def _still_running(container: Container, at: Moment, sight: SeenRunning) -> Container:
@@ -168,8 +168,8 @@ def _surprises(container: Container, sighting: Sighting, run: int | None) -> boo
             return sighting.run > container.run
         case SeenUnreachable() | SeenAbsent():
             return False
-        case unreachable:
-            assert_never(unreachable)
+        case _:
+            assert_never(sighting.sight)
 
 
 def _contradicts(container: Container, sight: Sight) -> bool:
@@ -187,5 +187,5 @@ def _contradicts(container: Container, sight: Sight) -> bool:
             return True
         case SeenUnreachable():
             return isinstance(container.phase, Running | Starting)
-        case unreachable:
-            assert_never(unreachable)
+        case _:
+            assert_never(sight)

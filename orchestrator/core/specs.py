@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import attrs
 from attrs.validators import ge, gt, in_, instance_of, le, optional
@@ -37,7 +37,7 @@ __all__ = (
 )
 
 Json: TypeAlias = (
-    "None | bool | int | float | str | tuple[Json, ...] | Table[str, Json]"
+    "bool | int | float | str | tuple[Json, ...] | Table[str, Json] | None"
 )
 """A frozen JSON value: arrays are tuples, objects are tables."""
 
@@ -76,19 +76,35 @@ def _parses(text: object) -> bool:
 
 
 def _is_command(value: object) -> bool:
-    return isinstance(value, tuple) and all(_parses(word) for word in value)
+    if not isinstance(value, tuple):
+        return False
+    words = cast("tuple[object, ...]", value)
+    return all(_parses(word) for word in words)
+
+
+def _pairs(value: object) -> list[tuple[object, object]] | None:
+    if not isinstance(value, Table):
+        return None
+    return list(cast("Table[object, object]", value).items())
 
 
 def _is_port_table(value: object) -> bool:
-    return isinstance(value, Table) and all(
-        is_port_name(name) and type(port) is int and 0 < port < 65_536  # noqa: PLR2004
-        for name, port in value.items()
+    pairs = _pairs(value)
+    return pairs is not None and all(
+        isinstance(name, str) and is_port_name(name) and _is_port(port)
+        for name, port in pairs
     )
 
 
+def _is_port(value: object) -> bool:
+    return type(value) is int and 0 < value < 65_536  # noqa: PLR2004 - 16 bits
+
+
 def _is_env_table(value: object) -> bool:
-    return isinstance(value, Table) and all(
-        is_env_key(key) and _parses(text) for key, text in value.items()
+    pairs = _pairs(value)
+    return pairs is not None and all(
+        isinstance(key, str) and is_env_key(key) and _parses(text)
+        for key, text in pairs
     )
 
 
@@ -119,13 +135,15 @@ class ContainerSpec:
         default=None, validator=optional(instance_of(str))
     )
     ports: Table[str, int] = attrs.field(
-        default=Table(), validator=_holds(_is_port_table, "names with ports 1 to 65535")
+        default=Table[str, int](),
+        validator=_holds(_is_port_table, "names with ports 1 to 65535"),
     )
     config: Table[str, Json] = attrs.field(
-        default=Table(), validator=instance_of(Table)
+        default=Table[str, Json](), validator=instance_of(Table)
     )
     env: Table[str, str] = attrs.field(
-        default=Table(), validator=_holds(_is_env_table, "keys with known placeholders")
+        default=Table[str, str](),
+        validator=_holds(_is_env_table, "keys with known placeholders"),
     )
     restart: RestartPolicy = attrs.field(
         default=RestartPolicy(), validator=instance_of(RestartPolicy)
@@ -239,8 +257,9 @@ def salt_of(fleet: str, name: str) -> int:
 
 def _rendered(value: object, leaving_out: frozenset[str] = frozenset()) -> str:
     """Write a value so that equal values, and only these, are written alike."""
-    if isinstance(value, Table):
-        return f"{{{','.join(f'{k!r}:{_rendered(v)}' for k, v in value.items())}}}"
+    pairs = _pairs(value)
+    if pairs is not None:
+        return f"{{{','.join(f'{k!r}:{_rendered(v)}' for k, v in pairs)}}}"
     kind: type[Any] = type(value)
     if not attrs.has(kind):
         return repr(value)

@@ -47,13 +47,13 @@ class Looking(Protocol):
     """What a fleet and its draft both say about looks at the platform."""
 
     @property
-    def observing(self) -> bool: ...  # noqa: D102
+    def observing(self) -> bool: ...
     @property
-    def observed(self) -> bool: ...  # noqa: D102
+    def observed(self) -> bool: ...
     @property
-    def reconciled_at(self) -> Moment | None: ...  # noqa: D102
+    def reconciled_at(self) -> Moment | None: ...
     @property
-    def settings(self) -> FleetSettings: ...  # noqa: D102
+    def settings(self) -> FleetSettings: ...
 
 
 def wake_at(container: Container, *, fences: bool) -> Moment | None:
@@ -80,8 +80,8 @@ def wake_at(container: Container, *, fences: bool) -> Moment | None:
             return None
         case Pending() | Stopped() | Completed() | Failed() | Asleep():
             return None
-        case unreachable:
-            assert_never(unreachable)
+        case _:
+            assert_never(container.phase)
 
 
 def has_a_past(history: History) -> bool:

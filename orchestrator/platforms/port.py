@@ -116,20 +116,25 @@ class Platform(Protocol):
 
     def attach(self) -> FutureResult[Attachment, PlatformError]:
         """Take over: every earlier operator is stale from now on."""
+        ...
 
     def ports(
         self, spec: ContainerSpec
     ) -> FutureResult[Mapping[str, int], PlatformError]:
         """Say which number each port of the container has, the same at each start."""
+        ...
 
     def perform(self, order: Order) -> FutureResult[Accepted, PlatformError]:
         """Carry out an order; the answer is that it was accepted."""
+        ...
 
     def observe(self) -> FutureResult[Observation, PlatformError]:
         """Look at every container (``began`` is restamped by the operator)."""
+        ...
 
     def events(self, after: str) -> AsyncIterator[LifecycleEvent]:
-        """Yield what happens after a cursor (``""``: from now on, or from the start)."""
+        """Yield what happens after a cursor; ``""`` is the beginning."""
+        ...
 
     async def detach(self) -> None:
         """Let go of what the adapter holds here; containers go on."""

@@ -1,0 +1,1 @@
+"""Where containers run: a port (``port``) and its adapters."""
