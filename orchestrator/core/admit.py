@@ -166,19 +166,13 @@ def _spec_of(
     fleet: Fleet, request: Start, known: Container | None
 ) -> Result[ContainerSpec, RequestError]:
     """Return the spec that a start shall use: given, kept, or from the template."""
-    given = request.spec
-    if given is None and known is not None:
-        given = known.spec
-    if given is None and fleet.settings.ad_hoc is not None:
-        given = named(fleet.settings.ad_hoc, request.name)
-    if given is None and request.command is not None:
-        given = ContainerSpec(name=request.name, command=request.command)
-    if given is None:
-        expected = "a spec, a command, or an [ad_hoc] template in the fleet"
-        return Failure(_invalid(request.name, expected, "none of them"))
-    if given.name != request.name:
-        return Failure(_invalid("spec.name", repr(request.name), repr(given.name)))
     try:
+        given = _given(fleet, request, known)
+        if given is None:
+            expected = "a spec, a command, or an [ad_hoc] template in the fleet"
+            return Failure(_invalid(request.name, expected, "none of them"))
+        if given.name != request.name:
+            return Failure(_invalid("spec.name", repr(request.name), repr(given.name)))
         return Success(
             attrs.evolve(
                 given,
@@ -188,7 +182,21 @@ def _spec_of(
             )
         )
     except ValueError as error:
-        return Failure(_invalid(request.name, str(error), "another"))
+        return Failure(_invalid(request.name, "a valid spec", str(error)))
+
+
+def _given(
+    fleet: Fleet, request: Start, known: Container | None
+) -> ContainerSpec | None:
+    if request.spec is not None:
+        return request.spec
+    if known is not None:
+        return known.spec
+    if fleet.settings.ad_hoc is not None:
+        return named(fleet.settings.ad_hoc, request.name)
+    if request.command is not None:
+        return ContainerSpec(name=request.name, command=request.command)
+    return None
 
 
 def _declaration(

@@ -7,14 +7,16 @@ running (``forget``).
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import attrs
 
 from orchestrator.core.commands import Command
 from orchestrator.core.drafts import FleetDraft, abandon, place, remove
 from orchestrator.core.events import Declaration, SpecApplied
 from orchestrator.core.moments import Moment
-from orchestrator.core.moves import redeclare, start_anew
-from orchestrator.core.phases import Pending, Rule, Stopped, live_run
+from orchestrator.core.moves import redeclare
+from orchestrator.core.phases import Pending, Rule, live_run
 from orchestrator.core.specs import Origin, Prune
 from orchestrator.core.state import Container, Desired
 from orchestrator.core.wishes import leave
@@ -85,8 +87,6 @@ def _renew(
         renewed = attrs.evolve(renewed, desired=asked)
     if changed:
         return redeclare(renewed, declaration.spec, asked.at)
-    if returns and isinstance(container.phase, Stopped):
-        return start_anew(renewed, asked.at, Rule.DECLARED), ()
     return renewed, ()
 
 
@@ -111,3 +111,5 @@ def _prune(
             left, commands = leave(container, why)
             left = attrs.evolve(left, changed_at=at)
             return commands + place(draft, container, left)
+        case _:
+            assert_never(draft.settings.prune)

@@ -10,7 +10,6 @@ writes one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 import attrs
@@ -114,7 +113,7 @@ def place(
     """Put a container back in its new state; one that leaves goes when it rests."""
     if after.leaving and live_run(after.phase) is None:
         return remove(draft, before or after, run=after.run)
-    _index(draft, before, after)
+    _index(draft, after.name, before, after)
     draft.containers = draft.containers.put(after.name, after)
     return ()
 
@@ -129,25 +128,25 @@ def remove(draft: FleetDraft, container: Container, *, run: int) -> tuple[Comman
 
 def abandon(draft: FleetDraft, container: Container) -> None:
     """Drop a container from the fleet and do nothing about it."""
-    _index(draft, container, None)
+    _index(draft, container.name, container, None)
     draft.containers = draft.containers.drop(container.name)
 
 
 def _index(
-    draft: FleetDraft, before: Container | None, after: Container | None
+    draft: FleetDraft, name: str, before: Container | None, after: Container | None
 ) -> None:
     """Bring the indexes from what *before* asks of them to what *after* does."""
-    changed = after or before
-    if changed is not None:
-        draft.touched[changed.name] = None
+    draft.touched[name] = None
     old, new = _waits(before), _waits(after)
     if old != new:
         if old is not None:
             draft.waiting = draft.waiting.drop(old)
         if new is not None:
             draft.waiting = draft.waiting.put(new, None)
-    draft.starting = _flag(draft.starting, before, after, _is_starting)
-    draft.diverged = _flag(draft.diverged, before, after, diverges)
+    if _is_starting(before) != _is_starting(after):
+        draft.starting = _toggled(draft.starting, name)
+    if _wanders(before) != _wanders(after):
+        draft.diverged = _toggled(draft.diverged, name)
 
 
 def _waits(container: Container | None) -> tuple[Moment, str] | None:
@@ -156,24 +155,16 @@ def _waits(container: Container | None) -> tuple[Moment, str] | None:
     return None
 
 
-def _is_starting(container: Container) -> bool:
-    return isinstance(container.phase, Starting)
+def _is_starting(container: Container | None) -> bool:
+    return container is not None and isinstance(container.phase, Starting)
 
 
-def _flag(
-    table: AnyTable[str, None],
-    before: Container | None,
-    after: Container | None,
-    holds: Callable[[Container], bool],
-) -> AnyTable[str, None]:
-    """Keep one index of names true over one change."""
-    was = before is not None and holds(before)
-    now = after is not None and holds(after)
-    if was == now:
-        return table
-    if after is not None and now:
-        return table.put(after.name, None)
-    return table.drop(before.name) if before is not None else table
+def _wanders(container: Container | None) -> bool:
+    return container is not None and diverges(container)
+
+
+def _toggled(index: AnyTable[str, None], name: str) -> AnyTable[str, None]:
+    return index.drop(name) if name in index else index.put(name, None)
 
 
 def is_removable(container: Container) -> bool:

@@ -162,9 +162,12 @@ def _unknown_never_destroys(step: Step) -> Iterable[str]:
     if isinstance(event, ContainerObserved) and isinstance(
         event.sight, SeenUnreachable
     ):
-        for command in step.commands:
-            if isinstance(command, StopContainer | DestroyContainer):
-                yield command.name
+        return [
+            command.name
+            for command in step.commands
+            if isinstance(command, StopContainer | DestroyContainer)
+        ]
+    return ()
 
 
 def _failures_are_bounded(step: Step) -> Iterable[str]:

@@ -148,13 +148,10 @@ def conclude(
 ) -> Container:
     """Record the end of the live run, and put the container where the policy says."""
     phase = container.phase
-    run = live_run(phase)
-    if run is None:
-        return container
     started_at, ready_at = _lived(phase)
     verdict = phase.verdict if isinstance(phase, Stopping) else exit_
     last = LastRun(
-        run=run,
+        run=container.run,
         exit=verdict,
         ended_at=at,
         started_at=started_at,
@@ -210,8 +207,6 @@ def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
 
     The run goes on where only the operator's handling of it has changed.
     """
-    if spec == container.spec:
-        return container, ()
     same_process = fingerprint(spec) == fingerprint(container.spec)
     renewed = clear_history(
         attrs.evolve(container, spec=spec, revision=container.revision + 1)

@@ -28,9 +28,7 @@ def outstanding(fleet: Fleet) -> tuple[Command, ...]:
         ForgetContainer(name=name, run=run) for name, run in fleet.forgetting.items()
     ]
     for name in fleet.diverged:
-        container = fleet.containers.get(name)
-        if container is not None:
-            commands += outstanding_of(container)
+        commands += outstanding_of(fleet.containers[name])
     return tuple(commands)
 
 

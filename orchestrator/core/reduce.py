@@ -183,9 +183,7 @@ def _observed(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
     draft.observed = True
     commands: list[Command] = []
     for name in list(draft.diverged):
-        before = draft.containers.get(name)
-        if before is None:  # the index names only containers that are there
-            continue
+        before = draft.containers[name]
         due = TimeReached(at=event.at, name=name)
         after, orders = advance(before, due, draft.settings, fences=draft.fences)
         if after is not before:
@@ -237,11 +235,7 @@ def _grant(draft: FleetDraft, at: Moment) -> tuple[Command, ...]:
         first = draft.waiting.first()
         if first is None:
             break
-        name = first[0][1]
-        before = draft.containers.get(name)
-        if before is None:  # the index names only containers that are there
-            draft.waiting = draft.waiting.drop(first[0])
-            continue
+        before = draft.containers[first[0][1]]
         after, started = launch(before, at, run_floor=draft.run_floor)
         commands += started
         _ = place(draft, before, attrs.evolve(after, changed_at=at))

@@ -82,8 +82,15 @@ class Table(Generic[K, V]):
             return value
         return None
 
+    def __getitem__(self, key: K) -> V:
+        """Return the value of *key*, which is there."""
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
     def __contains__(self, key: K) -> bool:
-        """Say whether *key* has a value that is not None, or is in an index."""
+        """Say whether *key* is there, also with None for its value."""
         node = self._root
         for _ in range(self._depth):
             keys, children = node
@@ -191,6 +198,10 @@ class MutableTable(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """Return the value of *key*, or None."""
         return self._items.get(key)
+
+    def __getitem__(self, key: K) -> V:
+        """Return the value of *key*, which is there."""
+        return self._items[key]
 
     def __contains__(self, key: K) -> bool:
         """Say whether *key* is there."""

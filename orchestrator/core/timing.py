@@ -62,7 +62,7 @@ def time_passed(
             return _stop_is_slow(container, phase, at)
         case Unknown():
             return conclude(container, Lost(), at, settings), ()
-        case _:
+        case _:  # pragma: no cover - the other phases are never due
             return container, ()
 
 

@@ -64,14 +64,11 @@ def wake_at(container: Container, *, fences: bool) -> Moment | None:
             return until
         case Starting(since=since, retry_at=retry_at):
             return earliest(retry_at, since + spec.start_timeout_ms)
-        case Running(ready_at=None, deadline=deadline):
-            return deadline
-        case Running(ready_at=int(ready_at)):
-            if has_a_past(container.history):
-                return ready_at + spec.restart.backoff.reset_after_ms
-            return None
-        case Running():
-            return None
+        case Running(ready_at=ready_at, deadline=deadline):
+            if ready_at is None:
+                return deadline
+            forgiven_at = ready_at + spec.restart.backoff.reset_after_ms
+            return forgiven_at if has_a_past(container.history) else None
         case Stopping(deadline=deadline):
             return deadline
         case Unknown(since=since):

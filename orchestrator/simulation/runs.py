@@ -17,7 +17,7 @@ from itertools import count
 from typing import Final, TypeAlias
 
 import attrs
-from returns.result import Failure, Success
+from returns.pipeline import is_successful
 
 from orchestrator.core.admit import admit
 from orchestrator.core.commands import (
@@ -88,15 +88,11 @@ class Run:
 
     def ask(self, request: Request) -> RequestError | None:
         """Make a request now; the answer is why it was refused, or None."""
-        match admit(self.fleet, request, self.now):
-            case Success(event):
-                self._deliver(event)
-                return None
-            case Failure(error):
-                refusal: RequestError = error
-                return refusal
-            case _:
-                return None
+        answer = admit(self.fleet, request, self.now)
+        if not is_successful(answer):
+            return answer.failure()
+        self._deliver(answer.unwrap())
+        return None
 
     def boot(self) -> None:
         """Let an operator take over, with what the journal holds and nothing else."""
@@ -199,11 +195,8 @@ class Run:
         if has_effect:
             container = self.fleet.containers.get(command.name)
             mark = "" if container is None else fingerprint(container.spec)
-            match self.world.perform(command, mark, self.now):
-                case Failure(refusal):
-                    error = refusal
-                case _:
-                    pass
+            done = self.world.perform(command, mark, self.now)
+            error = error if is_successful(done) else done.failure()
             self._listen()
         wait = self.dice.between(0, 100)
         if isinstance(error, TimedOut):

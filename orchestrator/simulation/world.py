@@ -7,7 +7,7 @@ by its own driver only, and depends on nothing but its seed and the orders it ge
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, assert_never
 
 import attrs
 from returns.result import Failure, Result, Success
@@ -84,6 +84,8 @@ class World:
             case ForgetContainer(run=run):
                 if life is not None and life.run <= run and life.has_ended(at):
                     del self.lives[command.name]
+            case _:
+                assert_never(command)
         return Success(None)
 
     def _start(
@@ -121,6 +123,8 @@ class World:
                 ready_at = None
             case Character.STEADY | Character.STUBBORN:
                 pass
+            case _:
+                assert_never(character)
         return Life(
             name=name,
             run=run,

@@ -1,0 +1,144 @@
+"""What is persisted, as canonical JSON: events, commands, records, whole fleets.
+
+Canonical: the same value gives the same bytes, in every process. Fields stand in the
+order of their classes, tables in the order of their keys, and nothing is hashed.
+``decode(encode(x)) == x``; what is not understood is refused with its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias, TypeVar, cast, get_args
+
+import orjson
+from returns.result import Failure, Result, Success
+
+from orchestrator.codec.converter import make_converter
+from orchestrator.codec.problems import Refusal, Wrong, invalid, told
+from orchestrator.codec.schema import SCHEMA, upcast
+from orchestrator.core.commands import Command
+from orchestrator.core.errors import InvalidSpec, PlatformError, StartError
+from orchestrator.core.events import Event
+from orchestrator.core.exits import Exit
+from orchestrator.core.observations import Sight
+from orchestrator.core.phases import Phase
+from orchestrator.core.state import Container, Fleet
+
+__all__ = (
+    "CONVERTER",
+    "TAGGED",
+    "decode_commands",
+    "decode_container",
+    "decode_event",
+    "decode_fleet",
+    "encode_commands",
+    "encode_container",
+    "encode_event",
+    "encode_fleet",
+)
+
+T = TypeVar("T")
+
+TAGGED: Final[tuple[type, ...]] = (
+    *get_args(Event),
+    *get_args(Command),
+    *get_args(Phase),
+    *get_args(Exit),
+    *get_args(Sight),
+    *get_args(PlatformError),
+    *get_args(StartError),
+)
+"""Members of the sum types that are persisted."""
+
+CONVERTER: Final = make_converter(TAGGED)
+
+_WRITERS: Final[dict[type, Callable[[Any], Any]]] = {
+    kind: CONVERTER.get_unstructure_hook(kind) for kind in (*TAGGED, Container, Fleet)
+}
+_Reader: TypeAlias = Callable[[Any], T]
+
+
+def _reader(kind: Any) -> _Reader[Any]:
+    hook = CONVERTER.get_structure_hook(kind)
+    return lambda tree: hook(tree, kind)
+
+
+_READ_EVENT: Final[_Reader[Event]] = _reader(Event)
+_READ_COMMANDS: Final[_Reader[tuple[Command, ...]]] = _reader(tuple[Command, ...])
+_READ_CONTAINER: Final[_Reader[Container]] = _reader(Container)
+_READ_FLEET: Final[_Reader[Fleet]] = _reader(Fleet)
+
+
+def encode_event(event: Event) -> bytes:
+    """Write an event."""
+    return orjson.dumps(_WRITERS[type(event)](event))
+
+
+def decode_event(data: bytes, schema: int = SCHEMA) -> Result[Event, InvalidSpec]:
+    """Read an event of any version that ever was."""
+    if schema == SCHEMA:
+        return _decode(data, _READ_EVENT)
+    return _decode(data, lambda tree: _risen(tree, schema))
+
+
+def encode_commands(commands: tuple[Command, ...]) -> bytes:
+    """Write the commands of one event."""
+    return orjson.dumps([_WRITERS[type(command)](command) for command in commands])
+
+
+def decode_commands(data: bytes) -> Result[tuple[Command, ...], InvalidSpec]:
+    """Read the commands of one event."""
+    return _decode(data, _READ_COMMANDS)
+
+
+def encode_container(container: Container) -> bytes:
+    """Write the record of a container."""
+    return orjson.dumps(_WRITERS[Container](container))
+
+
+def decode_container(data: bytes) -> Result[Container, InvalidSpec]:
+    """Read the record of a container."""
+    return _decode(data, _READ_CONTAINER)
+
+
+def encode_fleet(fleet: Fleet) -> bytes:
+    """Write a whole fleet, as a snapshot holds it."""
+    return orjson.dumps(_WRITERS[Fleet](fleet))
+
+
+def decode_fleet(data: bytes) -> Result[Fleet, InvalidSpec]:
+    """Read a whole fleet."""
+    return _decode(data, _READ_FLEET)
+
+
+def _decode(data: bytes, read: _Reader[T]) -> Result[T, InvalidSpec]:
+    try:
+        tree: Any = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        return Failure(invalid(f"byte {error.pos}", "JSON", error.msg))
+    return _read(tree, read)
+
+
+def _read(tree: Any, read: _Reader[T]) -> Result[T, InvalidSpec]:
+    try:
+        return Success(read(tree))
+    except Refusal as refusal:
+        return Failure(refusal.error)
+    except (Wrong, ValueError, TypeError, ExceptionGroup) as error:
+        return Failure(told(error))
+
+
+def _risen(tree: Any, schema: int) -> Event:
+    return _READ_EVENT(tree if schema == SCHEMA else _upcast(tree, schema))
+
+
+def _upcast(tree: Any, schema: int) -> dict[str, Any]:
+    """Bring an object of another version to the present one, or refuse it."""
+    if not isinstance(tree, dict):
+        raise Wrong("a table", tree)
+    risen = upcast(schema, cast("dict[str, Any]", tree))
+    return risen.lash(_refuse).unwrap()
+
+
+def _refuse(error: InvalidSpec) -> Result[dict[str, Any], InvalidSpec]:
+    raise Refusal(error)

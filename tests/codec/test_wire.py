@@ -1,0 +1,230 @@
+"""What is persisted is strict, canonical, and still read when it is old."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import attrs
+import pytest
+
+from orchestrator.codec.converter import DEPTH_MAX, freeze_json, thaw_json
+from orchestrator.codec.digests import EMPTY, GENESIS, chain
+from orchestrator.codec.problems import Wrong, invalid, shown, suggestion, told
+from orchestrator.codec.schema import SCHEMA, upcast
+from orchestrator.codec.wire import (
+    TAGGED,
+    decode_commands,
+    decode_container,
+    decode_event,
+    decode_fleet,
+    encode_commands,
+    encode_container,
+    encode_event,
+    encode_fleet,
+)
+from orchestrator.core.commands import ObserveFleet, StartContainer
+from orchestrator.core.events import Booted, Declaration, Event, SpecApplied
+from orchestrator.core.policies import Backoff, CrashLimit, RestartPolicy
+from orchestrator.core.requests import Start
+from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.state import Container, Desired, Fleet, History, LastRun
+from orchestrator.core.table import Table
+from tests.core.examples import Story, spec
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "events.1.jsonl"
+
+
+def message(data: str, schema: int = SCHEMA) -> str:
+    return decode_event(data.encode(), schema).failure().message
+
+
+def test_the_tag_comes_first_and_what_says_nothing_is_left_out() -> None:
+    event = Booted(at=1, epoch=2, rules=3)
+    assert encode_event(event) == b'{"type":"booted","at":1,"epoch":2,"rules":3}'
+
+
+def test_every_problem_is_told_with_its_place() -> None:
+    told_all = message('{"type":"booted","at":"7","epok":1,"rules":true}')
+    assert "$.at: expected an integer, found '7'" in told_all
+    assert "$.rules: expected an integer, found True" in told_all
+    assert "$.epoch: expected a value, found nothing" in told_all
+    assert "$.epok: expected a known key, found 'epok'; did you mean \"epoch\"?" in (
+        told_all
+    )
+
+
+def test_an_unknown_tag_is_refused_with_a_suggestion() -> None:
+    assert 'did you mean "booted"?' in message('{"type":"bootd"}')
+    assert "found None" in message("{}")
+    assert "found 7" in message('{"type":7}')
+    assert "expected a table, found an array" in message("[]")
+
+
+def test_places_lead_through_arrays_and_tables() -> None:
+    event = SpecApplied(at=0, fleet="demo", settings=FleetSettings(), declarations=())
+    tree: dict[str, Any] = json.loads(encode_event(event))
+    tree["declarations"] = [{"spec": {"name": 7}, "salt": 1}, 5, {}]
+    told_all = message(json.dumps(tree))
+    assert "$.declarations[0].spec.name: expected a text, found 7" in told_all
+    assert "$.declarations[1]: expected a table, found 5" in told_all
+    assert "$.declarations[2].salt: expected a value, found nothing" in told_all
+    tree["declarations"] = "none"
+    assert "$.declarations: expected an array" in message(json.dumps(tree))
+
+
+def test_what_the_core_refuses_is_told_with_its_place() -> None:
+    event = SpecApplied(at=0, fleet="demo", settings=FleetSettings(), declarations=())
+    tree: dict[str, Any] = json.loads(encode_event(event))
+    tree["settings"]["max_concurrent_starts"] = 0
+    tree["settings"]["prune"] = "stopp"
+    told_all = message(json.dumps(tree))
+    assert "one of stop, keep, forget" in told_all
+    assert 'did you mean "stop"?' in told_all
+    tree["settings"]["prune"] = 7
+    assert "found 7" in message(json.dumps(tree))
+    tree["settings"]["prune"] = "stop"
+    assert "$.settings: expected a valid value" in message(json.dumps(tree))
+
+
+def test_rubbish_is_told_with_its_byte() -> None:
+    assert message('{"type":').startswith("byte 8: expected JSON")
+    assert decode_event(b"\xff\xfe").failure().message
+    assert decode_container(b"7").failure().message
+    assert decode_fleet(b"7").failure().message
+    assert "$[0]" in decode_commands(b"[7]").failure().message
+    assert "$: expected an array" in decode_commands(b"7").failure().message
+
+
+def test_floats_are_numbers_and_nothing_else() -> None:
+    container = Story(spec()).container()
+    tree = json.loads(encode_container(container))
+    tree["spec"]["restart"]["backoff"]["factor"] = 2
+    assert decode_container(json.dumps(tree).encode()).unwrap() == container
+    tree["spec"]["restart"]["backoff"]["factor"] = "2"
+    assert (
+        "expected a number"
+        in decode_container(json.dumps(tree).encode()).failure().message
+    )
+
+
+def test_tables_are_tables() -> None:
+    tree = json.loads(encode_container(Story(spec()).container()))
+    tree["spec"]["ports"] = []
+    refusal = decode_container(json.dumps(tree).encode()).failure()
+    assert "$.spec.ports: expected a table, found an array" in refusal.message
+    tree["spec"]["ports"] = {"http": "x"}
+    refusal = decode_container(json.dumps(tree).encode()).failure()
+    assert "expected an integer, found 'x'" in refusal.message
+
+
+def test_a_whole_fleet_is_read_as_it_was_written() -> None:
+    settings = FleetSettings(max_concurrent_starts=1, ad_hoc=spec("any"))
+    story = Story(spec("a"), spec("b"), settings=settings)
+    story.asked(Start(name="c", config=Table.of([("deep", (1, None, "x"))])))
+    assert len(story.fleet.waiting) == 2
+    assert decode_fleet(encode_fleet(story.fleet)).unwrap() == story.fleet
+    tree = json.loads(encode_fleet(story.fleet))
+    tree["waiting"] = [[1]]
+    refusal = decode_fleet(json.dumps(tree).encode()).failure()
+    assert "expected an array of 2" in refusal.message
+
+
+def test_commands_are_read_as_they_were_written() -> None:
+    commands = (StartContainer(name="web", run=1, revision=1), ObserveFleet())
+    assert decode_commands(encode_commands(commands)).unwrap() == commands
+    assert encode_commands(()) == b"[]"
+
+
+def test_frozen_json_is_bounded_and_plain() -> None:
+    deep: Any = 1
+    for _ in range(DEPTH_MAX + 1):
+        deep = [deep]
+    with pytest.raises(Wrong):
+        freeze_json(deep)
+    with pytest.raises(Wrong):
+        freeze_json({"a": object()})
+    tree = json.loads(encode_container(Story(spec()).container()))
+    tree["spec"]["config"] = {"a": deep}
+    assert "at most 16 levels" in (
+        decode_container(json.dumps(tree).encode()).failure().message
+    )
+    plain = {"a": [1, {"b": None}], "c": "x"}
+    assert thaw_json(freeze_json(plain)) == plain
+
+
+def test_problems_are_short() -> None:
+    assert len(shown("x" * 1_000)) < 80
+    assert shown({}) == "a table"
+    assert suggestion("zzz", ["abc"]) == ""
+    assert invalid("a", "b", "c").message == "a: expected b, found 'c'"
+    assert told(ValueError()).message == "$: expected a valid value, found ValueError"
+
+
+def test_an_older_version_rises_step_by_step() -> None:
+    steps = {
+        1: lambda tree: {**tree, "two": True},
+        2: lambda tree: {**tree, "three": True},
+    }
+    assert upcast(1, {}, steps).unwrap() == {"two": True, "three": True}
+    assert upcast(2, {}, steps).unwrap() == {"three": True}
+    assert upcast(3, {}, steps).unwrap() == {}
+    assert upcast(0, {}, steps).failure().message.startswith("schema: expected")
+
+
+def test_a_newer_version_is_refused() -> None:
+    assert "use a newer release" in message('{"type":"booted"}', SCHEMA + 1)
+    assert "expected a table" in message("7", SCHEMA + 1)
+
+
+def test_golden_events_are_read_for_ever() -> None:
+    lines = GOLDEN.read_bytes().splitlines()
+    events = [decode_event(line, 1).unwrap() for line in lines]
+    assert {type(event) for event in events} == set(get_args(Event))
+    assert [encode_event(event) for event in events] == lines
+
+
+def shape(kind: type) -> dict[str, str]:
+    return {field.name: str(field.type) for field in attrs.fields(kind)}
+
+
+def test_the_shape_of_what_is_persisted_changes_only_with_the_schema() -> None:
+    path = GOLDEN.parent / "shape.1.json"
+    kinds = sorted(persisted(), key=lambda kind: f"{kind.__module__}.{kind.__name__}")
+    now = {f"{kind.__module__}.{kind.__name__}": shape(kind) for kind in kinds}
+    assert now == json.loads(path.read_text()), (
+        "what is persisted has changed its shape: write an upcaster, raise SCHEMA,"
+        " and add the golden files of the new version"
+    )
+
+
+def persisted() -> set[type]:
+    return {
+        *TAGGED,
+        Declaration,
+        Backoff,
+        CrashLimit,
+        RestartPolicy,
+        ContainerSpec,
+        FleetSettings,
+        Container,
+        Desired,
+        Fleet,
+        History,
+        LastRun,
+    }
+
+
+def test_a_digest_covers_every_part_and_the_one_before() -> None:
+    row = (GENESIS, 1, 2, b"event", b"commands", EMPTY)
+    digest = chain(*row)
+    others = [
+        (digest, *row[1:]),
+        (GENESIS, 2, *row[2:]),
+        (GENESIS, 1, 3, *row[3:]),
+        (*row[:3], b"other", *row[4:]),
+        (*row[:4], b"other", EMPTY),
+        (*row[:5], GENESIS),
+    ]
+    assert len({digest, *(chain(*other) for other in others)}) == 7

@@ -1,0 +1,118 @@
+"""What may be asked for now, and every way to be refused."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from orchestrator.core.errors import (
+    AdHocContainerNotAllowed,
+    ContainerNotFound,
+    ContainerNotStopped,
+    CrashLoopDetected,
+    InvalidSpec,
+    MinReplicaSetContainer,
+    RevisionConflict,
+    StartNeedsForce,
+)
+from orchestrator.core.exits import Exited
+from orchestrator.core.policies import never_restart_policy
+from orchestrator.core.requests import (
+    Apply,
+    ClearCrashHistory,
+    Remove,
+    Request,
+    Restart,
+    Start,
+    Stop,
+)
+from orchestrator.core.specs import FleetSettings, FleetSpec
+from orchestrator.core.table import Table
+
+from .examples import Story, spec
+from .test_reduce import crashed
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Stop(name="ghost"),
+        Restart(name="ghost"),
+        Remove(name="ghost"),
+        ClearCrashHistory(name="ghost"),
+    ],
+)
+def test_what_does_not_exist_is_not_found(request_: Request) -> None:
+    assert Story().refused(request_) == ContainerNotFound(name="ghost")
+
+
+@pytest.mark.parametrize("request_", [Start(name="web"), Restart(name="web")])
+def test_a_crash_loop_needs_force(request_: Request) -> None:
+    story = crashed(4)
+    refusal = story.refused(request_)
+    assert isinstance(refusal, CrashLoopDetected)
+    assert (refusal.name, refusal.crash_count) == ("web", 4)
+    assert refusal.window_ms == 600_000
+    assert refusal.next_start_at is not None
+
+
+def test_what_failed_or_completed_needs_force() -> None:
+    story = Story(spec(policy=never_restart_policy())).accepted().ready().ended()
+    assert story.refused(Start(name="web")) == StartNeedsForce(
+        name="web", current_status="failed"
+    )
+    done = Story(spec()).accepted().ready().ended(Exited(code=0))
+    assert done.refused(Restart(name="web")) == StartNeedsForce(
+        name="web", current_status="completed"
+    )
+    assert done.asked(Start(name="web", force=True)).phase() == "Starting"
+
+
+def test_a_closed_fleet_takes_no_ad_hoc_container() -> None:
+    story = Story(spec(), settings=FleetSettings(allow_ad_hoc_containers=False))
+    assert story.refused(Start(name="x")) == AdHocContainerNotAllowed(name="x")
+
+
+def test_a_bare_name_needs_a_template_a_spec_or_a_command() -> None:
+    story = Story()
+    assert isinstance(story.refused(Start(name="x")), InvalidSpec)
+    assert isinstance(story.refused(Start(name="Not a name")), InvalidSpec)
+    assert isinstance(story.refused(Start(name="x", spec=spec("y"))), InvalidSpec)
+    assert isinstance(story.refused(Start(name="x", command=("${nope}",))), InvalidSpec)
+    assert story.asked(Start(name="x", command=("run",))).phase("x") == "Starting"
+    assert story.asked(Start(name="y", spec=spec("y"))).phase("y") == "Starting"
+
+
+def test_the_spec_of_the_min_replica_set_is_not_changed_by_request() -> None:
+    story = Story(spec())
+    other = Start(name="web", config=Table.of([("a", 1)]))
+    assert story.refused(other) == MinReplicaSetContainer(name="web")
+
+
+def test_only_ad_hoc_containers_at_rest_are_removed() -> None:
+    story = Story(spec(), settings=FleetSettings(ad_hoc=spec("any")))
+    assert story.refused(Remove(name="web")) == MinReplicaSetContainer(name="web")
+    story.asked(Start(name="x"))
+    assert story.refused(Remove(name="x")) == ContainerNotStopped(
+        name="x", current_status="starting"
+    )
+
+
+def test_an_expected_revision_must_still_hold() -> None:
+    story = Story(spec())
+    stale = attrs.evolve(story.apply(spec()), expect_revision=7)
+    assert story.refused(stale) == RevisionConflict(expected=7, found=1)
+    assert story.asked(attrs.evolve(stale, expect_revision=1)).fleet.revision == 1
+
+
+def test_a_fleet_keeps_its_name() -> None:
+    refusal = Story(spec()).refused(Apply(spec=FleetSpec(name="other")))
+    assert isinstance(refusal, InvalidSpec)
+
+
+def test_a_spec_that_breaks_its_own_rules_is_refused_not_raised() -> None:
+    settings = FleetSettings(ad_hoc=spec("any"))
+    story = Story().asked(Apply(spec=FleetSpec(name="demo", settings=settings)))
+    refusal = story.refused(Start(name="x", command=("${nope}",)))
+    assert isinstance(refusal, InvalidSpec)
+    assert "placeholder" in refusal.message
