@@ -137,8 +137,6 @@ def _upcast(tree: Any, schema: int) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise Wrong("a table", tree)
     risen = upcast(schema, cast("dict[str, Any]", tree))
-    return risen.lash(_refuse).unwrap()
-
-
-def _refuse(error: InvalidSpec) -> Result[dict[str, Any], InvalidSpec]:
-    raise Refusal(error)
+    if isinstance(risen, Failure):
+        raise Refusal(risen.failure())
+    return risen.unwrap()
