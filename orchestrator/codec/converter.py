@@ -14,10 +14,11 @@ whole: a default of theirs may change with a release, and a journal must not.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from math import isfinite
 from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Any, Final, Union, cast, get_args, get_origin
 
 import attrs
 from cattrs import Converter
@@ -29,6 +30,8 @@ from orchestrator.core.table import Table
 __all__ = ("DEPTH_MAX", "freeze_json", "make_converter", "tag_of", "thaw_json")
 
 DEPTH_MAX: Final = 16
+INT_MIN: Final = -(2**63)
+INT_MAX: Final = 2**64 - 1
 """How deep a user's config may be nested: recursion needs a bound."""
 
 
@@ -113,12 +116,47 @@ def freeze_json(value: Any, depth: int = 0) -> Any:
     """Turn parsed JSON or TOML into the frozen form of the core."""
     if depth > DEPTH_MAX:
         raise Wrong(f"at most {DEPTH_MAX} levels", value)
-    if isinstance(value, dict):
-        return Table.of((str(k), freeze_json(v, depth + 1)) for k, v in value.items())
-    if isinstance(value, list):
-        return tuple(freeze_json(inner, depth + 1) for inner in value)
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, Mapping | Table):
+        return Table.of(
+            (_read_text(key), _freeze_at(f".{key}", inner, depth + 1))
+            for key, inner in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return tuple(
+            _freeze_at(f"[{index}]", inner, depth + 1)
+            for index, inner in enumerate(value)
+        )
+    if value is None or isinstance(value, bool):
         return value
+    return _read_text(value) if isinstance(value, str) else _read_number(value)
+
+
+def _freeze_at(step: str, value: Any, depth: int) -> Any:
+    try:
+        return freeze_json(value, depth)
+    except Wrong as wrong:
+        raise wrong.under(step) from None
+
+
+def _read_text(value: Any) -> str:
+    if type(value) is not str:
+        raise Wrong("a text", value)
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise Wrong("text that UTF-8 can hold", ascii(value))
+    return value
+
+
+def _read_number(value: Any) -> int | float:
+    """Read what JSON can hold and every reader of it gives back the same."""
+    if type(value) is int and INT_MIN <= value <= INT_MAX:
+        return value
+    if type(value) is float and isfinite(value):
+        return value
+    if type(value) in {int, float}:
+        raise Wrong(
+            "a finite number of at most 64 bits",
+            value if type(value) is float else "a longer one",
+        )
     raise Wrong("text, number, true, false, array or table", value)
 
 
@@ -141,14 +179,19 @@ def _table_reader(converter: Converter) -> Callable[[Any], Callable[..., Any]]:
         if value_kind is type(None):
             return _index_reader(converter, key_kind)
 
+        def read_at(step: str, value: Any) -> Any:
+            try:
+                return converter.structure(value, value_kind)
+            except Wrong as wrong:
+                raise wrong.under(step) from None
+
         def read(value: Any, _: Any) -> Table[str, Any]:
-            if not isinstance(value, dict):
+            if not isinstance(value, dict | Table):
                 raise Wrong("a table", value)
             if _is_json(value_kind):
-                return Table.of((k, freeze_json(v, 1)) for k, v in value.items())
+                return cast("Table[str, Any]", freeze_json(value))
             return Table.of(
-                (key, converter.structure(inner, value_kind))
-                for key, inner in value.items()
+                (key, read_at(f".{key}", inner)) for key, inner in value.items()
             )
 
         return read

@@ -8,8 +8,10 @@ never leaves the codec.
 # Exceptions of cattrs carry what they will; mypy holds the rest.
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from typing import Final
 
 import attrs
 from cattrs.errors import (
@@ -36,6 +38,12 @@ class Wrong(Exception):
         self.expected = expected
         self.found = shown(found)
         self.hint = hint
+        self.path = ""
+
+    def under(self, step: str) -> Wrong:
+        """Return this, told from one step further out: ``.key`` or ``[0]``."""
+        self.path = step + self.path
+        return self
 
 
 class Refusal(Exception):
@@ -85,7 +93,8 @@ def _problems(error: BaseException, place: str) -> Iterator[Problem]:
             for inner, inner_place in _inside(error, place):
                 yield from _problems(inner, inner_place)
         case Wrong(expected=expected, found=found, hint=hint):
-            yield Problem(place=place, expected=expected, found=found, hint=hint)
+            where = place + error.path
+            yield Problem(place=where, expected=expected, found=found, hint=hint)
         case ForbiddenExtraKeysError(extra_fields=keys, cl=kind):
             known = [field.name for field in attrs.fields(kind)]
             for key in sorted(keys):
@@ -118,4 +127,23 @@ def _inside(
 def _refused(error: BaseException, place: str) -> Problem:
     """Tell what a validator of the core refused; its first argument is the message."""
     message = str(error.args[0]) if error.args else type(error).__name__
+    for pattern in _REFUSALS:
+        said = pattern.fullmatch(message)
+        if said:
+            return Problem(
+                place=f"{place}.{said['field']}",
+                expected=said["expected"].replace("'", ""),
+                found=said["found"],
+            )
     return Problem(place=place, expected="a valid value", found=message)
+
+
+_REFUSALS: Final = tuple(
+    re.compile(rf"(?s)'?(?P<field>\w+)'?{pattern}")
+    for pattern in (
+        r": expected (?P<expected>.*), found (?P<found>.*)",
+        r" must be (?P<expected>[^:]*): (?P<found>.*)",
+        r" must be (?P<expected>in .*) \(got (?P<found>.*)\)",
+    )
+)
+"""How validators of the core, and those of attrs, say what they refuse."""

@@ -7,13 +7,14 @@ order of their classes, tables in the order of their keys, and nothing is hashed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, TypeVar, cast, get_args
 
 import orjson
 from returns.result import Failure, Result, Success
 
-from orchestrator.codec.converter import make_converter
+from orchestrator.codec.converter import freeze_json, make_converter
+from orchestrator.codec.digests import digest_of
 from orchestrator.codec.problems import Refusal, Wrong, invalid, told
 from orchestrator.codec.schema import SCHEMA, upcast
 from orchestrator.core.commands import Command
@@ -22,7 +23,9 @@ from orchestrator.core.events import Event
 from orchestrator.core.exits import Exit
 from orchestrator.core.observations import Sight
 from orchestrator.core.phases import Phase
+from orchestrator.core.specs import Json
 from orchestrator.core.state import Container, Fleet
+from orchestrator.core.table import Table
 
 __all__ = (
     "CONVERTER",
@@ -31,10 +34,14 @@ __all__ = (
     "decode_container",
     "decode_event",
     "decode_fleet",
+    "digest_changes",
     "encode_commands",
     "encode_container",
     "encode_event",
     "encode_fleet",
+    "frozen_config",
+    "read_tree",
+    "tree_of",
 )
 
 T = TypeVar("T")
@@ -106,6 +113,22 @@ def encode_fleet(fleet: Fleet) -> bytes:
     return orjson.dumps(_WRITERS[Fleet](fleet))
 
 
+def digest_changes(fleet: Fleet, touched: Iterable[str]) -> bytes:
+    """Digest the records of the containers that an event touched, as they are now.
+
+    It is what lets a replay find the first place where today's code decides
+    otherwise, although the journal does not hold the records themselves.
+    """
+    parts: list[bytes] = []
+    for name in touched:
+        container = fleet.containers.get(name)
+        parts += (
+            name.encode(),
+            b"" if container is None else encode_container(container),
+        )
+    return digest_of(parts)
+
+
 def decode_fleet(data: bytes) -> Result[Fleet, InvalidSpec]:
     """Read a whole fleet."""
     return _decode(data, _READ_FLEET)
@@ -126,6 +149,36 @@ def _read(tree: Any, read: _Reader[T]) -> Result[T, InvalidSpec]:
         return Failure(refusal.error)
     except (Wrong, ValueError, TypeError, ExceptionGroup) as error:
         return Failure(told(error))
+
+
+def tree_of(value: Any) -> Any:
+    """Return any value of the core as plain JSON: dicts, lists, texts, numbers."""
+    write = _WRITERS.get(value.__class__)
+    if write is not None:
+        return write(value)
+    if isinstance(value, tuple | list):
+        return [tree_of(inner) for inner in cast("tuple[Any, ...]", value)]
+    if isinstance(value, dict | Table):
+        table = cast("Table[str, Any]", value)
+        return {key: tree_of(inner) for key, inner in table.items()}
+    return CONVERTER.unstructure(value)
+
+
+def read_tree(tree: Any, kind: type[T]) -> Result[T, InvalidSpec]:
+    """Read parsed JSON or TOML as a value of a class of the core."""
+    reader: _Reader[T] = _reader(kind)
+    return _read(tree, reader)
+
+
+def frozen_config(config: Any) -> Result[Table[str, Json], InvalidSpec]:
+    """Freeze the config that a program or a request gives; refuse what is not JSON."""
+    return _read(config, _freeze_table)
+
+
+def _freeze_table(config: Any) -> Table[str, Json]:
+    if not isinstance(config, dict | Table):
+        raise Wrong("a table", config)
+    return cast("Table[str, Json]", freeze_json(config))
 
 
 def _risen(tree: Any, schema: int) -> Event:

@@ -42,6 +42,7 @@ from orchestrator.core.platform_errors import (
 __all__ = (
     "AdHocContainerNotAllowed",
     "ContainerError",
+    "ContainerFailed",
     "ContainerNotFound",
     "ContainerNotStopped",
     "ContainerStartFailed",
@@ -140,6 +141,20 @@ class StartNeedsForce:
     def message(self) -> str:
         """Say it in a sentence."""
         return f"container {self.name!r} has {self.current_status}; start it with force"
+
+
+@attrs.frozen(kw_only=True)
+class ContainerFailed:
+    """A container that was waited for has failed: its policy has given up."""
+
+    code: ClassVar[str] = "container_failed"
+    name: str
+    why: str
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return f"container {self.name!r} has failed: {self.why}"
 
 
 @attrs.frozen(kw_only=True)
@@ -270,6 +285,7 @@ ContainerError: TypeAlias = (
     | PlatformError
     | StartError
     | JournalError
+    | ContainerFailed
     | ReconcileFailed
     | PartialReconcile
     | OperatorClosed

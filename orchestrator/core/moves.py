@@ -82,8 +82,12 @@ def start_anew(container: Container, at: Moment, rule: Rule) -> Container:
 
 
 def launch(container: Container, at: Moment, *, run_floor: int) -> Moved:
-    """Begin the next run: the fleet has granted a start."""
-    run = max(container.run, run_floor) + 1
+    """Begin the next run: the fleet has granted a start.
+
+    The floor is for the first one only: the name may have been used before.
+    """
+    floor = run_floor if container.started_revision == 0 else 0
+    run = max(container.run, floor) + 1
     again = container.last is not None
     history = container.history
     if again:

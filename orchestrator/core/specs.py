@@ -72,7 +72,9 @@ def _holds(test: Callable[[Any], bool], what: str) -> _Validator:
 
 
 def _parses(text: object) -> bool:
-    return isinstance(text, str) and isinstance(parse_template(text), Success)
+    if not isinstance(text, str) or "\0" in text:
+        return False
+    return isinstance(parse_template(text), Success)
 
 
 def _is_command(value: object) -> bool:

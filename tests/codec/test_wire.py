@@ -12,7 +12,7 @@ import pytest
 from orchestrator.codec.converter import DEPTH_MAX, freeze_json, thaw_json
 from orchestrator.codec.digests import EMPTY, GENESIS, chain
 from orchestrator.codec.problems import Wrong, invalid, shown, suggestion, told
-from orchestrator.codec.schema import SCHEMA, upcast
+from orchestrator.codec.schema import SCHEMA, UPCASTERS, upcast
 from orchestrator.codec.wire import (
     TAGGED,
     decode_commands,
@@ -85,7 +85,8 @@ def test_what_the_core_refuses_is_told_with_its_place() -> None:
     tree["settings"]["prune"] = 7
     assert "found 7" in message(json.dumps(tree))
     tree["settings"]["prune"] = "stop"
-    assert "$.settings: expected a valid value" in message(json.dumps(tree))
+    told_all = message(json.dumps(tree))
+    assert told_all == "$.settings.max_concurrent_starts: expected >= 1, found 0"
 
 
 def test_rubbish_is_told_with_its_byte() -> None:
@@ -228,3 +229,16 @@ def test_a_digest_covers_every_part_and_the_one_before() -> None:
         (*row[:5], GENESIS),
     ]
     assert len({digest, *(chain(*other) for other in others)}) == 7
+
+
+def test_an_event_of_an_older_version_is_brought_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def renamed(tree: dict[str, Any]) -> dict[str, Any]:
+        return {**{k: v for k, v in tree.items() if k != "era"}, "epoch": tree["era"]}
+
+    monkeypatch.setattr("orchestrator.codec.wire.SCHEMA", 2)
+    monkeypatch.setitem(UPCASTERS, 1, renamed)
+    old = b'{"type":"booted","at":1,"era":2,"rules":3}'
+    assert decode_event(old, schema=1).unwrap() == Booted(at=1, epoch=2, rules=3)
+    assert decode_event(b"[]", schema=1).failure().problems[0].expected == "a table"

@@ -90,7 +90,7 @@ def test_what_waits_for_a_slot_says_so() -> None:
 
 
 def test_every_rule_has_a_sentence() -> None:
-    assert set(module._BECAUSE) == set(Rule)  # noqa: SLF001
+    assert set(module._BECAUSE) == set(Rule)
 
 
 def test_the_info_of_a_running_container() -> None:

@@ -755,3 +755,21 @@ def test_phases_carry_what_is_true_in_them() -> None:
     assert not isinstance(phase, Unknown | Failed)
     assert SETTINGS.min_restart_delay_ms == 100
     assert Rule.FORCED.value == "forced"
+
+
+def test_a_sight_of_an_older_run_changes_nothing() -> None:
+    story = Story(spec("web"))
+    before = story.fleet.containers["web"]
+    sight = SeenRunning(ready=True)
+    story.happens(ContainerObserved(at=9, name="web", run=before.run + 7, sight=sight))
+    assert story.fleet.containers["web"] == before
+
+
+def test_only_the_first_run_of_a_name_begins_above_those_of_the_removed() -> None:
+    story = Story(spec("web"))
+    story.fleet = attrs.evolve(story.fleet, run_floor=7)
+    story.asked(Story.apply(spec("web"), spec("new")))
+    assert story.fleet.containers["new"].run == 8
+    story.happens(ContainerEnded(at=1, name="web", run=1, exit=Exited(code=1)))
+    story.happens(TimeReached(at=10_000, name="web"))
+    assert story.fleet.containers["web"].run == 2

@@ -98,6 +98,11 @@ def test_an_impossible_spec_cannot_be_built(bad: dict[str, object]) -> None:
         spec(**bad)  # type: ignore[arg-type]
 
 
+def test_a_word_holds_no_zero_byte() -> None:
+    with pytest.raises(ValueError, match="words with known placeholders"):
+        ContainerSpec(name="web", command=("a\0b",))
+
+
 def test_an_image_alone_is_something_to_run() -> None:
     assert ContainerSpec(name="a", image="b").command == ()
 
@@ -141,6 +146,7 @@ def test_exits_read_well(exit_: Exit, text: str) -> None:
 
 
 EXAMPLES: dict[str, object] = {
+    "why": "it failed",
     "name": "web",
     "run": 1,
     "highest": 2,

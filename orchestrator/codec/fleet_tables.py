@@ -1,0 +1,86 @@
+"""Tables of a fleet file before they are read: durations spelt out, defaults below.
+
+``x = "10m"`` means ``x_ms = 600000``, at any depth, but for tables whose keys belong to
+the owner.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol, TypeAlias, cast
+
+from returns.result import Failure
+
+from orchestrator.codec.problems import shown
+from orchestrator.core.moments import parse_duration
+
+__all__ = ("TellWrong", "Tree", "merged", "spelt_out")
+
+Tree: TypeAlias = dict[str, Any]
+
+
+class TellWrong(Protocol):
+    """Takes one problem: its path, what was expected, what was found."""
+
+    def __call__(self, path: str, expected: str, found: str) -> None:
+        """Take it."""
+        ...
+
+
+_OWNED: Final = frozenset({"config", "env", "ports"})
+
+_DURATIONS: Final = frozenset(
+    {
+        "initial_ms",
+        "lost_after_ms",
+        "max_ms",
+        "min_interval_ms",
+        "min_restart_delay_ms",
+        "reconcile_interval_ms",
+        "reset_after_ms",
+        "sleep_after_ms",
+        "start_timeout_ms",
+        "stop_grace_ms",
+        "window_ms",
+    }
+)
+"""A test compares them with the fields of the core."""
+
+
+def spelt_out(tree: Tree, path: str, wrong: TellWrong) -> Tree:
+    """Return a table with every duration in milliseconds."""
+    read: Tree = {}
+    for key, value in tree.items():
+        where = f"{path}.{key}"
+        if key in _OWNED:
+            read[key] = value
+        elif isinstance(value, dict):
+            read[key] = spelt_out(cast("Tree", value), where, wrong)
+        elif f"{key}_ms" not in _DURATIONS or not isinstance(value, str):
+            read[key] = value
+        elif f"{key}_ms" in tree:
+            wrong(where, f"{key} or {key}_ms", "both")
+        else:
+            duration = parse_duration(value)
+            if isinstance(duration, Failure):
+                expected = duration.failure().removeprefix("expected ")
+                wrong(where, expected, shown(value))
+            else:
+                read[f"{key}_ms"] = duration.unwrap()
+    return read
+
+
+def merged(defaults: Tree, own: Tree) -> Tree:
+    """Lay a table over its defaults, also within the tables that it holds.
+
+    >>> merged({"when": "never", "crash": {"window_ms": 1}}, {"crash": {"x": 2}})
+    {'when': 'never', 'crash': {'window_ms': 1, 'x': 2}}
+
+    """
+    both = dict(defaults)
+    for key, value in own.items():
+        below = both.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            both[key] = merged(cast("Tree", below), cast("Tree", value))
+        else:
+            both[key] = value
+    return both
