@@ -28,7 +28,7 @@ from returns.future import FutureResult
 
 from orchestrator.core.errors import PlatformError
 from orchestrator.core.events import LifecycleEvent
-from orchestrator.core.moments import Millis
+from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec
 
@@ -37,6 +37,7 @@ __all__ = (
     "Attachment",
     "DestroyOrder",
     "ForgetOrder",
+    "LogLine",
     "Order",
     "Platform",
     "StartOrder",
@@ -111,11 +112,23 @@ class ForgetOrder:
 Order: TypeAlias = StartOrder | StopOrder | DestroyOrder | ForgetOrder
 
 
+@attrs.frozen(kw_only=True)
+class LogLine:
+    """One line that a container wrote: when, to which stream (``o``, ``e``), what."""
+
+    at: Moment
+    stream: str
+    text: str
+
+
 class Platform(Protocol):
     """Where containers run."""
 
-    def attach(self) -> FutureResult[Attachment, PlatformError]:
-        """Take over: every earlier operator is stale from now on."""
+    def attach(self, after: int) -> FutureResult[Attachment, PlatformError]:
+        """Take over: every earlier operator is stale from now on.
+
+        The granted epoch is higher than every other, and than *after*.
+        """
         ...
 
     def ports(
@@ -134,6 +147,10 @@ class Platform(Protocol):
 
     def events(self, after: str) -> AsyncIterator[LifecycleEvent]:
         """Yield what happens after a cursor; ``""`` is the beginning."""
+        ...
+
+    def log(self, name: str, *, follow: bool) -> AsyncIterator[LogLine]:
+        """Yield what a container wrote; with *follow*, go on until cancelled."""
         ...
 
     async def detach(self) -> None:

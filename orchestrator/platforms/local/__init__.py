@@ -1,0 +1,7 @@
+"""Containers as processes of this machine, each held by a shim of its own.
+
+``shim/``: the program that holds one run, standard library only.  ``folders``: where
+everything is.  ``records``: what the shims wrote, read back.  ``ports``: free loopback
+ports, kept.  ``spawn``: launching a shim, and ending what a dead one left behind.
+``platform``: the adapter of the platform port.
+"""

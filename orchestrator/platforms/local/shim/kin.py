@@ -1,0 +1,97 @@
+"""Processes of this machine: who descends from whom, who listens where.
+
+On Linux all of it is read from ``/proc``. Elsewhere a process group stands for the
+family, and a port is ready when somebody accepts on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+
+__all__ = ("birth_of", "family_of", "kill_family", "own_ports")
+
+LINUX = sys.platform == "linux"
+LISTENING = "0A"
+PROBE_S = 0.2
+
+
+def _stat(pid: int | str) -> list[str]:
+    """Return the fields of ``/proc/PID/stat`` after the name: state, parent, ..."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()
+
+
+def birth_of(pid: int) -> str:
+    """Return what tells a process from a later one with the same number."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
+            return f"{file.read().strip()}/{_stat(pid)[19]}"
+    except (OSError, IndexError):
+        return ""
+
+
+def family_of(ancestor: int) -> list[int]:
+    """List the descendants of a process, the nearest first; none but on Linux."""
+    if not LINUX:
+        return []
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                children.setdefault(int(_stat(entry)[1]), []).append(int(entry))
+    family = [ancestor]
+    for pid in family:
+        family += children.get(pid, [])
+    return family[1:]
+
+
+def kill_family(leader: int, ancestor: int) -> bool:
+    """Kill the leader's process group and all descendants; say whether any lived."""
+    alive = False
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+        alive = not LINUX
+    for pid in family_of(ancestor):
+        alive = True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return alive
+
+
+def own_ports(ancestor: int, ports: set[int]) -> set[int]:
+    """Return those of the ports on which descendants of *ancestor* listen."""
+    if not LINUX:
+        return {port for port in ports if _accepts(port)}
+    listening = _listeners(ports)
+    owned: set[int] = set()
+    for pid in family_of(ancestor) if listening else ():
+        with contextlib.suppress(OSError):
+            for file in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    port = listening.get(os.readlink(f"/proc/{pid}/fd/{file}"))
+                    owned |= set() if port is None else {port}
+    return owned
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(PROBE_S)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _listeners(ports: set[int]) -> dict[str, int]:
+    """Map each socket that listens on one of the ports to the port."""
+    found: dict[str, int] = {}
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/net/{table}", encoding="ascii") as file:
+                lines = file.readlines()[1:]
+            for fields in map(str.split, lines):
+                port = int(fields[1].rpartition(":")[2], 16)
+                if fields[3] == LISTENING and port in ports:
+                    found[f"socket:[{fields[9]}]"] = port
+    return found

@@ -1,0 +1,1 @@
+"""The simulated platform: a world made of values behind the platform port."""

@@ -1,0 +1,125 @@
+"""The adapter of the platform port over ``orchestrator.simulation``'s world.
+
+Time passes with the machine's, so that a real operator can be tried on it: nothing
+is started, runs begin, become ready and end as their characters say. When the process
+ends, it forgets everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Final, assert_never
+
+from returns.future import FutureResult
+
+from orchestrator.core.commands import (
+    ContainerCommand,
+    DestroyContainer,
+    ForgetContainer,
+    StartContainer,
+    StopContainer,
+)
+from orchestrator.core.errors import PlatformError, StaleOperator
+from orchestrator.core.events import LifecycleEvent
+from orchestrator.core.moments import Moment
+from orchestrator.core.observations import Observation
+from orchestrator.core.specs import ContainerSpec
+from orchestrator.platforms.port import (
+    Accepted,
+    Attachment,
+    DestroyOrder,
+    ForgetOrder,
+    LogLine,
+    Order,
+    StartOrder,
+    StopOrder,
+)
+from orchestrator.simulation.dice import Dice
+from orchestrator.simulation.faults import Character
+from orchestrator.simulation.world import World
+
+__all__ = ("SimulatedPlatform",)
+
+STEP_S: Final = 0.005
+
+
+class SimulatedPlatform:
+    """A platform that only remembers; *seed* and *characters* say what happens."""
+
+    def __init__(
+        self,
+        seed: int = 0,
+        characters: Mapping[str, Character] | None = None,
+        *,
+        speed: int = 1,
+    ) -> None:
+        """Draw every fate from *seed*; a container without a character is steady.
+
+        Time in the world passes *speed* times as fast.
+        """
+        self._speed = speed
+        self._world = World(dice=Dice(seed), characters=dict(characters or {}))
+        self._epoch = 0
+
+    def attach(self, after: int) -> FutureResult[Attachment, PlatformError]:
+        """Take over: every earlier operator is stale from now on."""
+        self._epoch = max(self._epoch, after) + 1
+        return FutureResult.from_value(Attachment(epoch=self._epoch, fences=True))
+
+    def ports(
+        self, spec: ContainerSpec
+    ) -> FutureResult[Mapping[str, int], PlatformError]:
+        """Give each port the number that the spec says."""
+        return FutureResult.from_value(dict(spec.ports.items()))
+
+    def perform(self, order: Order) -> FutureResult[Accepted, PlatformError]:
+        """Carry out an order."""
+        if order.epoch < self._epoch:
+            stale = StaleOperator(epoch=order.epoch, highest=self._epoch)
+            return FutureResult.from_failure(stale)
+        fingerprint = order.fingerprint if isinstance(order, StartOrder) else ""
+        done = self._world.perform(_command(order), fingerprint, self._now())
+        accepted = done.map(lambda _: Accepted())
+        return FutureResult.from_result(accepted)
+
+    def observe(self) -> FutureResult[Observation, PlatformError]:
+        """Look at everything."""
+        return FutureResult.from_value(self._world.observe(self._now(), complete=True))
+
+    async def events(self, after: str) -> AsyncIterator[LifecycleEvent]:
+        """Tell what happens, as it happens; nothing is told twice."""
+        del after
+        while True:
+            for event in self._world.news(self._now()):
+                yield event
+            await asyncio.sleep(STEP_S)
+
+    async def log(self, name: str, *, follow: bool) -> AsyncIterator[LogLine]:
+        """Yield nothing: what does not run says nothing."""
+        del name, follow
+        nothing: tuple[LogLine, ...] = ()
+        for line in nothing:
+            yield line
+
+    async def detach(self) -> None:
+        """Let go of nothing."""
+
+    def _now(self) -> Moment:
+        return self._speed * time.monotonic_ns() // 1_000_000
+
+
+def _command(order: Order) -> ContainerCommand:
+    name, run = order.name, order.run
+    match order:
+        case StartOrder(revision=revision):
+            return StartContainer(name=name, run=run, revision=revision)
+        case StopOrder(signal=signal, grace_ms=grace_ms):
+            return StopContainer(name=name, run=run, signal=signal, grace_ms=grace_ms)
+        case DestroyOrder():
+            return DestroyContainer(name=name, run=run)
+        case ForgetOrder():
+            return ForgetContainer(name=name, run=run)
+        case _:
+            assert_never(order)
