@@ -1,1 +1,229 @@
-"""The face of the package."""
+"""Keep a fleet of containers in the shape that its owner asked for.
+
+The names that an embedding program needs. They are loaded when they are first used:
+importing ``orchestrator.core`` imports neither aiohttp nor sqlite3.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
+    from orchestrator.core.errors import (
+        AdHocContainerNotAllowed,
+        ContainerError,
+        ContainerFailed,
+        ContainerNotFound,
+        ContainerNotStopped,
+        ContainerStartFailed,
+        ContainerStopFailed,
+        CrashLoopDetected,
+        EnvVarsFailed,
+        InvalidSpec,
+        JournalConflict,
+        JournalCorrupt,
+        JournalLocked,
+        JournalTooNew,
+        JournalUnavailable,
+        MinReplicaSetContainer,
+        NoCapacity,
+        NotReplayable,
+        OperatorClosed,
+        PartialReconcile,
+        Problem,
+        QuotaExceeded,
+        RateLimited,
+        ReconcileFailed,
+        Refused,
+        RevisionConflict,
+        SecretMissing,
+        StaleOperator,
+        StaleRun,
+        StartNeedsForce,
+        TimedOut,
+        Unauthorized,
+        Unreachable,
+    )
+    from orchestrator.core.explain import ContainerInfo, Explanation
+    from orchestrator.core.policies import (
+        Backoff,
+        CrashLimit,
+        OnLoop,
+        OnLost,
+        RestartPolicy,
+        When,
+        always_restart_policy,
+        default_restart_policy,
+        never_restart_policy,
+    )
+    from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, Prune
+    from orchestrator.core.table import Table
+    from orchestrator.journal.memory import MemoryJournal
+    from orchestrator.journal.sqlite import open_sqlite
+    from orchestrator.platforms.local.platform import LocalPlatform
+    from orchestrator.platforms.simulated.platform import SimulatedPlatform
+    from orchestrator.runtime.operator import OpenFailed, Operator
+    from orchestrator.runtime.outcomes import settled
+    from orchestrator.runtime.reports import (
+        EventRecord,
+        FleetConfig,
+        ReconcileOutcome,
+        ReconcileReport,
+    )
+    from orchestrator.runtime.secrets import EnvironmentSecrets, FileSecrets, Secrets
+
+_ERRORS: Final = (
+    "AdHocContainerNotAllowed",
+    "ContainerError",
+    "ContainerFailed",
+    "ContainerNotFound",
+    "ContainerNotStopped",
+    "ContainerStartFailed",
+    "ContainerStopFailed",
+    "CrashLoopDetected",
+    "EnvVarsFailed",
+    "InvalidSpec",
+    "JournalConflict",
+    "JournalCorrupt",
+    "JournalLocked",
+    "JournalTooNew",
+    "JournalUnavailable",
+    "MinReplicaSetContainer",
+    "NoCapacity",
+    "NotReplayable",
+    "OperatorClosed",
+    "PartialReconcile",
+    "Problem",
+    "QuotaExceeded",
+    "RateLimited",
+    "ReconcileFailed",
+    "Refused",
+    "RevisionConflict",
+    "SecretMissing",
+    "StaleOperator",
+    "StaleRun",
+    "StartNeedsForce",
+    "TimedOut",
+    "Unauthorized",
+    "Unreachable",
+)
+
+_HOMES: Final[dict[str, str]] = {
+    **dict.fromkeys(_ERRORS, "core.errors"),
+    **dict.fromkeys(("FleetFile", "read_fleet_file"), "codec.fleet_file"),
+    **dict.fromkeys(("ContainerInfo", "Explanation"), "core.explain"),
+    **dict.fromkeys(
+        (
+            "Backoff",
+            "CrashLimit",
+            "OnLoop",
+            "OnLost",
+            "RestartPolicy",
+            "When",
+            "always_restart_policy",
+            "default_restart_policy",
+            "never_restart_policy",
+        ),
+        "core.policies",
+    ),
+    **dict.fromkeys(
+        ("ContainerSpec", "FleetSettings", "FleetSpec", "Prune"), "core.specs"
+    ),
+    "Table": "core.table",
+    "MemoryJournal": "journal.memory",
+    "open_sqlite": "journal.sqlite",
+    "LocalPlatform": "platforms.local.platform",
+    "SimulatedPlatform": "platforms.simulated.platform",
+    **dict.fromkeys(("OpenFailed", "Operator"), "runtime.operator"),
+    "settled": "runtime.outcomes",
+    **dict.fromkeys(
+        ("EventRecord", "FleetConfig", "ReconcileOutcome", "ReconcileReport"),
+        "runtime.reports",
+    ),
+    **dict.fromkeys(
+        ("EnvironmentSecrets", "FileSecrets", "Secrets"), "runtime.secrets"
+    ),
+}
+
+__all__ = (
+    "AdHocContainerNotAllowed",
+    "Backoff",
+    "ContainerError",
+    "ContainerFailed",
+    "ContainerInfo",
+    "ContainerNotFound",
+    "ContainerNotStopped",
+    "ContainerSpec",
+    "ContainerStartFailed",
+    "ContainerStopFailed",
+    "CrashLimit",
+    "CrashLoopDetected",
+    "EnvVarsFailed",
+    "EnvironmentSecrets",
+    "EventRecord",
+    "Explanation",
+    "FileSecrets",
+    "FleetConfig",
+    "FleetFile",
+    "FleetSettings",
+    "FleetSpec",
+    "InvalidSpec",
+    "JournalConflict",
+    "JournalCorrupt",
+    "JournalLocked",
+    "JournalTooNew",
+    "JournalUnavailable",
+    "LocalPlatform",
+    "MemoryJournal",
+    "MinReplicaSetContainer",
+    "NoCapacity",
+    "NotReplayable",
+    "OnLoop",
+    "OnLost",
+    "OpenFailed",
+    "Operator",
+    "OperatorClosed",
+    "PartialReconcile",
+    "Problem",
+    "Prune",
+    "QuotaExceeded",
+    "RateLimited",
+    "ReconcileFailed",
+    "ReconcileOutcome",
+    "ReconcileReport",
+    "Refused",
+    "RestartPolicy",
+    "RevisionConflict",
+    "SecretMissing",
+    "Secrets",
+    "SimulatedPlatform",
+    "StaleOperator",
+    "StaleRun",
+    "StartNeedsForce",
+    "Table",
+    "TimedOut",
+    "Unauthorized",
+    "Unreachable",
+    "When",
+    "always_restart_policy",
+    "default_restart_policy",
+    "never_restart_policy",
+    "open_sqlite",
+    "read_fleet_file",
+    "settled",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,198 @@
+"""Booting an operator and ending it: what begins when, and what waits for what.
+
+```
+recover ─▶ attach (an epoch) ─▶ loop: booted, look ─▶ apply what is declared
+                                 └▶ listen to the platform from the cursor on
+close: stop listening ─▶ commands under way finish ─▶ mailbox ─▶ snapshot ─▶ let go
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Final, NotRequired, TypedDict
+
+import attrs
+from returns.future import FutureResult
+from returns.result import Failure, Result, Success
+
+from orchestrator.core.errors import ContainerError, InvalidSpec, Problem
+from orchestrator.core.events import Booted
+from orchestrator.core.requests import Apply
+from orchestrator.core.specs import FleetSpec, Origin
+from orchestrator.core.state import RULES, Fleet
+from orchestrator.journal.port import Journal
+from orchestrator.platforms.port import Attachment, Platform
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.environment import EnvVars
+from orchestrator.runtime.hooks import Hooks
+from orchestrator.runtime.interpreter import Interpreter, Limits
+from orchestrator.runtime.loop import Loop
+from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.recovery import Recovered, recover
+from orchestrator.runtime.secrets import EnvironmentSecrets, Secrets
+from orchestrator.runtime.steps import Asked
+
+__all__ = ("Engine", "Means", "boot")
+
+LOG: Final = logging.getLogger("orchestrator.boot")
+
+CLOSE_S: Final = 10.0
+"""For commands under way to finish; they are outstanding otherwise."""
+
+LISTEN_AGAIN_S: Final = 1.0
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Engine:
+    """The parts of a running operator."""
+
+    loop: Loop
+    running: asyncio.Task[None]
+    listening: asyncio.Task[None]
+    interpreter: Interpreter
+    hooks: Hooks
+    journal: Journal
+    platform: Platform
+
+    async def close(self) -> None:
+        """End in order."""
+        self.listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.listening
+        await self.interpreter.close(CLOSE_S)
+        self.loop.close()
+        await asyncio.wait([self.running])
+        await self.hooks.close()
+        if self.loop.fatal is None:
+            await self.loop.save_snapshot()
+        await _let_go(self.journal, self.platform)
+        self.running.result()  # a bug of ours is raised, when all is let go of
+
+
+async def _let_go(journal: Journal, platform: Platform) -> None:
+    closed = await settled(journal.close())
+    if closed is not None:
+        LOG.warning("the journal did not close: %s", closed.message)
+    await platform.detach()
+
+
+class Means(TypedDict):
+    """What an operator works with; only platform and journal must be given.
+
+    ``secrets`` is the operator's own environment by default; ``hooks`` an object with
+    any of ``on_start``, ``on_stop``, ``on_error``.
+    """
+
+    platform: Platform
+    journal: Journal
+    env_vars: NotRequired[EnvVars | None]
+    secrets: NotRequired[Secrets | None]
+    hooks: NotRequired[object | None]
+    limits: NotRequired[Limits]
+
+
+def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]:
+    """Recover, take over, and make *fleet* the declared one."""
+
+    async def booted() -> Result[Engine, ContainerError]:
+        platform, journal = means["platform"], means["journal"]
+        prepared = await _prepared(fleet, platform, journal)
+        if not isinstance(prepared, tuple):
+            await _let_go(journal, platform)
+            return Failure(prepared)
+        recovered, attachment = prepared
+        told = Hooks(means.get("hooks"))
+        loop = Loop(recovered.fleet, recovered.head, journal, Clock(), told)
+        interpreter = Interpreter(
+            platform,
+            means.get("secrets") or EnvironmentSecrets(),
+            means.get("env_vars"),
+            loop.tell,
+            means.get("limits", Limits()),
+        )
+        loop.interpreter = interpreter
+        engine = Engine(
+            loop=loop,
+            running=asyncio.ensure_future(loop.run()),
+            listening=asyncio.ensure_future(_listen(loop, platform)),
+            interpreter=interpreter,
+            hooks=told,
+            journal=journal,
+            platform=platform,
+        )
+        problem = await _take_over(engine, fleet, attachment)
+        if problem is None:
+            return Success(engine)
+        await engine.close()
+        return Failure(problem)
+
+    return FutureResult(booted())
+
+
+async def _prepared(
+    fleet: FleetSpec, platform: Platform, journal: Journal
+) -> tuple[Recovered, Attachment] | ContainerError:
+    """Read the journal and attach to the platform, before anything runs."""
+    recovered = await settled(recover(journal, fleet.name))
+    if not isinstance(recovered, Recovered):
+        return recovered
+    if recovered.fleet.name != fleet.name:
+        problem = Problem(
+            place="fleet.name",
+            expected=f"{recovered.fleet.name!r}, whose journal this is",
+            found=repr(fleet.name),
+            hint="another fleet needs a state folder of its own",
+        )
+        return InvalidSpec(problems=(problem,))
+    attachment = await settled(platform.attach(recovered.fleet.epoch))
+    if not isinstance(attachment, Attachment):
+        return attachment
+    return recovered, attachment
+
+
+async def _take_over(
+    engine: Engine, fleet: FleetSpec, attachment: Attachment
+) -> ContainerError | None:
+    """Write down that an operator has booted; declare the fleet, if it is another."""
+    before = engine.loop.fleet
+    engine.loop.tell(
+        Booted(
+            at=0,
+            epoch=attachment.epoch,
+            rules=RULES,
+            fences=attachment.fences,
+        )
+    )
+    if _is_declared(before, fleet):
+        async with engine.loop.turned:
+            await engine.loop.turned.wait_for(
+                lambda: engine.loop.fleet.epoch > before.epoch or engine.running.done()
+            )
+        return engine.loop.fatal
+    answer = await settled(engine.loop.ask(Apply(spec=fleet, by="fleet file")))
+    return None if isinstance(answer, Asked) else answer
+
+
+def _is_declared(known: Fleet, fleet: FleetSpec) -> bool:
+    """Say whether the fleet is what is declared already."""
+    declared = {
+        name: container.spec
+        for name, container in known.containers.items()
+        if container.origin is Origin.MIN_REPLICA_SET and not container.leaving
+    }
+    asked = {spec.name: spec for spec in fleet.containers}
+    return known.settings == fleet.settings and declared == asked
+
+
+async def _listen(loop: Loop, platform: Platform) -> None:
+    """Pass on what the platform tells; begin again where its stream breaks off."""
+    while True:
+        try:
+            async for event in platform.events(loop.fleet.cursor):
+                await loop.tell_when_there_is_room(event)
+        except Exception:
+            LOG.exception("the platform's stream broke off")
+        await asyncio.sleep(LISTEN_AGAIN_S)

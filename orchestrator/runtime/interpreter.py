@@ -1,0 +1,237 @@
+"""Commands to the platform, outcomes to events. No policy lives here.
+
+It neither retries nor waits nor decides: it bounds time and concurrency, keeps the
+commands of one container in order, and turns each into exactly one event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeAlias, assert_never
+
+import attrs
+from returns.result import Failure
+
+from orchestrator.core.commands import (
+    ContainerCommand,
+    DestroyContainer,
+    ForgetContainer,
+    StartContainer,
+    StopContainer,
+)
+from orchestrator.core.errors import (
+    ContainerStartFailed,
+    PlatformError,
+    StartError,
+    TimedOut,
+    Unreachable,
+)
+from orchestrator.core.events import (
+    CommandAccepted,
+    CommandFailed,
+    CommandKind,
+    Event,
+)
+from orchestrator.core.moments import Millis
+from orchestrator.core.observations import Observation
+from orchestrator.core.specs import ContainerSpec, fingerprint
+from orchestrator.platforms.port import (
+    Accepted,
+    DestroyOrder,
+    ForgetOrder,
+    Order,
+    Platform,
+    StartOrder,
+    StopOrder,
+)
+from orchestrator.runtime.environment import EnvVars, Surroundings, fill
+from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.secrets import Secrets
+
+__all__ = ("Interpreter", "Limits", "Setting")
+
+LOG: Final = logging.getLogger("orchestrator.interpreter")
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What bounds the interpreter."""
+
+    at_once: int = 32
+    command_ms: Millis = 30_000
+    observe_ms: Millis = 60_000
+
+
+@attrs.frozen(kw_only=True)
+class Setting:
+    """What a command was given in: the spec that was meant, and the fleet's facts."""
+
+    spec: ContainerSpec | None
+    fleet: str
+    name_key: str
+    epoch: int
+
+
+Ordered: TypeAlias = tuple[ContainerCommand, Setting]
+
+
+class Interpreter:
+    """Carries out commands, and hands their outcomes on."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        secrets: Secrets,
+        env_vars: EnvVars | None,
+        submit: Callable[[Event], None],
+        limits: Limits,
+    ) -> None:
+        """Talk to *platform*; every outcome goes to *submit*."""
+        self._platform = platform
+        self._secrets = secrets
+        self._env_vars = env_vars
+        self._submit = submit
+        self._limits = limits
+        self._at_once = asyncio.Semaphore(limits.at_once)
+        self._waiting: dict[str, deque[Ordered]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def carry_out(self, command: ContainerCommand, setting: Setting) -> None:
+        """Carry out a command, after those that wait for the same container."""
+        waiting = self._waiting.get(command.name)
+        if waiting is not None:
+            waiting.append((command, setting))
+            return
+        self._waiting[command.name] = deque([(command, setting)])
+        self._begin(self._work_off(command.name))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def look(self, tell: Callable[[Observation | PlatformError], None]) -> None:
+        """Observe the platform, and tell what was seen or why nothing was."""
+        self._begin(self._look(tell))
+
+    async def close(self, grace_s: float) -> None:
+        """Let what is under way finish, within limits; give up what waits."""
+        for waiting in self._waiting.values():
+            waiting.clear()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _look(self, tell: Callable[[Observation | PlatformError], None]) -> None:
+        try:
+            async with asyncio.timeout(self._limits.observe_ms / 1_000):
+                tell(await settled(self._platform.observe()))
+        except TimeoutError:
+            tell(TimedOut(after_ms=self._limits.observe_ms))
+        except Exception as error:
+            LOG.exception("the platform adapter failed to observe")
+            tell(Unreachable(cause=type(error).__name__))
+
+    async def _work_off(self, name: str) -> None:
+        waiting = self._waiting[name]
+        try:
+            while waiting:
+                command, setting = waiting.popleft()
+                async with self._at_once:
+                    error = await self._bounded(command, setting)
+                self._submit(_event(command, error))
+        finally:
+            del self._waiting[name]
+
+    async def _bounded(
+        self, command: ContainerCommand, setting: Setting
+    ) -> PlatformError | StartError | None:
+        try:
+            async with asyncio.timeout(self._limits.command_ms / 1_000):
+                return await self._perform(command, setting)
+        except TimeoutError:
+            return TimedOut(after_ms=self._limits.command_ms)
+        except Exception as error:  # noqa: BLE001 - a bug must not lose the outcome
+            # A traceback could show an environment, so only the type is told.
+            LOG.error("the platform adapter failed: %s", type(error).__name__)  # noqa: TRY400
+            return Unreachable(cause=type(error).__name__)
+
+    async def _perform(
+        self, command: ContainerCommand, setting: Setting
+    ) -> PlatformError | StartError | None:
+        order: Order | PlatformError | StartError
+        name, run, epoch = command.name, command.run, setting.epoch
+        match command:
+            case StartContainer():
+                order = await self._start_order(command, setting)
+            case StopContainer(signal=signal, grace_ms=grace_ms):
+                order = StopOrder(
+                    name=name, run=run, epoch=epoch, signal=signal, grace_ms=grace_ms
+                )
+            case DestroyContainer():
+                order = DestroyOrder(name=name, run=run, epoch=epoch)
+            case ForgetContainer():
+                order = ForgetOrder(name=name, run=run, epoch=epoch)
+            case _:
+                assert_never(command)
+        if not isinstance(order, Order):
+            return order
+        answer = await settled(self._platform.perform(order))
+        return None if isinstance(answer, Accepted) else answer
+
+    async def _start_order(
+        self, command: StartContainer, setting: Setting
+    ) -> StartOrder | PlatformError | StartError:
+        spec = setting.spec
+        if spec is None:  # the container has left the fleet meanwhile
+            return ContainerStartFailed(name=command.name, cause="it has been removed")
+        ports = await settled(self._platform.ports(spec))
+        if isinstance(ports, PlatformError):
+            return ports
+        around = Surroundings(
+            fleet=setting.fleet,
+            name_key=setting.name_key,
+            ports=ports,
+            secrets=self._secrets,
+            env_vars=self._env_vars,
+        )
+        filled = await fill(spec, around)
+        if isinstance(filled, Failure):
+            missing: StartError | PlatformError = filled.failure()
+            return missing
+        ready = filled.unwrap()
+        return StartOrder(
+            name=command.name,
+            run=command.run,
+            epoch=setting.epoch,
+            revision=command.revision,
+            fingerprint=fingerprint(spec),
+            spec=spec,
+            command=ready.command,
+            env=ready.env,
+            ports=ports,
+        )
+
+
+def _event(
+    command: ContainerCommand, error: PlatformError | StartError | None
+) -> Event:
+    """Return the one event that a command ends in; the loop stamps it."""
+    kind = _KINDS[type(command)]
+    name, run = command.name, command.run
+    if error is None:
+        return CommandAccepted(at=0, name=name, run=run, kind=kind)
+    return CommandFailed(at=0, name=name, run=run, kind=kind, error=error)
+
+
+_KINDS: Final[dict[type[ContainerCommand], CommandKind]] = {
+    StartContainer: CommandKind.START,
+    StopContainer: CommandKind.STOP,
+    DestroyContainer: CommandKind.DESTROY,
+    ForgetContainer: CommandKind.FORGET,
+}

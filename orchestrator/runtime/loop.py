@@ -1,0 +1,298 @@
+"""The loop: one writer. Durable first, then act.
+
+Everything comes in through one mailbox: requests, the platform's news, outcomes of
+commands, looks, time. What has come is moved through the core together and written
+with one commit (group commit); then, and only then, answers are given, commands are
+handed out, hooks are called.
+
+When the journal cannot be written, requests are refused with its error, facts are
+kept and tried again, and the fleet stays what it was: reads go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from returns.future import FutureResult
+from returns.result import Failure, Result, Success
+
+from orchestrator.core.commands import ContainerCommand, ObserveFleet, StartContainer
+from orchestrator.core.errors import (
+    ContainerError,
+    JournalConflict,
+    JournalCorrupt,
+    JournalError,
+    JournalUnavailable,
+    OperatorClosed,
+    PlatformError,
+    StaleOperator,
+)
+from orchestrator.core.events import CommandFailed, Event, TimeReached
+from orchestrator.core.explain import container_info
+from orchestrator.core.moments import Moment
+from orchestrator.core.observations import Observation
+from orchestrator.core.requests import Request
+from orchestrator.core.state import Fleet
+from orchestrator.journal.port import Head, Journal
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.hooks import Hooks
+from orchestrator.runtime.interpreter import Interpreter, Setting
+from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.recovery import snapshot_of
+from orchestrator.runtime.steps import (
+    Ask,
+    Asked,
+    Batch,
+    Happened,
+    Item,
+    Looked,
+    Step,
+    draft_of,
+)
+from orchestrator.runtime.timers import Timers
+
+__all__ = ("BATCH_MAX", "Loop", "Seen")
+
+LOG: Final = logging.getLogger("orchestrator.loop")
+
+BATCH_MAX: Final = 256
+"""Items of one commit."""
+
+FACTS_MAX: Final = 4_096
+"""Facts in the mailbox; the platform's stream waits while there are more."""
+
+RETRY_S: Final = (0.1, 5.0)
+"""Before the journal is tried again: at first, and at most."""
+
+SNAPSHOT_EVERY: Final = 10_000
+"""Rows; folding so many takes a fraction of a second."""
+
+Seen = Callable[[Step], None]
+
+
+class Loop:
+    """The one writer of a fleet."""
+
+    def __init__(
+        self, fleet: Fleet, head: Head, journal: Journal, clock: Clock, hooks: Hooks
+    ) -> None:
+        """Begin where the journal ends."""
+        self.fleet = fleet
+        self.head = head
+        self.interpreter: Interpreter | None = None
+        self.journal_error: JournalError | None = None
+        self.fatal: ContainerError | None = None
+        self.watchers: list[Seen] = []
+        self.turned = asyncio.Condition()
+        self._journal = journal
+        self._clock = clock
+        self._hooks = hooks
+        self._mailbox: deque[Item] = deque()
+        self._in_hand: list[Item] = []
+        self._wake = asyncio.Event()
+        self._timers = Timers()
+        self._closing = False
+        self._snapshot_at = head.seq
+        self._timers.refresh(fleet, fleet.containers)
+
+    def now(self) -> Moment:
+        """Return the moment; never before anything that has happened."""
+        return max(self._clock.now(), self.fleet.at)
+
+    def ask(self, request: Request) -> FutureResult[Asked, ContainerError]:
+        """Make a request; the answer is given when it is durable."""
+        return FutureResult(self._ask(request))
+
+    async def _ask(self, request: Request) -> Result[Asked, ContainerError]:
+        if self._closing or self.fatal is not None:
+            return Failure(self.fatal or OperatorClosed())
+        answer: asyncio.Future[Asked | ContainerError] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._put(Ask(request=request, answer=answer))
+        given = await answer
+        return Success(given) if isinstance(given, Asked) else Failure(given)
+
+    def tell(self, event: Event) -> None:
+        """Take in a fact."""
+        self._put(Happened(event=event))
+
+    async def tell_when_there_is_room(self, event: Event) -> None:
+        """Take in a fact of the platform's stream, which can wait."""
+        async with self.turned:
+            await self.turned.wait_for(lambda: len(self._mailbox) < FACTS_MAX)
+        self.tell(event)
+
+    def _put(self, item: Item) -> None:
+        self._mailbox.append(item)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until closed, or until going on would be wrong."""
+        try:
+            await self._work()
+        finally:
+            self._closing = True
+            self._refuse_the_rest()
+            async with self.turned:
+                self.turned.notify_all()
+
+    async def _work(self) -> None:
+        pause = RETRY_S[0]
+        while self.fatal is None and not (self._closing and not self._mailbox):
+            await self._wait(pause if self.journal_error else None)
+            failed = await self._turn()
+            pause = min(pause * 2, RETRY_S[1]) if failed else RETRY_S[0]
+            if failed and self._closing:
+                break
+            async with self.turned:
+                self.turned.notify_all()
+
+    async def _wait(self, at_most_s: float | None) -> None:
+        """Wait for an item, a timer, or the next try of the journal."""
+        if self._mailbox and self.journal_error is None:
+            await asyncio.sleep(0)
+            return
+        due = self._timers.next_at()
+        limits = [] if at_most_s is None else [at_most_s]
+        if due is not None and self.journal_error is None:
+            limits.append(max(0.0, (due - self.now()) / 1_000))
+        try:
+            async with asyncio.timeout(min(limits, default=None)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _turn(self) -> bool:
+        """Move one batch; say whether the journal refused it."""
+        self._wake.clear()
+        now = self.now()
+        items = [
+            self._mailbox.popleft() for _ in range(min(BATCH_MAX, len(self._mailbox)))
+        ]
+        items += (
+            Happened(event=TimeReached(at=now, name=name))
+            for name in self._timers.due(now, BATCH_MAX)
+        )
+        self._in_hand = items
+        batch = Batch(fleet=self.fleet)
+        for item in items:
+            batch.take(item, now)
+        if batch.steps:
+            drafts = tuple(map(draft_of, batch.steps))
+            head = await settled(self._journal.append(self.head, drafts))
+            if not isinstance(head, Head):
+                self._keep(items, head)
+                return True
+            self.head = head
+        self.journal_error = None
+        self._commit(batch)
+        self._stand_down_if_stale(items)
+        await self._snapshot_now_and_then()
+        return False
+
+    def _keep(self, items: list[Item], error: JournalError) -> None:
+        """Refuse the requests of a batch that was not written; keep its facts."""
+        if self.journal_error is None:
+            LOG.error("%s", error.message)
+        self.journal_error = error
+        for item in items:
+            if isinstance(item, Ask) and not item.answer.done():
+                item.answer.set_result(error)
+        facts = [item for item in items if not isinstance(item, Ask)]
+        self._mailbox.extendleft(reversed(facts))
+        if isinstance(error, JournalCorrupt | JournalConflict) or (
+            isinstance(error, JournalUnavailable) and not error.retryable
+        ):
+            self.fatal = error
+
+    def _commit(self, batch: Batch) -> None:
+        """Make true what has become durable."""
+        self.fleet = batch.fleet
+        for ask, answer in batch.answers:
+            if not ask.answer.done():
+                ask.answer.set_result(answer)
+        for step in batch.steps:
+            for command in step.transition.commands:
+                self._hand_out(command, step)
+            for watcher in tuple(self.watchers):
+                watcher(step)
+            self._call_hook(step)
+        touched = {name for step in batch.steps for name in step.transition.touched}
+        self._timers.refresh(self.fleet, touched)
+
+    def _hand_out(self, command: ContainerCommand | ObserveFleet, step: Step) -> None:
+        interpreter, fleet = self.interpreter, step.transition.fleet
+        if interpreter is None or self._closing:
+            return  # it is outstanding, and given again after boot
+        if isinstance(command, ObserveFleet):
+            began = self.now()
+            interpreter.look(lambda seen: self._put(_looked(seen, began)))
+            return
+        spec = None
+        if isinstance(command, StartContainer):
+            container = fleet.containers.get(command.name)
+            spec = None if container is None else container.spec
+        setting = Setting(
+            spec=spec,
+            fleet=fleet.name,
+            name_key=fleet.settings.container_name_env_key,
+            epoch=fleet.epoch,
+        )
+        interpreter.carry_out(command, setting)
+
+    def _call_hook(self, step: Step) -> None:
+        name = getattr(step.event, "name", None)
+        container = None if name is None else self.fleet.containers.get(name)
+        if container is not None and self._hooks.wants(step.event):
+            info = container_info(self.fleet, container, step.event.at)
+            self._hooks.call(step.event, info)
+
+    def _stand_down_if_stale(self, items: list[Item]) -> None:
+        """Stop at once where a newer operator has taken over."""
+        for item in items:
+            match item:
+                case Happened(event=CommandFailed(error=StaleOperator() as error)):
+                    self.fatal = error
+                case _:
+                    pass
+
+    async def _snapshot_now_and_then(self) -> None:
+        if self.head.seq - self._snapshot_at >= SNAPSHOT_EVERY:
+            await self.save_snapshot()
+
+    async def save_snapshot(self) -> None:
+        """Save the fleet as it is; a failure costs time at the next boot, no more."""
+        if self.head.seq == self._snapshot_at:
+            return
+        self._snapshot_at = self.head.seq
+        snapshot = snapshot_of(self.fleet, self.head)
+        error = await settled(self._journal.save_snapshot(snapshot))
+        if error is not None:
+            LOG.warning("no snapshot was saved: %s", error.message)
+
+    def close(self) -> None:
+        """Take no more requests, and end when the mailbox is empty."""
+        self._closing = True
+        self._wake.set()
+
+    def _refuse_the_rest(self) -> None:
+        refusal: ContainerError = self.fatal or self.journal_error or OperatorClosed()
+        for item in (*self._in_hand, *self._mailbox):
+            if isinstance(item, Ask) and not item.answer.done():
+                item.answer.set_result(refusal)
+
+
+def _looked(seen: Observation | PlatformError, began: Moment) -> Looked:
+    """Restamp a look with our own moment: clocks of platforms are data."""
+    if isinstance(seen, Observation):
+        return Looked(
+            seen=Observation(
+                began=began, complete=seen.complete, sightings=seen.sightings
+            )
+        )
+    return Looked(seen=seen)

@@ -1,0 +1,294 @@
+"""The operator: the face of a program that embeds it.
+
+Every operation answers with a ``FutureResult``: chain them, or ``await settled(...)``
+for the plain value or error. Requests are answered when they are durable; what follows
+from them comes as events. Reads never wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, Unpack
+
+from returns.future import FutureResult
+from returns.result import Failure, Result, Success
+
+from orchestrator.codec.wire import frozen_config
+from orchestrator.core.errors import (
+    ContainerError,
+    ContainerNotFound,
+)
+from orchestrator.core.explain import (
+    ContainerInfo,
+    Explanation,
+    container_info,
+    explain,
+)
+from orchestrator.core.moments import Millis
+from orchestrator.core.policies import RestartPolicy
+from orchestrator.core.requests import (
+    Apply,
+    ClearCrashHistory,
+    Reconcile,
+    Remove,
+    Request,
+    Restart,
+    Start,
+    Stop,
+)
+from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.state import Container, Fleet
+from orchestrator.platforms.port import LogLine
+from orchestrator.runtime import waits
+from orchestrator.runtime.boot import Engine, Means, boot
+from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.reports import (
+    EventRecord,
+    FleetConfig,
+    ReconcileReport,
+    WaitFor,
+    config_of,
+)
+from orchestrator.runtime.steps import Asked
+
+__all__ = ("OpenFailed", "Operator")
+
+PAGE_MAX: Final = 1_000
+"""Events of one page."""
+
+
+class OpenFailed(Exception):
+    """An operator could not be opened; ``error`` says why, as a value."""
+
+    def __init__(self, error: ContainerError) -> None:
+        """Carry the error."""
+        super().__init__(error.message)
+        self.error = error
+
+
+class Operator:
+    """Keeps one fleet in the shape that its owner asked for."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Drive what was booted; ``Operator.open`` does both."""
+        self._engine = engine
+        self._loop = engine.loop
+
+    # Opening and closing
+
+    @staticmethod
+    def start(
+        fleet: FleetSpec, **means: Unpack[Means]
+    ) -> FutureResult[Operator, ContainerError]:
+        """Take over a fleet: recover, boot, make *fleet* the declared one.
+
+        The operator closes journal and platform when it closes, and also where it
+        cannot be opened.
+        """
+        return boot(fleet, means).map(Operator)
+
+    @staticmethod
+    @asynccontextmanager
+    async def open(fleet: FleetSpec, **means: Unpack[Means]) -> AsyncIterator[Operator]:
+        """Open an operator for a block; ``OpenFailed`` carries why it cannot be."""
+        operator = await settled(Operator.start(fleet, **means))
+        if not isinstance(operator, Operator):
+            raise OpenFailed(operator)
+        try:
+            yield operator
+        finally:
+            await operator.close()
+
+    async def close(self) -> None:
+        """End in order; the containers go on."""
+        await self._engine.close()
+
+    async def ended(self) -> ContainerError | None:
+        """Wait until the operator has ended; None where it was closed."""
+        await asyncio.wait([self._engine.running])
+        return self._loop.fatal
+
+    @property
+    def fleet(self) -> Fleet:
+        """Return the fleet as it is believed now, a value."""
+        return self._loop.fleet
+
+    @property
+    def seq(self) -> int:
+        """Return the number of the journal's newest row."""
+        return self._loop.head.seq
+
+    @property
+    def hook_failures(self) -> int:
+        """Return how many calls of hooks have failed."""
+        return self._engine.hooks.failures
+
+    # Requests
+
+    def start_container(
+        self,
+        container: str | ContainerSpec,
+        config: Mapping[str, Any] | None = None,
+        restart_policy: RestartPolicy | None = None,
+        *,
+        command: tuple[str, ...] | None = None,
+        force: bool = False,
+        by: str = "owner",
+        why: str = "",
+    ) -> FutureResult[ContainerInfo, ContainerError]:
+        """Start a container; an unknown name takes the fleet's ``[ad_hoc]`` template.
+
+        None leaves config, command and policy as they are. *force* starts what is
+        crash-looping, has failed or has completed.
+        """
+        spec = container if isinstance(container, ContainerSpec) else None
+        name = container.name if isinstance(container, ContainerSpec) else container
+        frozen = None if config is None else frozen_config(dict(config))
+        if isinstance(frozen, Failure):
+            return FutureResult.from_failure(frozen.failure())
+        request = Start(
+            name=name,
+            spec=spec,
+            config=None if frozen is None else frozen.unwrap(),
+            command=command,
+            restart_policy=restart_policy,
+            force=force,
+            by=by,
+            why=why,
+        )
+        return self._of_container(name, request)
+
+    def stop_container(
+        self, name: str, *, by: str = "owner", why: str = ""
+    ) -> FutureResult[ContainerInfo, ContainerError]:
+        """Stop a container; it stays stopped until it is asked for again."""
+        return self._of_container(name, Stop(name=name, by=by, why=why))
+
+    def restart_container(
+        self, name: str, *, by: str = "owner", why: str = ""
+    ) -> FutureResult[ContainerInfo, ContainerError]:
+        """End the run, and start another; counts no crash."""
+        return self._of_container(name, Restart(name=name, by=by, why=why))
+
+    def clear_crash_history(
+        self, name: str, *, by: str = "owner", why: str = ""
+    ) -> FutureResult[ContainerInfo, ContainerError]:
+        """Empty the failure history; a held or failed container starts again."""
+        return self._of_container(name, ClearCrashHistory(name=name, by=by, why=why))
+
+    def remove_container(
+        self, name: str, *, by: str = "owner", why: str = ""
+    ) -> FutureResult[None, ContainerError]:
+        """Forget an ad-hoc container that is at rest."""
+        asked = self._loop.ask(Remove(name=name, by=by, why=why))
+        return asked.map(lambda _: None)
+
+    def apply(
+        self,
+        fleet: FleetSpec,
+        *,
+        expect_revision: int | None = None,
+        by: str = "owner",
+        why: str = "",
+    ) -> FutureResult[int, ContainerError]:
+        """Make *fleet* the declared one; the answer is the revision of the fleet."""
+        request = Apply(spec=fleet, expect_revision=expect_revision, by=by, why=why)
+        return self._loop.ask(request).map(lambda asked: asked.fleet.revision)
+
+    def _of_container(
+        self, name: str, request: Request
+    ) -> FutureResult[ContainerInfo, ContainerError]:
+        def info(asked: Asked) -> ContainerInfo:
+            container = asked.fleet.containers[name]
+            return container_info(asked.fleet, container, asked.at)
+
+        return self._loop.ask(request).map(info)
+
+    # Reads
+
+    def get_container_info(
+        self, name: str
+    ) -> FutureResult[ContainerInfo, ContainerError]:
+        """Return one container as it is believed to be."""
+        return FutureResult.from_result(self._found(name).map(self._info))
+
+    def list_containers(
+        self,
+    ) -> FutureResult[tuple[ContainerInfo, ...], ContainerError]:
+        """Return all containers, in the order of their names."""
+        return FutureResult.from_value(self.infos())
+
+    def infos(self) -> tuple[ContainerInfo, ...]:
+        """Return all containers at once: a read of memory that cannot fail."""
+        return tuple(map(self._info, self.fleet.containers.values()))
+
+    def explain(self, name: str) -> FutureResult[Explanation, ContainerError]:
+        """Say why a container is where it is, and what comes next."""
+        fences, now = self.fleet.fences, self._loop.now()
+        explained = self._found(name).map(
+            lambda container: explain(container, fences=fences, now=now)
+        )
+        return FutureResult.from_result(explained)
+
+    def get_config(self) -> FutureResult[FleetConfig, ContainerError]:
+        """Return the fleet as it is declared; what looks secret is not shown."""
+        return FutureResult.from_value(config_of(self.fleet))
+
+    def log(self, name: str, *, follow: bool = False) -> AsyncIterator[LogLine]:
+        """Yield what a container wrote, and with *follow* what it writes."""
+        return self._engine.platform.log(name, follow=follow)
+
+    def _found(self, name: str) -> Result[Container, ContainerError]:
+        container = self.fleet.containers.get(name)
+        if container is None:
+            return Failure(ContainerNotFound(name=name))
+        return Success(container)
+
+    def _info(self, container: Container) -> ContainerInfo:
+        return container_info(self.fleet, container, self._loop.now())
+
+    def events(
+        self, after: int = 0, *, limit: int = PAGE_MAX, wait_ms: Millis = 0
+    ) -> FutureResult[tuple[EventRecord, ...], ContainerError]:
+        """Return the events after row *after*; wait up to *wait_ms* for the first."""
+        return FutureResult(
+            waits.events(self._engine, after, min(limit, PAGE_MAX), wait_ms)
+        )
+
+    # Waiting
+
+    def wait(
+        self, name: str, for_: WaitFor = "ready", *, limit_ms: Millis | None = None
+    ) -> FutureResult[ContainerInfo, ContainerError]:
+        """Wait until a container is ready, stopped or completed.
+
+        Where that cannot come about any more, the answer is why: ``ContainerFailed``
+        or ``CrashLoopDetected``.
+        """
+        return FutureResult(waits.wait(self._engine, name, for_, limit_ms))
+
+    def converge(
+        self, *, limit_ms: Millis | None = None
+    ) -> FutureResult[tuple[ContainerInfo, ...], ContainerError]:
+        """Wait until every container has come to where it will stay for a while."""
+        return FutureResult(waits.converge(self._engine, limit_ms))
+
+    def reconcile(
+        self, *, by: str = "owner", why: str = ""
+    ) -> FutureResult[ReconcileReport, ContainerError]:
+        """Observe now, and close every difference; one outcome a container.
+
+        The answer comes when the look is over and what it calls for is durable.
+        """
+        request = Reconcile(by=by, why=why)
+        return FutureResult(waits.reconcile(self._engine, request))
+
+    def down(self, *, by: str = "owner") -> FutureResult[None, ContainerError]:
+        """Stop everything: declared containers leave the fleet, ad-hoc ones stay.
+
+        The answer comes when nothing runs any more. The next ``apply`` of the same
+        fleet starts it again.
+        """
+        return FutureResult(waits.down(self._engine, by))

@@ -1,0 +1,180 @@
+"""What operations answer, besides a container's info; and what a wait waits for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from orchestrator.core.commands import Command, ObserveFleet
+from orchestrator.core.decide import counted_failures
+from orchestrator.core.errors import ContainerFailed, CrashLoopDetected
+from orchestrator.core.events import Event
+from orchestrator.core.explain import why
+from orchestrator.core.moments import Moment
+from orchestrator.core.phases import (
+    Asleep,
+    Completed,
+    CrashLooping,
+    Failed,
+    Running,
+    Stopped,
+    Unknown,
+    phase_name,
+)
+from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.state import Container, Fleet
+from orchestrator.core.table import Table
+
+__all__ = (
+    "EventRecord",
+    "FleetConfig",
+    "ReconcileOutcome",
+    "ReconcileReport",
+    "WaitFor",
+    "config_of",
+    "failure_of",
+    "has_reached",
+    "has_settled",
+    "is_at_rest",
+    "outcomes_of",
+)
+
+WaitFor: TypeAlias = Literal["ready", "stopped", "completed"]
+
+
+@attrs.frozen(kw_only=True)
+class EventRecord:
+    """One row of the journal, for those who follow."""
+
+    seq: int
+    event: Event
+
+
+@attrs.frozen(kw_only=True)
+class ReconcileOutcome:
+    """What a reconcile did about one container: the first command, or ``none``."""
+
+    name: str
+    phase: str
+    action: str
+
+
+@attrs.frozen(kw_only=True)
+class ReconcileReport:
+    """What a reconcile found and did, one outcome a container."""
+
+    observed_at: Moment
+    outcomes: tuple[ReconcileOutcome, ...]
+    strangers: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class FleetConfig:
+    """The fleet as it is declared now; values that look secret are not shown."""
+
+    name: str
+    revision: int
+    settings: FleetSettings
+    containers: tuple[ContainerSpec, ...]
+
+
+def outcomes_of(
+    fleet: Fleet, commands: Iterable[Command]
+) -> tuple[ReconcileOutcome, ...]:
+    """Return what a reconcile did about each container of the fleet."""
+    actions: dict[str, str] = {}
+    for command in commands:
+        if not isinstance(command, ObserveFleet):
+            action = type(command).__name__.removesuffix("Container").lower()
+            actions.setdefault(command.name, action)
+    return tuple(
+        ReconcileOutcome(
+            name=name,
+            phase=phase_name(container.phase),
+            action=actions.get(name, "none"),
+        )
+        for name, container in fleet.containers.items()
+    )
+
+
+def has_reached(container: Container, goal: WaitFor) -> bool:
+    """Say whether a container is where somebody waits for it to be."""
+    match container.phase, goal:
+        case Running(ready_at=ready_at), "ready":
+            return ready_at is not None
+        case Completed(), "completed":
+            return True
+        case _, "stopped":
+            return is_at_rest(container)
+        case _:
+            return False
+
+
+def is_at_rest(container: Container) -> bool:
+    """Say whether nothing of a container runs or is about to."""
+    return isinstance(container.phase, Stopped | Completed | Failed | Asleep)
+
+
+def has_settled(container: Container) -> bool:
+    """Say whether a container has come to where it will stay for a while."""
+    return has_reached(container, "ready") or isinstance(
+        container.phase, Stopped | Completed | Failed | Asleep | CrashLooping | Unknown
+    )
+
+
+def failure_of(
+    container: Container, now: Moment
+) -> ContainerFailed | CrashLoopDetected | None:
+    """Say why there is no more use in waiting for a container to come up."""
+    match container.phase:
+        case Failed():
+            return ContainerFailed(name=container.name, why=why(container, now))
+        case CrashLooping(since=since, until=until):
+            policy = container.spec.restart
+            counted = counted_failures(container.history, policy, since)
+            return CrashLoopDetected(
+                name=container.name,
+                crash_count=len(counted),
+                window_ms=policy.crash.window_ms,
+                next_start_at=until,
+            )
+        case _:
+            return None
+
+
+_SECRET_LIKE: Final = re.compile(
+    r"secret|token|passw|passphrase|api_?key|private|credential|auth", re.IGNORECASE
+)
+_REDACTED: Final = "***"
+
+
+def config_of(fleet: Fleet) -> FleetConfig:
+    """Return the fleet as it is declared, without what looks secret."""
+    template = fleet.settings.ad_hoc
+    settings = fleet.settings
+    if template is not None:
+        settings = attrs.evolve(settings, ad_hoc=_redacted(template))
+    return FleetConfig(
+        name=fleet.name,
+        revision=fleet.revision,
+        settings=settings,
+        containers=tuple(
+            _redacted(container.spec) for container in fleet.containers.values()
+        ),
+    )
+
+
+def _redacted(spec: ContainerSpec) -> ContainerSpec:
+    """Hide literal values of telling keys; a placeholder says nothing secret."""
+    env = Table.of(
+        (key, _REDACTED if _SECRET_LIKE.search(key) and "${" not in text else text)
+        for key, text in spec.env.items()
+    )
+    config = Table.of(
+        (key, _REDACTED if _SECRET_LIKE.search(key) else value)
+        for key, value in spec.config.items()
+    )
+    return attrs.evolve(spec, env=env, config=config)

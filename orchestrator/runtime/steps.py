@@ -1,0 +1,142 @@
+"""A batch of items moved through the core: pure in effect, nothing is done yet.
+
+What a batch would change is worked out on a copy that costs nothing (the fleet is a
+value). Only when its rows are durable does it become true; a batch that could not be
+written is forgotten, and its facts are tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, TypeAlias
+
+import attrs
+from returns.result import Failure
+
+from orchestrator.codec.wire import digest_changes, encode_commands, encode_event
+from orchestrator.core.admit import admit
+from orchestrator.core.errors import ContainerError, PlatformError, RequestError
+from orchestrator.core.events import Event, FleetObserved
+from orchestrator.core.moments import Moment
+from orchestrator.core.observations import Observation
+from orchestrator.core.reduce import Transition, reduce
+from orchestrator.core.requests import Request
+from orchestrator.core.sights import differences
+from orchestrator.core.state import Fleet
+from orchestrator.journal.port import Draft
+
+__all__ = ("Ask", "Asked", "Batch", "Happened", "Item", "Looked", "Step", "draft_of")
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """What a request came to: the fleet after it was admitted."""
+
+    fleet: Fleet
+    at: Moment
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Ask:
+    """A request, and who waits for the answer."""
+
+    request: Request
+    answer: asyncio.Future[Asked | ContainerError]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Happened:
+    """A fact; the loop stamps its arrival."""
+
+    event: Event
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Looked:
+    """What a look at the platform showed, or why it showed nothing."""
+
+    seen: Observation | PlatformError
+
+
+Item: TypeAlias = Ask | Happened | Looked
+
+
+@attrs.frozen(kw_only=True)
+class Step:
+    """One event with what it changes."""
+
+    event: Event
+    transition: Transition
+
+
+def draft_of(step: Step) -> Draft:
+    """Return a step as a row."""
+    after = step.transition
+    return Draft(
+        at=step.event.at,
+        event=encode_event(step.event),
+        commands=encode_commands(after.commands),
+        changes=digest_changes(after.fleet, after.touched),
+    )
+
+
+@attrs.define(kw_only=True)
+class Batch:
+    """Items on their way: the steps to write, the answers to give once written."""
+
+    fleet: Fleet
+    steps: list[Step] = attrs.field(factory=list[Step])
+    answers: list[tuple[Ask, Asked | RequestError]] = attrs.field(
+        factory=list[tuple[Ask, Asked | RequestError]]
+    )
+
+    def take(self, item: Item, now: Moment) -> None:
+        """Work out what an item does, at *now*, which never runs backwards."""
+        at = max(now, self.fleet.at)
+        match item:
+            case Ask(request=request):
+                self._ask(item, request, at)
+            case Happened(event=event):
+                self._move(attrs.evolve(event, at=at))
+            case Looked(seen=Observation() as seen):
+                for event in differences(self.fleet, seen, at):
+                    self._move(event)
+            case Looked(seen=error):
+                failed = FleetObserved(at=at, complete=False, cause=_cause(error))
+                self._move(failed)
+
+    def _ask(self, item: Ask, request: Request, at: Moment) -> None:
+        admitted = admit(self.fleet, request, at)
+        if isinstance(admitted, Failure):
+            self.answers.append((item, admitted.failure()))
+            return
+        self._move(admitted.unwrap(), always=True)
+        self.answers.append((item, Asked(fleet=self.fleet, at=at)))
+
+    def _move(self, event: Event, *, always: bool = False) -> None:
+        """Take a step; a fact that changes nothing is not worth a row."""
+        transition = reduce(self.fleet, event)
+        if always or transition.commands or _changes(self.fleet, transition):
+            self.fleet = transition.fleet
+            self.steps.append(Step(event=event, transition=transition))
+
+
+def _cause(error: Any) -> str:
+    return str(error.message)
+
+
+_COUNTERS: Final = {"at", "ignored", "cursor"}
+"""Fields that change with every event; alone they are no news."""
+
+_FIELDS: Final = tuple(
+    field.name for field in attrs.fields(Fleet) if field.name not in _COUNTERS
+)
+
+
+def _changes(before: Fleet, transition: Transition) -> bool:
+    after = transition.fleet
+    return bool(transition.touched) or any(
+        getattr(before, name) is not getattr(after, name)
+        and getattr(before, name) != getattr(after, name)
+        for name in _FIELDS
+    )

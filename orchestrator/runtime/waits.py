@@ -1,0 +1,193 @@
+"""Operations that wait for the fleet to come somewhere, and reads of its journal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+from returns.result import Failure, Result, Success
+
+from orchestrator.core.commands import Command
+from orchestrator.core.errors import (
+    ContainerError,
+    ContainerNotFound,
+    OperatorClosed,
+    PartialReconcile,
+    ReconcileFailed,
+    TimedOut,
+)
+from orchestrator.core.events import FleetObserved
+from orchestrator.core.explain import ContainerInfo, container_info
+from orchestrator.core.moments import Millis
+from orchestrator.core.phases import Unknown
+from orchestrator.core.requests import Apply, Reconcile, Stop
+from orchestrator.core.specs import FleetSpec, Origin, Prune
+from orchestrator.core.state import Container
+from orchestrator.runtime.boot import Engine
+from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.recovery import decoded
+from orchestrator.runtime.reports import (
+    EventRecord,
+    ReconcileReport,
+    WaitFor,
+    failure_of,
+    has_reached,
+    has_settled,
+    is_at_rest,
+    outcomes_of,
+)
+from orchestrator.runtime.steps import Asked, Step
+
+__all__ = ("converge", "down", "events", "reconcile", "wait")
+
+DOWN_MARGIN_MS: Final[Millis] = 30_000
+"""Beyond the longest grace, for everything to come down."""
+
+
+async def _until(
+    engine: Engine, is_so: Callable[[], bool], limit_ms: Millis | None
+) -> bool:
+    """Wait until something is so, or the limit has passed, or the end has come."""
+
+    def is_over() -> bool:
+        return is_so() or engine.running.done()
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(None if limit_ms is None else limit_ms / 1_000):
+            async with engine.loop.turned:
+                await engine.loop.turned.wait_for(is_over)
+    return is_so()
+
+
+def _not_yet(engine: Engine, limit_ms: Millis | None) -> Result[Any, ContainerError]:
+    if engine.running.done():
+        return Failure(engine.loop.fatal or OperatorClosed())
+    return Failure(TimedOut(after_ms=limit_ms or 0))
+
+
+def _info(engine: Engine, container: Container) -> ContainerInfo:
+    return container_info(engine.loop.fleet, container, engine.loop.now())
+
+
+async def events(
+    engine: Engine, after: int, limit: int, wait_ms: Millis
+) -> Result[tuple[EventRecord, ...], ContainerError]:
+    """Read a page of events; wait for the first, if asked to."""
+    await _until(engine, lambda: engine.loop.head.seq > after, wait_ms)
+    rows = await settled(engine.journal.read(after, limit))
+    if not isinstance(rows, tuple):
+        return Failure(rows)
+    return decoded(rows).map(
+        lambda events: tuple(
+            EventRecord(seq=row.seq, event=event)
+            for row, event in zip(rows, events, strict=True)
+        )
+    )
+
+
+async def wait(
+    engine: Engine, name: str, goal: WaitFor, limit_ms: Millis | None
+) -> Result[ContainerInfo, ContainerError]:
+    """Wait until a container is where it shall be, or cannot come there any more."""
+
+    def answer() -> Result[ContainerInfo, ContainerError] | None:
+        container = engine.loop.fleet.containers.get(name)
+        if container is None:
+            return Failure(ContainerNotFound(name=name))
+        if has_reached(container, goal):
+            return Success(_info(engine, container))
+        why = None if goal == "stopped" else failure_of(container, engine.loop.now())
+        return None if why is None else Failure(why)
+
+    await _until(engine, lambda: answer() is not None, limit_ms)
+    return answer() or _not_yet(engine, limit_ms)
+
+
+async def converge(
+    engine: Engine, limit_ms: Millis | None
+) -> Result[tuple[ContainerInfo, ...], ContainerError]:
+    """Wait until every container has come to where it will stay for a while."""
+
+    def is_so() -> bool:
+        fleet = engine.loop.fleet
+        return fleet.observed and all(map(has_settled, fleet.containers.values()))
+
+    if not await _until(engine, is_so, limit_ms):
+        return _not_yet(engine, limit_ms)
+    containers = engine.loop.fleet.containers.values()
+    return Success(tuple(_info(engine, container) for container in containers))
+
+
+async def reconcile(
+    engine: Engine, request: Reconcile
+) -> Result[ReconcileReport, ContainerError]:
+    """Observe, and wait until the look is over and what it calls for is durable."""
+    over: list[FleetObserved] = []
+    commands: list[Command] = []
+
+    def watch(step: Step) -> None:
+        commands.extend(step.transition.commands)
+        if isinstance(step.event, FleetObserved):
+            over.append(step.event)
+
+    engine.loop.watchers.append(watch)
+    try:
+        asked = await settled(engine.loop.ask(request))
+        if not isinstance(asked, Asked):
+            return Failure(asked)
+        await _until(engine, lambda: bool(over), None)
+    finally:
+        engine.loop.watchers.remove(watch)
+    return _report(engine, over[0], commands) if over else _not_yet(engine, None)
+
+
+def _report(
+    engine: Engine, look: FleetObserved, commands: list[Command]
+) -> Result[ReconcileReport, ContainerError]:
+    if not look.complete:
+        return Failure(ReconcileFailed(cause=look.cause or "the look was partial"))
+    fleet = engine.loop.fleet
+    lost = tuple(
+        name
+        for name, container in fleet.containers.items()
+        if isinstance(container.phase, Unknown)
+    )
+    if lost:
+        seen = len(fleet.containers) - len(lost)
+        return Failure(PartialReconcile(failed=lost, success_count=seen))
+    return Success(
+        ReconcileReport(
+            observed_at=look.at,
+            outcomes=outcomes_of(fleet, commands),
+            strangers=tuple(look.strangers),
+        )
+    )
+
+
+async def down(engine: Engine, by: str) -> Result[None, ContainerError]:
+    """Stop everything, and wait until nothing runs any more."""
+    fleet = engine.loop.fleet
+    graces = [container.spec.stop_grace_ms for container in fleet.containers.values()]
+    settings = attrs.evolve(fleet.settings, prune=Prune.STOP)
+    empty = FleetSpec(name=fleet.name, settings=settings)
+    applied = await settled(engine.loop.ask(Apply(spec=empty, by=by, why="down")))
+    if not isinstance(applied, Asked):
+        return Failure(applied)
+    for name, container in fleet.containers.items():
+        if container.origin is Origin.AD_HOC and not is_at_rest(container):
+            stop = Stop(name=name, by=by, why="down")
+            stopped = await settled(engine.loop.ask(stop))
+            if not isinstance(stopped, Asked | ContainerNotFound):
+                return Failure(stopped)
+
+    def is_so() -> bool:
+        now = engine.loop.fleet
+        return not now.forgetting and all(map(is_at_rest, now.containers.values()))
+
+    limit_ms = max(graces, default=0) + DOWN_MARGIN_MS
+    if await _until(engine, is_so, limit_ms):
+        return Success(None)
+    return _not_yet(engine, limit_ms)
