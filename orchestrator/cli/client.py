@@ -1,0 +1,131 @@
+"""HTTP over the Unix socket of a running operator."""
+
+from __future__ import annotations
+
+import getpass
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from orchestrator.api.places import socket_of
+from orchestrator.api.statuses import exit_code_of
+from orchestrator.cli.failing import Failed
+
+__all__ = ("Client", "NoOperator")
+
+CONNECT_S: Final = 5.0
+ANSWER_S: Final = 90.0
+"""Longer than any operation that does not say how long it may take."""
+
+
+class NoOperator(Failed):
+    """Nobody answers at the socket."""
+
+    def __init__(self, state: Path) -> None:
+        """Name the state folder that was meant."""
+        super().__init__(
+            f"no operator runs for {state}: `orchestrator up FILE` starts one", 5
+        )
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(CONNECT_S)
+        self.sock.connect(str(self._path))
+        self.sock.settimeout(self.timeout)
+
+
+class Client:
+    """Asks the operator of one state folder."""
+
+    def __init__(self, state: Path) -> None:
+        """Reach it at the socket in *state*."""
+        self._state = state
+
+    def get(self, *path: str, timeout_s: float | None = ANSWER_S, **query: Any) -> Any:
+        """Read something; an error becomes the command's failure."""
+        return self._asked("GET", path, query, None, timeout_s)
+
+    def post(self, *path: str, timeout_s: float | None = ANSWER_S, **body: Any) -> Any:
+        """Ask for something, as the user of this process."""
+        return self._asked("POST", path, {}, {"by": _user(), **body}, timeout_s)
+
+    def delete(self, *path: str, **body: Any) -> Any:
+        """Have something removed."""
+        return self._asked("DELETE", path, {}, {"by": _user(), **body}, ANSWER_S)
+
+    def lines(self, *path: str, **query: Any) -> Iterator[Any]:
+        """Read a stream of JSON lines, until it ends."""
+        connection = _Connection(socket_of(self._state), None)
+        response = self._sent(connection, "GET", _url(path, query), None)
+        if response.status >= http.client.BAD_REQUEST:
+            raise _failure(response.read())
+        for line in response:
+            yield json.loads(line)
+
+    def _asked(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: Mapping[str, Any],
+        body: Mapping[str, Any] | None,
+        timeout_s: float | None,
+    ) -> Any:
+        connection = _Connection(socket_of(self._state), timeout_s)
+        try:
+            response = self._sent(connection, method, _url(path, query), body)
+            data = response.read()
+        except TimeoutError:
+            raise Failed(f"the operator did not answer in {timeout_s} s", 3) from None
+        except (OSError, http.client.HTTPException):
+            raise NoOperator(self._state) from None
+        finally:
+            connection.close()
+        if response.status >= http.client.BAD_REQUEST:
+            raise _failure(data)
+        return json.loads(data)
+
+    def _sent(
+        self,
+        connection: _Connection,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None,
+    ) -> http.client.HTTPResponse:
+        sent = None if body is None else json.dumps(body).encode()
+        try:
+            connection.request(method, url, body=sent)
+        except (FileNotFoundError, ConnectionError, PermissionError):
+            raise NoOperator(self._state) from None
+        return connection.getresponse()
+
+
+def _url(path: tuple[str, ...], query: Mapping[str, Any]) -> str:
+    url = "/v1/" + "/".join(quote(part, safe="") for part in path)
+    return f"{url}?{urlencode(query)}" if query else url
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "owner"
+
+
+def _failure(data: bytes) -> Failed:
+    try:
+        error = json.loads(data)["error"]
+        return Failed(str(error["message"]), exit_code_of(str(error["code"])))
+    except (ValueError, KeyError, TypeError):
+        return Failed("the operator gave an answer that is not understood", 70)

@@ -1,0 +1,90 @@
+"""A fleet shown while it lives: a table on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any, Final
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from orchestrator.cli.shown import clock_time, container_table, now_ms
+from orchestrator.codec.wire import tree_of
+from orchestrator.runtime.operator import Operator
+
+__all__ = ("show_lines", "show_live", "show_until")
+
+REFRESH_S: Final = 0.25
+LOOK_S: Final = 0.1
+
+
+async def show_until(operator: Operator, end: asyncio.Event) -> int:
+    """Show the fleet until the end: live on a terminal, as lines elsewhere."""
+    console = Console()
+    if console.is_terminal:
+        await show_live(operator, end, console)
+    else:
+        await show_lines(operator, end)
+    return 0
+
+
+async def show_live(operator: Operator, end: asyncio.Event, console: Console) -> None:
+    """Show a table that follows the fleet."""
+    with Live(console=console, auto_refresh=False) as live:
+        while not end.is_set():
+            live.update(_picture(operator), refresh=True)
+            await _pause(end, REFRESH_S)
+        live.update(_picture(operator), refresh=True)
+
+
+def _picture(operator: Operator) -> Group:
+    infos = [tree_of(info) for info in operator.infos()]
+    head = f"fleet {operator.fleet.name}: {len(infos)} containers, row {operator.seq}"
+    return Group(
+        Text(head, style="bold"),
+        container_table(infos, wide=False),
+        Text("Ctrl-C ends the operator; the containers go on", style="dim"),
+    )
+
+
+async def show_lines(operator: Operator, end: asyncio.Event) -> None:
+    """Print a line for each change of a container."""
+    shown: dict[str, Any] = {}
+    seq = -1
+    while True:
+        is_over = end.is_set()
+        if operator.seq == seq and not is_over:
+            await _pause(end, LOOK_S)
+            continue
+        seq = operator.seq
+        for info in operator.infos():
+            now = (info.phase, info.ready, info.run, info.why)
+            if shown.get(info.name) != now and not _is_only_time(shown, info.name, now):
+                click.echo(f"{clock_time(now_ms())}  {info.name:<16} {_said(info)}")
+            shown[info.name] = now
+        for name in set(shown) - {info.name for info in operator.infos()}:
+            click.echo(f"{clock_time(now_ms())}  {name:<16} forgotten")
+            del shown[name]
+        if is_over:
+            return
+        await _pause(end, LOOK_S)
+
+
+def _is_only_time(shown: dict[str, Any], name: str, now: tuple[Any, ...]) -> bool:
+    """Say whether only the words have changed, as they do while time passes."""
+    before = shown.get(name)
+    return before is not None and before[:3] == now[:3] and now[0] == "unknown"
+
+
+def _said(info: Any) -> str:
+    ready = " (ready)" if info.ready else ""
+    return f"{info.phase:<14} run {info.run}{ready}: {info.why}"
+
+
+async def _pause(end: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await end.wait()

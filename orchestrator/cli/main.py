@@ -1,0 +1,102 @@
+"""The command and its subcommands, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Final
+
+import click
+
+from orchestrator.cli.failing import Failed
+
+__all__ = ("COMMANDS", "cli", "main")
+
+COMMANDS: Final[dict[str, str]] = {
+    "demo": "orchestrator.cli.demo:demo",
+    "up": "orchestrator.cli.up:up",
+    "down": "orchestrator.cli.up:down",
+    "list": "orchestrator.cli.reads:list_",
+    "ps": "orchestrator.cli.reads:list_",
+    "status": "orchestrator.cli.reads:status",
+    "explain": "orchestrator.cli.reads:explain",
+    "logs": "orchestrator.cli.reads:logs",
+    "events": "orchestrator.cli.reads:events",
+    "wait": "orchestrator.cli.asks:wait",
+    "start": "orchestrator.cli.asks:start",
+    "stop": "orchestrator.cli.asks:stop",
+    "restart": "orchestrator.cli.asks:restart",
+    "remove": "orchestrator.cli.asks:remove",
+    "reset": "orchestrator.cli.asks:reset",
+    "reconcile": "orchestrator.cli.asks:reconcile",
+    "validate": "orchestrator.cli.tools:validate",
+    "journal": "orchestrator.cli.journals:journal",
+    "completion": "orchestrator.cli.tools:completion",
+    "version": "orchestrator.cli.tools:version",
+}
+"""Where each command is; ``ps`` is ``list`` under its other name."""
+
+UNREACHABLE: Final = 5
+INTERRUPTED: Final = 130
+INTERNAL: Final = 70
+
+
+class _Commands(click.Group):
+    """Finds the commands, in the order of the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return [name for name in COMMANDS if name != "ps"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Show the command by the name that it was called by."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return args[0] if command else name, command, rest
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Keep a fleet of containers in the shape that its owner asked for."""
+
+
+def main() -> None:
+    """Run the command; the exit code says how it went."""
+    sys.exit(_code())
+
+
+def _code() -> int:
+    try:
+        code = cli.main(prog_name="orchestrator", standalone_mode=False)
+    except Failed as failed:
+        failed.show()
+        return failed.code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:  # who read our output has gone
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"orchestrator: {place}{error.strerror or error}", err=True)
+        return UNREACHABLE
+    except Exception as error:
+        click.echo(f"orchestrator: internal error: {type(error).__name__}", err=True)
+        click.echo("set ORCHESTRATOR_DEBUG=1 to see where", err=True)
+        if os.environ.get("ORCHESTRATOR_DEBUG"):
+            raise
+        return INTERNAL
+    return code if isinstance(code, int) else 0

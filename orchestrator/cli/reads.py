@@ -1,0 +1,107 @@
+"""Commands that read: list, status, explain, logs, events."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli.client import Client
+from orchestrator.cli.shown import (
+    clock_time,
+    output_option,
+    show_containers,
+    show_facts,
+)
+from orchestrator.cli.state import state_option, the_state
+
+__all__ = ("events", "explain", "list_", "logs", "status")
+
+FOLLOW_MS = 30_000
+
+
+@click.command("list")
+@output_option()
+@state_option
+def list_(output: str, state: Path | None) -> None:
+    """List all containers (``ps`` is the same)."""
+    show_containers(Client(the_state(state)).get("containers"), output)
+
+
+@click.command()
+@click.argument("name")
+@output_option("table", "json")
+@state_option
+def status(name: str, output: str, state: Path | None) -> None:
+    """Show one container."""
+    show_facts(Client(the_state(state)).get("containers", name), output)
+
+
+@click.command()
+@click.argument("name")
+@output_option("table", "json")
+@state_option
+def explain(name: str, output: str, state: Path | None) -> None:
+    """Say why a container is where it is, and what comes next."""
+    facts = Client(the_state(state)).get("containers", name, "explain")
+    show_facts(facts if output == "json" else _readable(facts), output)
+
+
+def _readable(facts: dict[str, Any]) -> dict[str, Any]:
+    """Tell the times of failures and the last run as people do."""
+    last = facts.pop("last")
+    failures = [clock_time(moment) for moment in facts.pop("failures")]
+    readable = {**facts, "failures": failures}
+    if last is not None:
+        end = last["exit"].pop("type")
+        detail = " ".join(str(value) for value in last["exit"].values())
+        readable["last_run"] = f"{last['run']} {end} {detail}".strip()
+        readable["last_ended_at"] = last["ended_at"]
+    return readable
+
+
+@click.command()
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what it writes.")
+@click.option("--timestamps", is_flag=True, help="Show when each line was written.")
+@state_option
+def logs(name: str, state: Path | None, *, follow: bool, timestamps: bool) -> None:
+    """Show what a container wrote to its standard output and error."""
+    client = Client(the_state(state))
+    query = {"follow": "true"} if follow else {}
+    for line in client.lines("containers", name, "log", **query):
+        stamp = f"{clock_time(line['at'])} " if timestamps else ""
+        click.echo(stamp + line["text"], err=line["stream"] == "e")
+
+
+@click.command()
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
+@click.option("--since", type=click.IntRange(0), default=0, help="After this row.")
+@output_option("table", "json")
+@state_option
+def events(since: int, output: str, state: Path | None, *, follow: bool) -> None:
+    """Show the events of the journal, the oldest first."""
+    client = Client(the_state(state))
+    while True:
+        wait_ms = FOLLOW_MS if follow else 0
+        page = client.get("events", after=since, wait_ms=wait_ms)
+        for record in page:
+            click.echo(json.dumps(record) if output == "json" else _line(record))
+            since = record["seq"]
+        if not page and not follow:
+            return
+
+
+def _line(record: dict[str, Any]) -> str:
+    event: dict[str, Any] = dict(record["event"])
+    at, kind, name = event.pop("at"), event.pop("type"), event.pop("name", "")
+    facts = [f"{key}={_short(value)}" for key, value in event.items()]
+    head = f"{record['seq']:>6}  {clock_time(at)}  {kind:<22}  {name or '-':<16}"
+    return f"{head}  {' '.join(facts)}".rstrip()
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line

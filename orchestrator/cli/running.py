@@ -1,0 +1,169 @@
+"""An operator in the foreground: opened, served, shown, ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+from returns.result import Failure
+
+from orchestrator.api.app import make_app
+from orchestrator.api.places import JOURNAL, LOCAL
+from orchestrator.api.socket import serve
+from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.state import Kept, keep
+from orchestrator.cli.tools import version_text
+from orchestrator.codec.fleet_file import FleetFile, PlatformChoice
+from orchestrator.core.errors import ContainerError
+from orchestrator.core.specs import FleetSpec
+from orchestrator.journal.sqlite import open_sqlite
+from orchestrator.platforms.local.platform import LocalPlatform
+from orchestrator.platforms.port import Platform
+from orchestrator.platforms.simulated.platform import SimulatedPlatform
+from orchestrator.runtime.boot import Means
+from orchestrator.runtime.operator import Operator
+from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.secrets import FileSecrets, Secrets, read_secrets
+
+__all__ = ("Session", "open_operator", "run_session", "secrets_of")
+
+
+def platform_of(choice: PlatformChoice, state: Path) -> Platform:
+    """Return the platform that a fleet file asks for."""
+    if choice.kind == "local":
+        return LocalPlatform(state / LOCAL, log_max_bytes=choice.log_max_bytes)
+    return SimulatedPlatform(seed=choice.seed)
+
+
+def secrets_of(path: Path | None) -> Secrets | None:
+    """Return the secrets of a file, which must be readable now; None: environment."""
+    if path is None:
+        return None
+    read = read_secrets(path)
+    if isinstance(read, Failure):
+        raise failed(read.failure())
+    return FileSecrets(path)
+
+
+def named_object(reference: str | None, folder: Path, what: str) -> Any:
+    """Import ``module:name``, also from the folder of the fleet file."""
+    if reference is None:
+        return None
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    module, _, name = reference.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # noqa: BLE001 - it is the owner's code
+        cause = f"{type(error).__name__}: {error}"
+        raise Failed(
+            f"fleet.{what}: {reference!r} cannot be loaded: {cause}", 2
+        ) from None
+    return found
+
+
+async def open_operator(
+    state: Path,
+    spec: FleetSpec,
+    choice: PlatformChoice,
+    **more: Any,
+) -> Operator:
+    """Open the operator of a state folder, or fail as the command does."""
+    journal = await settled(open_sqlite(state / JOURNAL))
+    if isinstance(journal, ContainerError):
+        raise failed(journal)
+    means: Means = {"platform": platform_of(choice, state), "journal": journal, **more}  # type: ignore[typeddict-item]
+    operator = await settled(Operator.start(spec, **means))
+    if isinstance(operator, ContainerError):
+        raise failed(operator)
+    return operator
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    """What to run, and what to do while it runs.
+
+    ``show`` is given the operator and the event that ends the session.
+    """
+
+    state: Path
+    file: FleetFile
+    folder: Path
+    secrets: Secrets | None
+    show: Callable[[Operator, asyncio.Event], Awaitable[int]]
+    stop_on_exit: bool = False
+
+
+async def run_session(session: Session) -> int:
+    """Run an operator until it is ended; return the exit code."""
+    file = session.file
+    env_vars = named_object(file.env_vars, session.folder, "env_vars")
+    hooks = named_object(file.hooks, session.folder, "hooks")
+    keep(session.state, Kept(file.spec.name, file.platform))
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end.set)
+    operator = await open_operator(
+        session.state,
+        file.spec,
+        file.platform,
+        env_vars=env_vars,
+        hooks=hooks,
+        secrets=session.secrets,
+    )
+    went_down: list[bool] = []
+
+    def down() -> None:
+        went_down.append(True)
+        end.set()
+
+    try:
+        app = make_app(operator, version=version_text(), end=down)
+        async with serve(app, session.state):
+            code = await _watched(operator, session, end)
+    finally:
+        await operator.close()
+    if not went_down and not session.stop_on_exit:
+        _say_goodbye(operator, session.state)
+    return code
+
+
+async def _watched(operator: Operator, session: Session, end: asyncio.Event) -> int:
+    """Show the fleet until the end, or until the operator had to give up."""
+    ended = asyncio.ensure_future(operator.ended())
+    ended.add_done_callback(lambda _: end.set())
+    code = await session.show(operator, end)
+    if ended.done():
+        error = ended.result()
+        if error is not None:
+            raise failed(error)
+    ended.cancel()
+    if session.stop_on_exit:
+        stopped = await settled(operator.down(by="up"))
+        if isinstance(stopped, ContainerError):
+            raise failed(stopped)
+    return code
+
+
+def _say_goodbye(operator: Operator, state: Path) -> None:
+    alive = sum(
+        info.phase in {"running", "starting", "stopping", "unknown"}
+        for info in operator.infos()
+    )
+    if alive:
+        click.echo(
+            f"the operator has ended, {alive} containers go on:"
+            f" `orchestrator down --state {state}` stops them"
+        )
+    else:
+        click.echo("the operator has ended, no container runs")

@@ -1,0 +1,160 @@
+"""How things are shown: tables for people, JSON and names for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.core.moments import format_duration
+
+__all__ = (
+    "age",
+    "clock_time",
+    "container_table",
+    "output_option",
+    "show_containers",
+    "show_facts",
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Info = dict[str, Any]
+
+FORMATS: Final = ("table", "wide", "json", "name")
+
+_COLOURS: Final = {
+    "running": "green",
+    "completed": "green",
+    "starting": "cyan",
+    "pending": "cyan",
+    "stopping": "yellow",
+    "backing_off": "yellow",
+    "unknown": "yellow",
+    "crash_looping": "red",
+    "failed": "red",
+}
+
+
+def output_option(*formats: str) -> Callable[[F], F]:
+    """Add ``-o`` to a command, with the formats that it knows."""
+
+    def add(function: F) -> F:
+        return click.option(
+            "-o",
+            "--output",
+            type=click.Choice(formats or FORMATS),
+            default=(formats or FORMATS)[0],
+            show_default=True,
+            help="How to show it.",
+        )(function)
+
+    return add
+
+
+def now_ms() -> int:
+    """Return the moment, for ages."""
+    return time.time_ns() // 1_000_000
+
+
+def age(moment: int | None) -> str:
+    """Write how long ago a moment was."""
+    if moment is None:
+        return "-"
+    elapsed = max(0, now_ms() - moment)
+    return format_duration(elapsed - elapsed % 1_000) if elapsed >= 1_000 else "0s"  # noqa: PLR2004 - a second
+
+
+def until(moment: int | None) -> str:
+    """Write how long it is until a moment."""
+    if moment is None:
+        return "-"
+    rest = max(0, moment - now_ms())
+    return format_duration(-(-rest // 1_000) * 1_000)
+
+
+def clock_time(moment: int) -> str:
+    """Write a moment as the time of day, in this machine's zone."""
+    local = datetime.fromtimestamp(moment / 1_000).astimezone()
+    return local.isoformat(sep=" ", timespec="milliseconds")[11:23]
+
+
+def container_table(infos: Iterable[Info], *, wide: bool) -> Table:
+    """Return containers as a table."""
+    heads = ["NAME", "STATE", "READY", "RESTARTS", "LAST EXIT", "NEXT START", "AGE"]
+    heads += ["ADDRESSES", "RUN", "REV", "ORIGIN"] if wide else []
+    heads += ["WHY"]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for head in heads:
+        is_long = head in {"WHY", "ADDRESSES"}
+        table.add_column(head, no_wrap=not is_long, overflow="fold")
+    for info in infos:
+        state = Text(info["phase"], style=_COLOURS.get(info["phase"], ""))
+        cells = [
+            info["name"],
+            state,
+            "yes" if info["ready"] else "no",
+            str(info["restarts"]),
+            info["last_exit"] or "-",
+            until(info["next_start_at"]),
+            age(info["started_at"]),
+        ]
+        if wide:
+            addresses = [f"{name}={at}" for name, at in info["addresses"].items()]
+            cells += [" ".join(addresses) or "-", str(info["run"])]
+            cells += [str(info["revision"]), info["origin"]]
+        table.add_row(*cells, info["why"])
+    return table
+
+
+def show_containers(infos: list[Info], output: str) -> None:
+    """Show containers in one of the formats."""
+    if output == "json":
+        click.echo(json.dumps(infos, indent=2))
+    elif output == "name":
+        for info in infos:
+            click.echo(info["name"])
+    else:
+        show_table(container_table(infos, wide=output == "wide"))
+
+
+def show_table(table: Table) -> None:
+    """Print a table; as wide as it is, where nobody looks at it."""
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, soft_wrap=False, highlight=False).print(table)
+
+
+def show_facts(facts: Info, output: str) -> None:
+    """Show one thing, a fact a line."""
+    if output == "json":
+        click.echo(json.dumps(facts, indent=2))
+        return
+    width = max(map(len, facts), default=0) + 2
+    for key, value in facts.items():
+        click.echo(f"{key + ':':<{width}}{_fact(key, value)}".rstrip())
+
+
+def _fact(key: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key.endswith("_at") and isinstance(value, int):
+        stamp = datetime.fromtimestamp(value / 1_000).astimezone()
+        return stamp.isoformat(sep=" ", timespec="milliseconds")
+    if key.endswith("_ms") and isinstance(value, int):
+        return format_duration(value)
+    if isinstance(value, dict):
+        return " ".join(f"{name}={_fact(name, inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(_fact("", inner) for inner in value) or "-"
+    return str(value)

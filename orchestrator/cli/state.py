@@ -1,0 +1,91 @@
+"""Which state folder a command means, and what ``up`` leaves there for the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import platformdirs
+
+from orchestrator.cli.failing import Failed
+from orchestrator.codec.fleet_file import PlatformChoice
+
+__all__ = ("Kept", "fleets", "keep", "kept", "state_option", "states", "the_state")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KEPT: Final = "fleet.json"
+
+
+def states() -> Path:
+    """Return the folder of all state folders of this user (XDG on Linux)."""
+    return platformdirs.user_state_path("orchestrator", appauthor=False)
+
+
+def state_option(function: F) -> F:
+    """Add ``--state`` to a command."""
+    return click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="ORCHESTRATOR_STATE",
+        help="The state folder; needed where this user has more than one fleet.",
+    )(function)
+
+
+def fleets() -> list[str]:
+    """List the fleets that have a state folder at the usual place."""
+    try:
+        return sorted(path.parent.name for path in states().glob(f"*/{KEPT}"))
+    except OSError:
+        return []
+
+
+def the_state(given: Path | None) -> Path:
+    """Return the state folder that is meant, or say why none can be."""
+    if given is not None:
+        return given
+    known = fleets()
+    if len(known) == 1:
+        return states() / known[0]
+    if not known:
+        raise Failed("no fleet is known here: `orchestrator up FILE` starts one", 5)
+    listed = ", ".join(known)
+    folder = states() / known[0]
+    raise Failed(f"which fleet ({listed})? say --state {folder}", 2)
+
+
+class Kept:
+    """What ``up`` leaves in a state folder: the fleet's name and its platform."""
+
+    def __init__(self, name: str, platform: PlatformChoice) -> None:
+        """Hold both."""
+        self.name = name
+        self.platform = platform
+
+
+def keep(state: Path, what: Kept) -> None:
+    """Leave word for commands that come when no operator runs."""
+    platform = what.platform
+    tree = {
+        "name": what.name,
+        "kind": platform.kind,
+        "log_max_bytes": platform.log_max_bytes,
+        "seed": platform.seed,
+    }
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = state / f".{KEPT}"
+    partial.write_text(json.dumps(tree), encoding="utf-8")
+    partial.replace(state / KEPT)
+
+
+def kept(state: Path) -> Kept:
+    """Read what was left, or say that nothing was."""
+    try:
+        tree = json.loads((state / KEPT).read_bytes())
+        name = str(tree.pop("name"))
+        return Kept(name, PlatformChoice(**tree))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise Failed(f"{state} is not the state folder of a fleet", 5) from None

@@ -1,0 +1,118 @@
+"""``up``: an operator in the foreground.  ``down``: everything ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import attrs
+import click
+
+from orchestrator.cli.asks import duration_option
+from orchestrator.cli.client import Client, NoOperator
+from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.live import show_lines, show_until
+from orchestrator.cli.running import Session, open_operator, run_session, secrets_of
+from orchestrator.cli.state import kept, state_option, states, the_state
+from orchestrator.cli.tools import read_file
+from orchestrator.core.errors import ContainerError
+from orchestrator.core.specs import FleetSpec
+from orchestrator.runtime.operator import Operator
+from orchestrator.runtime.outcomes import settled
+
+__all__ = ("down", "up")
+
+FAILED = 4
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--secrets",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="KEY=value lines, mode 0600; otherwise the environment is looked into.",
+)
+@click.option("--once", is_flag=True, help="Converge, then leave; containers go on.")
+@click.option("--stop-on-exit", is_flag=True, help="Stop the containers at the end.")
+@duration_option("5m")
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@state_option
+def up(
+    file: Path,
+    secrets: Path | None,
+    timeout: int,
+    state: Path | None,
+    *,
+    once: bool,
+    stop_on_exit: bool,
+    verbose: bool,
+) -> int:
+    """Keep the fleet of FILE running, until Ctrl-C; the containers then go on.
+
+    --timeout says how long --once may take.
+    """
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING)
+    fleet = read_file(file)
+    session = Session(
+        state=state or states() / fleet.spec.name,
+        file=fleet,
+        folder=file.absolute().parent,
+        secrets=secrets_of(secrets),
+        show=_converge(timeout) if once else show_until,
+        stop_on_exit=stop_on_exit,
+    )
+    return asyncio.run(run_session(session))
+
+
+def _converge(limit_ms: int) -> Callable[[Operator, asyncio.Event], Awaitable[int]]:
+    async def show(operator: Operator, end: asyncio.Event) -> int:
+        done = asyncio.Event()
+        showing = asyncio.ensure_future(show_lines(operator, done))
+        converging = asyncio.ensure_future(
+            settled(operator.converge(limit_ms=limit_ms))
+        )
+        ending = asyncio.ensure_future(end.wait())
+        await asyncio.wait({converging, ending}, return_when=asyncio.FIRST_COMPLETED)
+        done.set()
+        await showing
+        ending.cancel()
+        if not converging.done():
+            converging.cancel()
+            raise Failed("ended before the fleet had converged", 130)
+        infos = converging.result()
+        if isinstance(infos, ContainerError):
+            raise failed(infos)
+        bad = [info for info in infos if info.phase in {"failed", "crash_looping"}]
+        for info in bad:
+            click.echo(f"{info.name} is {info.phase}: {info.why}", err=True)
+        return FAILED if bad else 0
+
+    return show
+
+
+@click.command()
+@state_option
+def down(state: Path | None) -> None:
+    """Stop everything: containers and operator."""
+    folder = the_state(state)
+    try:
+        Client(folder).post("down", timeout_s=None)
+    except NoOperator:
+        asyncio.run(_down_alone(folder))
+    click.echo("everything is down")
+
+
+async def _down_alone(folder: Path) -> None:
+    """Take over a fleet without an operator, only to end it."""
+    found = kept(folder)
+    settings = attrs.evolve(FleetSpec(name=found.name).settings)
+    spec = FleetSpec(name=found.name, settings=settings)
+    operator = await open_operator(folder, spec, found.platform)
+    try:
+        ended = await settled(operator.down())
+    finally:
+        await operator.close()
+    if isinstance(ended, ContainerError):
+        raise failed(ended)

@@ -1,0 +1,84 @@
+"""The command as its users run it: a program, its output, its exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from orchestrator.cli.client import Client
+from orchestrator.cli.failing import Failed
+
+COMMAND = (sys.executable, "-m", "orchestrator")
+LIMIT_S = 60.0
+
+
+@attrs.frozen
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+def run(*words: str, env: dict[str, str] | None = None) -> Done:
+    """Run a command to its end."""
+    done = subprocess.run(
+        (*COMMAND, *words),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+        env=env,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def up(
+    file: Path, state: Path, *words: str, **more: Any
+) -> Iterator[subprocess.Popen[str]]:
+    """Run ``up`` in the background until the block ends, then take all down."""
+    log = state.parent / "up.log"
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            (*COMMAND, "up", str(file), "--state", str(state), *words),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **more,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(LIMIT_S)
+        run("down", "--state", str(state))
+
+
+def reached(state: Path) -> Client:
+    """Wait until an operator answers."""
+    client = Client(state)
+    until = time.monotonic() + LIMIT_S
+    while True:
+        try:
+            client.get("status")
+        except Failed:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+        else:
+            return client
+
+
+def file_at(folder: Path, text: str) -> Path:
+    """Write a fleet file."""
+    path = folder / "fleet.toml"
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,182 @@
+"""Commands that need no operator."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.demo import quickstart
+from tests.cli.kit import file_at, run
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_demo_shows_every_point_and_leaves_nothing(tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = run("demo", env=env)
+    assert done.code == 0, done.err
+    ends = done.out.partition("\n\n")[2]
+    for line in (
+        "doomed   crash_looping: it fails too often",
+        "job      completed: it ended well",
+        "web-0    running: runs and is ready",
+        "worker   running: runs and is ready",
+    ):
+        assert line in ends
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_shipped_fleet_is_the_one_of_the_docs() -> None:
+    assert (ROOT / "docs/examples/quickstart.toml").read_bytes() == quickstart()
+
+
+def test_validate_counts_or_tells_every_problem(tmp_path: Path) -> None:
+    good = file_at(tmp_path, quickstart().decode())
+    done = run("validate", str(good))
+    assert (done.code, done.out) == (
+        0,
+        f"{good} is valid: fleet 'quickstart', 5 containers\n",
+    )
+    bad = file_at(tmp_path, '[flet]\nname = 3\n[[containers]]\nname = "A"\n')
+    done = run("validate", str(bad))
+    assert done.code == 2
+    assert len(done.err.splitlines()) >= 3
+    assert "Traceback" not in done.err
+    assert run("validate", str(tmp_path / "none.toml")).code == 2
+    quiet = file_at(tmp_path, '[fleet]\nname = "empty"\n')
+    assert "declares no containers" in run("validate", str(quiet)).err
+
+
+def test_version_and_help() -> None:
+    assert run("version").out.startswith("orchestrator 0.1.0 (rules 1, schema 1")
+    helped = run("--help").out
+    for name in ("demo", "up", "down", "list", "explain", "journal"):
+        assert f"  {name} " in helped
+    assert run("-h").out == helped
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete(shell: str) -> None:
+    env = {**os.environ, "PATH": os.environ["PATH"]}
+    done = run("completion", shell, env=env)
+    assert done.code == 0, done.err
+    assert "orchestrator" in done.out
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("no_such_module:build", "ModuleNotFoundError"),
+        ("os:no_such_name", "AttributeError"),
+    ],
+)
+def test_a_builder_that_cannot_be_loaded_is_told(
+    tmp_path: Path, reference: str, message: str
+) -> None:
+    text = f'[fleet]\nname = "x"\nenv_vars = "{reference}"\n'
+    done = run("up", str(file_at(tmp_path, text)), "--state", str(tmp_path / "s"))
+    assert done.code == 2
+    assert f"'{reference}' cannot be loaded: {message}" in done.err
+
+
+def test_a_secrets_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text("A=b\n")
+    secrets.chmod(0o644)
+    file = file_at(tmp_path, '[fleet]\nname = "x"\n')
+    done = run(
+        "up", str(file), "--secrets", str(secrets), "--state", str(tmp_path / "s")
+    )
+    assert done.code == 2
+    assert "expected mode 0600" in done.err
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """Leave the journal of a short life."""
+    text = '[fleet]\nname = "x"\n[[containers]]\nname = "job"\ncommand = ["true"]\n'
+    state = tmp_path / "state"
+    done = run("up", str(file_at(tmp_path, text)), "--once", "--state", str(state))
+    assert done.code == 0, done.err
+    return state / "journal.db"
+
+
+def test_a_journal_goes_out_and_comes_back(journal: Path, tmp_path: Path) -> None:
+    for name in ("out.jsonl", "out.jsonl.gz"):
+        out = tmp_path / name
+        assert run("journal", "export", str(journal), str(out)).code == 0
+        back = tmp_path / f"{name}.db"
+        assert run("journal", "import", str(out), str(back)).code == 0
+        assert run("journal", "import", str(out), str(back)).code == 6
+        verified = run("journal", "verify", str(back))
+        assert verified.code == 0
+        assert "replay to the same decisions" in verified.out
+    cut = tmp_path / "cut.jsonl"
+    lines = gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()).splitlines()
+    cut.write_bytes(b"\n".join(lines[:4]) + b"\n{")
+    done = run("journal", "import", str(cut), str(tmp_path / "cut.db"))
+    assert done.code == 10
+    assert "was cut off at line 5" in done.err
+
+
+def test_a_damaged_journal_is_refused_until_it_is_repaired(
+    journal: Path, tmp_path: Path
+) -> None:
+    connection = sqlite3.connect(journal, isolation_level=None)
+    (rows,) = connection.execute("SELECT count(*) FROM rows").fetchone()
+    connection.execute("DELETE FROM rows WHERE seq = ?", (rows,))
+    connection.close()
+    text = '[fleet]\nname = "x"\n'
+    file = str(file_at(tmp_path, text))
+    done = run("up", file, "--once", "--state", str(journal.parent))
+    assert done.code == 8
+    assert f"expected {rows} rows, found {rows - 1} rows" in done.err
+    assert run("journal", "verify", str(journal)).code == 8
+    repaired = run("journal", "repair", str(journal))
+    assert repaired.out == f"the journal ends at row {rows - 1}; 1 rows are lost\n"
+    assert run("up", file, "--once", "--state", str(journal.parent)).code == 0
+
+
+def test_a_decision_that_today_would_not_be_taken_is_found(
+    journal: Path, tmp_path: Path
+) -> None:
+    from orchestrator.codec.digests import GENESIS, chain
+
+    out = tmp_path / "out.jsonl"
+    run("journal", "export", str(journal), str(out))
+    digest, lines = GENESIS, []
+    for line in out.read_bytes().splitlines():
+        row = json.loads(line)
+        if "seq" in row:
+            if row["commands"] and row["commands"][0]["type"] == "start_container":
+                row["commands"] = []
+            event = json.dumps(row["event"], separators=(",", ":")).encode()
+            commands = json.dumps(row["commands"], separators=(",", ":")).encode()
+            changes = bytes.fromhex(row["changes"])
+            digest = chain(digest, row["seq"], row["at"], event, commands, changes)
+            row["digest"] = digest.hex()
+        if "end" in row:
+            row["end"]["digest"] = digest.hex()
+        lines.append(json.dumps(row, separators=(",", ":")))
+    out.write_text("\n".join(lines) + "\n")
+    forged = tmp_path / "forged.db"
+    assert run("journal", "import", str(out), str(forged)).code == 0
+    done = run("journal", "verify", str(forged))
+    assert done.code == 8
+    assert "replay diverges at row" in done.err
+
+
+def test_output_that_nobody_reads_any_more_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "--help"], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(20) in (0, 1)
