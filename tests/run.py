@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv-test"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed"
-FULLY_COVERED = ("core", "codec", "simulation", "journal")
+FULLY_COVERED = ("core", "codec", "replay", "simulation", "journal")
 
 STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     "format": (("ruff", "format", "--check", "."),),
