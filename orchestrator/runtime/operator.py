@@ -58,6 +58,9 @@ __all__ = ("OpenFailed", "Operator")
 PAGE_MAX: Final = 1_000
 """Events of one page."""
 
+STEADY_MS: Final[Millis] = 1_000
+"""What dies within it has not come up."""
+
 
 class OpenFailed(Exception):
     """An operator could not be opened; ``error`` says why, as a value."""
@@ -270,10 +273,10 @@ class Operator:
         return FutureResult(waits.wait(self._engine, name, for_, limit_ms))
 
     def converge(
-        self, *, limit_ms: Millis | None = None
+        self, *, limit_ms: Millis | None = None, steady_ms: Millis = STEADY_MS
     ) -> FutureResult[tuple[ContainerInfo, ...], ContainerError]:
-        """Wait until every container has come to where it will stay for a while."""
-        return FutureResult(waits.converge(self._engine, limit_ms))
+        """Wait until every container has come to rest or is ready, for *steady_ms*."""
+        return FutureResult(waits.converge(self._engine, limit_ms, steady_ms))
 
     def reconcile(
         self, *, by: str = "owner", why: str = ""

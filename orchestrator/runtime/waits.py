@@ -107,18 +107,29 @@ async def wait(
 
 
 async def converge(
-    engine: Engine, limit_ms: Millis | None
+    engine: Engine, limit_ms: Millis | None, steady_ms: Millis
 ) -> Result[tuple[ContainerInfo, ...], ContainerError]:
-    """Wait until every container has come to where it will stay for a while."""
+    """Wait until every container has come to where it stays, and has stayed there.
+
+    A container without ports is ready as soon as it runs; one that dies at once must
+    not pass for one that has come up.
+    """
 
     def is_so() -> bool:
         fleet = engine.loop.fleet
         return fleet.observed and all(map(has_settled, fleet.containers.values()))
 
-    if not await _until(engine, is_so, limit_ms):
-        return _not_yet(engine, limit_ms)
-    containers = engine.loop.fleet.containers.values()
-    return Success(tuple(_info(engine, container) for container in containers))
+    def is_not_so() -> bool:
+        return not is_so()
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(None if limit_ms is None else limit_ms / 1_000):
+            while await _until(engine, is_so, None):
+                if await _until(engine, is_not_so, steady_ms):
+                    continue
+                containers = engine.loop.fleet.containers.values()
+                return Success(tuple(_info(engine, each) for each in containers))
+    return _not_yet(engine, limit_ms)
 
 
 async def reconcile(

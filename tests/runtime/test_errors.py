@@ -127,7 +127,7 @@ async def look_that_misses_one(_: Path) -> object:
         return attrs.evolve(seen, sightings=tuple(hidden))
 
     async with opened(fleet(spec("web-0"), spec("web-1"))) as kit:
-        await value(kit.operator.converge(limit_ms=LIMIT_MS))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
         await asyncio.sleep(0.005)  # a look in the moment of a change compares nothing
         kit.platform.look_as = blind
         found = await error(kit.operator.reconcile())
@@ -209,7 +209,7 @@ async def builder_that_raises(_: Path) -> object:
 @produces(errors.JournalUnavailable)
 async def request_on_a_full_disk(_: Path) -> object:
     async with opened(fleet(spec("web"))) as kit:
-        await value(kit.operator.converge(limit_ms=LIMIT_MS))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
         kit.journal.error = errors.JournalUnavailable(cause="disk full")
         return await error(kit.operator.stop_container("web"))
 
@@ -218,7 +218,7 @@ async def request_on_a_full_disk(_: Path) -> object:
 async def another_writer(_: Path) -> object:
     journal = FullJournal()
     async with opened(fleet(spec("web")), journal=journal) as kit:
-        await value(kit.operator.converge(limit_ms=LIMIT_MS))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
         await value(MemoryJournal.append(journal, _end(journal), (draft(1),)))
         found = await error(kit.operator.stop_container("web"))
         assert await kit.operator.ended() == found

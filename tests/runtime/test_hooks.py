@@ -64,7 +64,7 @@ async def test_a_hook_that_throws_or_hangs_is_reported_and_nothing_else(
 
     monkeypatch.setattr(hooks_module.Hooks.__init__, "__defaults__", (0.02,))
     async with opened(fleet(spec("web"), spec("other")), hooks=Bad()) as kit:
-        await value(kit.operator.converge(limit_ms=LIMIT_MS))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
         for _ in range(500):
             if kit.operator.hook_failures == 2:
                 break
@@ -79,7 +79,7 @@ async def test_too_many_waiting_calls_are_dropped_and_reported(
 ) -> None:
     monkeypatch.setattr(hooks_module, "WAITING_MAX", 1)
     async with opened(fleet(spec("web"))) as kit:
-        await value(kit.operator.converge(limit_ms=LIMIT_MS))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
         (info,) = kit.operator.infos()
         started = next(
             record.event

@@ -11,11 +11,14 @@ from returns.future import FutureResult
 from returns.result import Result
 
 from orchestrator import (
+    CrashLimit,
     JournalUnavailable,
+    OnLoop,
     Operator,
     OperatorClosed,
     Prune,
     RestartPolicy,
+    TimedOut,
     When,
     settled,
 )
@@ -38,6 +41,7 @@ from orchestrator.runtime.recovery import recover, snapshot_of
 from orchestrator.runtime.reports import config_of
 from tests.runtime.kit import (
     FAST,
+    HOLD,
     LIMIT_MS,
     NEVER,
     Faulty,
@@ -118,7 +122,7 @@ async def test_a_job_is_waited_for_until_it_completes() -> None:
 
 async def test_events_are_read_in_pages_and_waited_for() -> None:
     async with opened(fleet(spec("web"))) as kit:
-        await value(kit.operator.converge(limit_ms=LIMIT_MS))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
         first = await value(kit.operator.events(limit=2))
         assert [record.seq for record in first] == [1, 2]
         assert isinstance(first[0].event, Booted)
@@ -167,7 +171,7 @@ async def test_the_same_file_again_is_not_applied_again() -> None:
 async def test_a_snapshot_of_other_rules_is_folded_anew() -> None:
     journal = FullJournal()
     async with opened(fleet(spec("web")), journal=journal) as kit:
-        await value(kit.operator.converge(limit_ms=LIMIT_MS))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
     head = await value(journal.head())
     for change in ({"rules": 99}, {"body": b"rubbish"}):
         wrong = attrs.evolve(snapshot_of(empty_fleet("wrong"), head), **change)
@@ -211,7 +215,7 @@ async def test_down_ends_everything_and_the_same_file_brings_it_back() -> None:
     declared = fleet(spec("web"), prune=Prune.KEEP)
     async with opened(declared, journal=journal, platform=platform) as kit:
         await value(kit.operator.start_container("extra"))
-        await value(kit.operator.converge(limit_ms=LIMIT_MS))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
         assert await settled(kit.operator.down()) is None
         assert [info.phase for info in kit.operator.infos()] == ["stopped"]
     async with opened(declared, journal=journal, platform=platform) as kit:
@@ -222,7 +226,7 @@ async def test_down_ends_everything_and_the_same_file_brings_it_back() -> None:
 
 async def test_commands_of_one_container_stay_in_order_and_others_go_on() -> None:
     async with opened(fleet(spec("web-0"), spec("web-1"))) as kit:
-        await value(kit.operator.converge(limit_ms=LIMIT_MS))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
         for _ in range(5):
             await value(kit.operator.restart_container("web-0"))
             await value(kit.operator.wait("web-1", limit_ms=LIMIT_MS))
@@ -234,7 +238,7 @@ async def test_commands_of_one_container_stay_in_order_and_others_go_on() -> Non
 
 async def test_a_reconcile_tells_what_it_did() -> None:
     async with opened(fleet(spec("web"))) as kit:
-        await value(kit.operator.converge(limit_ms=LIMIT_MS))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
         report = await value(kit.operator.reconcile())
         (outcome,) = report.outcomes
         assert (outcome.name, outcome.phase, outcome.action) == (
@@ -308,7 +312,7 @@ async def test_a_bug_in_the_loop_leaves_nobody_waiting(
 ) -> None:
     with pytest.raises(ZeroDivisionError):  # noqa: PT012 - it is raised at the end
         async with opened(fleet(spec("web"))) as kit:
-            await value(kit.operator.converge(limit_ms=LIMIT_MS))
+            await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
 
             def broken(*_: object) -> None:
                 raise ZeroDivisionError
@@ -320,3 +324,14 @@ async def test_a_bug_in_the_loop_leaves_nobody_waiting(
             refused = await error(kit.operator.stop_container("web"))
             assert refused == OperatorClosed()
             assert await waiting == OperatorClosed()
+
+
+async def test_what_dies_at_once_has_not_come_up() -> None:
+    policy = RestartPolicy(
+        crash=CrashLimit(allowed_crashes=5, on_loop=OnLoop.HOLD), backoff=FAST
+    )
+    async with opened(fleet(spec("job", HOLD), spec("dead", policy))) as kit:
+        infos = await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=300))
+        phases = {info.name: info.phase for info in infos}
+        assert phases == {"dead": "crash_looping", "job": "completed"}
+        assert await error(kit.operator.converge(limit_ms=10)) == TimedOut(after_ms=10)
