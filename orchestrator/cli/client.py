@@ -68,11 +68,18 @@ class Client:
     def lines(self, *path: str, **query: Any) -> Iterator[Any]:
         """Read a stream of JSON lines, until it ends."""
         connection = _Connection(socket_of(self._state), None)
-        response = self._sent(connection, "GET", _url(path, query), None)
-        if response.status >= http.client.BAD_REQUEST:
-            raise _failure(response.read())
-        for line in response:
-            yield json.loads(line)
+        try:
+            response = self._sent(connection, "GET", _url(path, query), None)
+            if response.status >= http.client.BAD_REQUEST:
+                raise _failure(response.read())
+            for line in response:
+                yield json.loads(line)
+            if query.get("follow"):  # only its end can end what follows it
+                raise NoOperator(self._state)
+        except (OSError, ValueError, http.client.HTTPException):
+            raise NoOperator(self._state) from None  # it has ended in mid-stream
+        finally:
+            connection.close()
 
     def _asked(
         self,

@@ -108,7 +108,6 @@ async def run_session(session: Session) -> int:
     file = session.file
     env_vars = named_object(file.env_vars, session.folder, "env_vars")
     hooks = named_object(file.hooks, session.folder, "hooks")
-    keep(session.state, Kept(file.spec.name, file.platform))
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -121,6 +120,7 @@ async def run_session(session: Session) -> int:
         hooks=hooks,
         secrets=session.secrets,
     )
+    keep(session.state, Kept(file.spec.name, file.platform))
     went_down: list[bool] = []
 
     def down() -> None:

@@ -98,5 +98,13 @@ class Hooks:
         LOG.warning("%s failed for %s: %s", hook, name, cause)
 
     async def close(self) -> None:
-        """Wait for the calls under way, each within its limit."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Wait for the calls under way, for as long as one may take; drop the rest."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=self._limit_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        for name, waiting in self._waiting.items():
+            for hook, _, _ in waiting:
+                self._report(hook, name, "dropped: the operator has ended")

@@ -324,6 +324,24 @@ def test_a_folder_that_is_no_state_folder_is_told(tmp_path: Path) -> None:
     assert "is not the state folder of a fleet" in done.err
 
 
+def test_a_follower_is_told_when_the_operator_has_gone(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with up(file_at(tmp_path, FLEET), state) as operator:
+        reached(state).get("containers", "web-0", "wait")
+        following = subprocess.Popen(
+            (*COMMAND, "logs", "job", "--follow", "--state", str(state)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert following.stdout is not None
+        assert following.stdout.readline() == "out\n"
+        operator.send_signal(signal.SIGKILL)
+        _, said = following.communicate(timeout=20)
+        assert following.returncode == 5, said
+        assert "no operator runs" in said
+
+
 def test_a_socket_that_nobody_serves_is_no_operator(tmp_path: Path) -> None:
     dead = socket.socket(socket.AF_UNIX)
     dead.bind(str(tmp_path / SOCKET))

@@ -102,3 +102,23 @@ async def test_threads_that_hang_are_bounded(monkeypatch: pytest.MonkeyPatch) ->
         await call_limited(time.sleep, 0.2, limit_s=0.01)
     with pytest.raises(TimeoutError, match="have not returned"):
         await call_limited(time.sleep, 0, limit_s=1)
+
+
+async def test_hooks_that_hang_do_not_hold_up_the_end() -> None:
+    class Hanging:
+        async def on_start(self, info: ContainerInfo, event: Event) -> None:
+            await asyncio.sleep(3_600)
+
+    async with opened(fleet(spec("web"))) as kit:
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
+        (info,) = kit.operator.infos()
+        started = next(
+            record.event
+            for record in await value(kit.operator.events())
+            if type(record.event).__name__ == "ContainerStarted"
+        )
+    hooks = Hooks(Hanging(), limit_s=0.05)
+    for _ in range(100):
+        hooks.call(started, info)
+    await hooks.close()
+    assert hooks.failures >= 98

@@ -77,6 +77,7 @@ def launch(folder: Path, order: dict[str, object]) -> str | None:
             check=False,
             timeout=LAUNCH_S,
             start_new_session=True,
+            env={},  # the shim lives long: it need not hold the operator's secrets
         )
     except subprocess.TimeoutExpired:
         return f"the shim did not answer within {LAUNCH_S:.0f} s"
