@@ -12,7 +12,7 @@ from pathlib import Path
 from orchestrator.codec.digests import GENESIS
 from orchestrator.core.errors import JournalCorrupt, JournalError, JournalUnavailable
 from orchestrator.journal.port import Head, broken
-from orchestrator.journal.tables import select_head, select_rows
+from orchestrator.journal.tables import select_rows
 
 __all__ = ("check_end", "digest_at", "head_path", "is_missing")
 
@@ -41,11 +41,12 @@ def check_end(
     connection: sqlite3.Connection, known: Head | None, path: Path
 ) -> JournalCorrupt | None:
     """Compare the rows with the head file, and check the chain behind it."""
-    (count,) = connection.execute("SELECT count(*) FROM rows").fetchone()
-    head = select_head(connection)
-    if count != head.seq:
+    # One statement, one moment: a writer may be appending while a reader opens.
+    found = connection.execute("SELECT count(*), coalesce(max(seq), 0) FROM rows")
+    count, last = found.fetchone()
+    if count != last:
         return JournalCorrupt(
-            seq=count, place="rows", expected=f"{head.seq} rows", found=f"{count}"
+            seq=count, place="rows", expected=f"{last} rows", found=f"{count}"
         )
     if known is None:
         if not count:
@@ -62,7 +63,7 @@ def check_end(
         )
     first = max(known.seq - 1, 0)
     before = digest_at(connection, first)
-    rows = select_rows(connection, first, head.seq - first)
+    rows = select_rows(connection, first, last - first)
     if known.seq and (not rows or rows[0].digest != known.digest):
         return JournalCorrupt(
             seq=known.seq,

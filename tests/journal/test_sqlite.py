@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -71,6 +72,24 @@ async def test_a_second_operator_is_refused_and_told_who_holds_it(
     await good(reader.close())
     await good(journal.close())
     await good((await good(open_sqlite(path))).close())
+
+
+async def test_a_reader_opens_while_the_writer_appends(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = await filled(path, 1)
+
+    async def write() -> None:
+        for number in range(2, 150):
+            await good(journal.append(head_after(number - 1), drafts([number])))
+
+    writing = asyncio.ensure_future(write())
+    while not writing.done():
+        reader = await good(open_sqlite(path, read_only=True))
+        rows = await good(reader.read(0, 1_000))
+        assert rows == chained(START, drafts(range(1, len(rows) + 1)))
+        await good(reader.close())
+    await writing
+    await good(journal.close())
 
 
 async def test_a_reader_of_nothing_is_told_so(tmp_path: Path) -> None:
