@@ -19,6 +19,8 @@ __all__ = ("show_lines", "show_live", "show_until")
 
 REFRESH_S: Final = 0.25
 LOOK_S: Final = 0.1
+FRAME: Final = 5
+"""Lines of the screen that are not containers."""
 
 
 async def show_until(operator: Operator, end: asyncio.Event) -> int:
@@ -35,18 +37,22 @@ async def show_live(operator: Operator, end: asyncio.Event, console: Console) ->
     """Show a table that follows the fleet."""
     with Live(console=console, auto_refresh=False) as live:
         while not end.is_set():
-            live.update(_picture(operator), refresh=True)
+            live.update(_picture(operator, console.height), refresh=True)
             await _pause(end, REFRESH_S)
-        live.update(_picture(operator), refresh=True)
+        live.update(_picture(operator, console.height), refresh=True)
 
 
-def _picture(operator: Operator) -> Group:
-    infos = [tree_of(info) for info in operator.infos()]
+def _picture(operator: Operator, height: int) -> Group:
+    """Draw as many containers as the screen holds, and say how many it does not."""
+    infos = operator.infos()
+    shown = [tree_of(info) for info in infos[: max(1, height - FRAME)]]
+    rest = len(infos) - len(shown)
+    more = f"... and {rest} more: `orchestrator list` shows all. " if rest else ""
     head = f"fleet {operator.fleet.name}: {len(infos)} containers, row {operator.seq}"
     return Group(
         Text(head, style="bold"),
-        container_table(infos, wide=False),
-        Text("Ctrl-C ends the operator; the containers go on", style="dim"),
+        container_table(shown, wide=False),
+        Text(f"{more}Ctrl-C ends the operator; the containers go on", style="dim"),
     )
 
 

@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from orchestrator import ContainerSpec
@@ -21,6 +23,7 @@ from orchestrator.core.exits import Exit, Exited, Lost, Signaled, StartFailed
 from orchestrator.core.observations import SeenEnded, SeenRunning
 from orchestrator.core.table import Table
 from orchestrator.platforms.local.folders import Folders
+from orchestrator.platforms.local.shim import kin
 from orchestrator.platforms.local.spawn import is_alive, launch, make_run
 from orchestrator.platforms.port import ForgetOrder
 from orchestrator.testing.platforms import start_order
@@ -364,3 +367,40 @@ async def test_an_end_is_not_lost_on_a_full_disk(tmp_path: Path) -> None:
             await kit.started("one")
             fill(root)
             assert await kit.ended("one") == Exited(code=9)
+
+
+@linux
+def test_a_family_is_found_with_the_kernels_help_and_without() -> None:
+    grandchild = "import subprocess; subprocess.run(['sleep', '999'])"
+    with subprocess.Popen([sys.executable, "-c", grandchild]) as child:
+        try:
+            family: list[int] = []
+            for _ in range(500):
+                family = kin.family_of(os.getpid())
+                if len(family) >= 2:
+                    break
+                time.sleep(0.01)
+            assert family[0] == child.pid
+            slowly = kin._all_children()
+            assert slowly[os.getpid()] == [child.pid]
+            assert slowly[child.pid] == family[1:]
+        finally:
+            for pid in reversed(kin.family_of(os.getpid())):
+                os.kill(pid, signal.SIGKILL)
+
+
+async def test_ports_differ_and_come_back_after_a_removal(tmp_path: Path) -> None:
+    async with local(tmp_path) as kit:
+        spec = ContainerSpec(
+            name="web",
+            command=("any",),
+            ports=Table.of([("http", 80), ("admin", 81)]),
+        )
+        given: set[int] = set()
+        for number in range(20):
+            another = attrs.evolve(spec, name=f"web-{number}")
+            given |= set((await value(kit.platform.ports(another))).values())
+        assert len(given) == 40
+        before = await value(kit.platform.ports(spec))
+        await kit.perform(ForgetOrder(name=spec.name, run=1, epoch=kit.epoch))
+        assert await value(kit.platform.ports(spec)) == before

@@ -77,6 +77,7 @@ class Orders:
         self._folders = folders
         self._log_max_bytes = log_max_bytes
         self._ports_lock = threading.Lock()
+        self._kept: dict[str, Mapping[str, int]] | None = None
 
     def attach(self, after: int) -> Result[Attachment, PlatformError]:
         """Make what must be there, and grant the next epoch."""
@@ -98,15 +99,20 @@ class Orders:
         if not spec.ports:
             return {}
         with self._ports_lock:
+            if self._kept is None:  # read once: nobody else gives ports here
+                names = self._folders.names()
+                self._kept = {name: kept_ports(self._folders, name) for name in names}
             taken = {
                 port
-                for name in self._folders.names()
+                for name, ports in self._kept.items()
                 if name != spec.name
-                for port in kept_ports(self._folders, name).values()
+                for port in ports.values()
             }
             record = self.newest(spec.name)
             alive = record is not None and record.exit is None
-            return ports_for(self._folders, spec.name, spec.ports, taken, alive=alive)
+            ports = ports_for(self._folders, spec.name, spec.ports, taken, alive=alive)
+            self._kept[spec.name] = ports
+            return ports
 
     def newest(self, name: str) -> RunRecord | None:
         """Return the newest run of a container; one whose shim died is lost."""
@@ -198,4 +204,7 @@ class Orders:
         if newest is not None and newest.exit is None and newest.shim is not None:
             return Failure(Refused(cause=f"{order.name} still runs"))
         shutil.rmtree(self._folders.container(order.name), ignore_errors=True)
+        with self._ports_lock:
+            if self._kept is not None:
+                self._kept.pop(order.name, None)
         return Success(Accepted())

@@ -13,7 +13,6 @@ from typing import Any
 from orchestrator.platforms.local.shim.child import start_child
 from orchestrator.platforms.local.shim.kin import (
     birth_of,
-    family_of,
     kill_family,
     own_ports,
 )
@@ -142,23 +141,24 @@ class Hold:
         if self.kill_at is None or kill_at < self.kill_at:
             self.kill_at = kill_at
 
-    def _reap(self) -> None:
+    def _reap(self) -> bool:
+        """Take note of the processes that have ended; say whether others live on."""
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
-                    return
+                    return True
                 if pid == self.pid:
                     self.status = status
+        return False
 
     def _sweep(self) -> None:
         """End whatever the container has left behind, and reap it."""
         until = time.monotonic() + SWEEP_S
-        while kill_family(self.pid, os.getpid()) and time.monotonic() < until:
-            time.sleep(0.005)
-            self._reap()
-            if not family_of(os.getpid()):
-                return
+        kill_family(self.pid, os.getpid())
+        while self._reap() and time.monotonic() < until:
+            kill_family(self.pid, os.getpid())
+            time.sleep(0.002)
 
     def _drain(self) -> None:
         """Write down what the streams still hold."""

@@ -38,15 +38,35 @@ def family_of(ancestor: int) -> list[int]:
     """List the descendants of a process, the nearest first; none but on Linux."""
     if not LINUX:
         return []
+    family = [ancestor]
+    if os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
+        for pid in family:
+            family += _children_of(pid)
+        return family[1:]
+    children = _all_children()
+    for pid in family:
+        family += children.get(pid, [])
+    return family[1:]
+
+
+def _children_of(pid: int) -> list[int]:
+    """Ask the kernel (``CONFIG_PROC_CHILDREN``); its cost is that of the family."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                found += map(int, file.read().split())
+    return found
+
+
+def _all_children() -> dict[int, list[int]]:
+    """Read every process of the machine, where the kernel does not answer."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError, IndexError):
                 children.setdefault(int(_stat(entry)[1]), []).append(int(entry))
-    family = [ancestor]
-    for pid in family:
-        family += children.get(pid, [])
-    return family[1:]
+    return children
 
 
 def kill_family(leader: int, ancestor: int) -> bool:
