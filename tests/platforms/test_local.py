@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -404,3 +405,14 @@ async def test_ports_differ_and_come_back_after_a_removal(tmp_path: Path) -> Non
         before = await value(kit.platform.ports(spec))
         await kit.perform(ForgetOrder(name=spec.name, run=1, epoch=kit.epoch))
         assert await value(kit.platform.ports(spec)) == before
+
+
+@pytest.mark.parametrize("birth_of", [kin.birth_of, kin._birth_by_ps])
+def test_a_process_is_told_from_a_later_one_of_its_number(
+    birth_of: Callable[[int], str],
+) -> None:
+    if birth_of is kin._birth_by_ps and not Path("/bin/ps").exists():
+        assert birth_of(os.getpid()) == ""  # nothing is like nothing
+        return
+    assert birth_of(os.getpid()) == birth_of(os.getpid()) != ""
+    assert birth_of(2**22 + 1) == ""

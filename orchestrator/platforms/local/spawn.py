@@ -170,21 +170,26 @@ def _bar(folder: Path) -> bool:
 
 
 def _kill(process: Process) -> None:
-    if birth_of(process.pid) == process.birth:
+    if _is_the_same(process):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
+
+
+def _is_the_same(process: Process) -> bool:
+    """Say whether a number still means the process that it meant."""
+    return bool(process.birth) and birth_of(process.pid) == process.birth
 
 
 def _end_leftovers(folders: Folders, record: RunRecord) -> None:
     """Kill what a run left behind: by its mark, and by the session of its leader."""
     leader = record.leader
     if not LINUX:
-        if leader is not None and birth_of(leader.pid) == leader.birth:
+        if leader is not None and _is_the_same(leader):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(leader.pid, signal.SIGKILL)
         return
     mark = f"{MARK}={mark_of(folders, record.name, record.run)}".encode()
-    session = leader.pid if leader and birth_of(leader.pid) == leader.birth else None
+    session = leader.pid if leader and _is_the_same(leader) else None
     until = time.monotonic() + KILL_S
     while (pids := _left(mark, session)) and time.monotonic() < until:
         for pid in pids:

@@ -26,12 +26,29 @@ def _stat(pid: int | str) -> list[str]:
 
 
 def birth_of(pid: int) -> str:
-    """Return what tells a process from a later one with the same number."""
+    """Return what tells a process from a later one with the same number.
+
+    Nothing where there is no such process: and nothing is like nothing.
+    """
+    if not LINUX:
+        return _birth_by_ps(pid)
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
             return f"{file.read().strip()}/{_stat(pid)[19]}"
     except (OSError, IndexError):
         return ""
+
+
+def _birth_by_ps(pid: int) -> str:
+    """Ask ``ps`` when a process began, where there is no ``/proc``."""
+    import subprocess  # noqa: PLC0415 - on Linux it is never needed
+
+    asked = ("/bin/ps", "-o", "lstart=", "-p", str(pid))
+    try:
+        done = subprocess.run(asked, capture_output=True, check=False)  # noqa: S603
+    except OSError:
+        return ""
+    return done.stdout.decode(errors="replace").strip()
 
 
 def family_of(ancestor: int) -> list[int]:
