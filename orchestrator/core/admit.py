@@ -12,13 +12,12 @@ from typing import assert_never
 import attrs
 from returns.result import Failure, Result, Success
 
-from orchestrator.core.decide import counted_failures
+from orchestrator.core.decide import crash_loop
 from orchestrator.core.drafts import is_removable
 from orchestrator.core.errors import (
     AdHocContainerNotAllowed,
     ContainerNotFound,
     ContainerNotStopped,
-    CrashLoopDetected,
     InvalidSpec,
     MinReplicaSetContainer,
     Problem,
@@ -147,15 +146,8 @@ def _may_start(known: Container, request: Start) -> RequestError | None:
 def _is_held(known: Container) -> RequestError | None:
     """Say what keeps a container from starting by a plain request."""
     match known.phase:
-        case CrashLooping(since=since, until=until):
-            policy = known.spec.restart
-            counted = counted_failures(known.history, policy, since)
-            return CrashLoopDetected(
-                name=known.name,
-                crash_count=len(counted),
-                window_ms=policy.crash.window_ms,
-                next_start_at=until,
-            )
+        case CrashLooping() as phase:
+            return crash_loop(known, phase)
         case Failed() | Completed() as phase if known.desired.running:
             return StartNeedsForce(name=known.name, current_status=phase_name(phase))
         case _:

@@ -20,7 +20,7 @@ from typing import TypeAlias, assert_never
 
 import attrs
 
-from orchestrator.core.errors import RateLimited
+from orchestrator.core.errors import CrashLoopDetected, RateLimited
 from orchestrator.core.exits import (
     Exit,
     Obstacle,
@@ -31,7 +31,7 @@ from orchestrator.core.exits import (
     outcome,
 )
 from orchestrator.core.moments import Moment
-from orchestrator.core.phases import Rule
+from orchestrator.core.phases import CrashLooping, Rule
 from orchestrator.core.policies import OnLoop, RestartPolicy, When, backoff_wait
 from orchestrator.core.specs import FleetSettings, Origin
 from orchestrator.core.state import Container, History, LastRun
@@ -46,6 +46,7 @@ __all__ = (
     "RestartAt",
     "Sleep",
     "counted_failures",
+    "crash_loop",
     "decide",
     "is_proven",
     "record_end",
@@ -202,6 +203,17 @@ def counted_failures(
     """
     oldest = at - policy.crash.window_ms
     return tuple(moment for moment in history.failures if moment > oldest)
+
+
+def crash_loop(container: Container, phase: CrashLooping) -> CrashLoopDetected:
+    """Tell the crash loop that a container is in, as it was when it entered it."""
+    policy = container.spec.restart
+    return CrashLoopDetected(
+        name=container.name,
+        crash_count=len(counted_failures(container.history, policy, phase.since)),
+        window_ms=policy.crash.window_ms,
+        next_start_at=phase.until,
+    )
 
 
 def is_proven(policy: RestartPolicy, ready_at: Moment | None, at: Moment) -> bool:

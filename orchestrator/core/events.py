@@ -12,10 +12,17 @@ backwards. Three families:
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
+from orchestrator.core.commands import (
+    ContainerCommand,
+    DestroyContainer,
+    ForgetContainer,
+    StartContainer,
+    StopContainer,
+)
 from orchestrator.core.errors import PlatformError, StartError
 from orchestrator.core.exits import Exit
 from orchestrator.core.moments import Moment
@@ -24,6 +31,7 @@ from orchestrator.core.specs import ContainerSpec, FleetSettings
 from orchestrator.core.table import Table
 
 __all__ = (
+    "COMMAND_KINDS",
     "Booted",
     "CommandAccepted",
     "CommandFailed",
@@ -57,6 +65,15 @@ class CommandKind(StrEnum):
     STOP = "stop"
     DESTROY = "destroy"
     FORGET = "forget"
+
+
+COMMAND_KINDS: Final[dict[type[ContainerCommand], CommandKind]] = {
+    StartContainer: CommandKind.START,
+    StopContainer: CommandKind.STOP,
+    DestroyContainer: CommandKind.DESTROY,
+    ForgetContainer: CommandKind.FORGET,
+}
+"""Which kind the outcome of a command is of."""
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from orchestrator.core.commands import Command, ObserveFleet
-from orchestrator.core.decide import counted_failures
+from orchestrator.core.decide import crash_loop
 from orchestrator.core.errors import ContainerFailed, CrashLoopDetected
 from orchestrator.core.events import Event
 from orchestrator.core.explain import why
@@ -132,15 +132,8 @@ def failure_of(
     match container.phase:
         case Failed():
             return ContainerFailed(name=container.name, why=why(container, now))
-        case CrashLooping(since=since, until=until):
-            policy = container.spec.restart
-            counted = counted_failures(container.history, policy, since)
-            return CrashLoopDetected(
-                name=container.name,
-                crash_count=len(counted),
-                window_ms=policy.crash.window_ms,
-                next_start_at=until,
-            )
+        case CrashLooping() as phase:
+            return crash_loop(container, phase)
         case _:
             return None
 

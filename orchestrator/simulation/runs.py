@@ -23,11 +23,8 @@ from orchestrator.core.admit import admit
 from orchestrator.core.commands import (
     Command,
     ContainerCommand,
-    DestroyContainer,
-    ForgetContainer,
     ObserveFleet,
     StartContainer,
-    StopContainer,
 )
 from orchestrator.core.errors import (
     ContainerStartFailed,
@@ -40,10 +37,10 @@ from orchestrator.core.errors import (
     Unreachable,
 )
 from orchestrator.core.events import (
+    COMMAND_KINDS,
     Booted,
     CommandAccepted,
     CommandFailed,
-    CommandKind,
     Event,
     TimeReached,
 )
@@ -201,7 +198,7 @@ class Run:
         wait = self.dice.between(0, 100)
         if isinstance(error, TimedOut):
             wait = ANSWER_MS
-        kind = _KINDS[type(command)]
+        kind = COMMAND_KINDS[type(command)]
         outcome: Event = CommandAccepted(
             at=self.now, name=command.name, run=command.run, kind=kind
         )
@@ -264,14 +261,6 @@ class Run:
         late = self.dice.between(1, 30_000) if self._fails(self.plan.event_late) else 0
         at = self.now + late + self.dice.between(0, 20)
         self._later(at, lambda: self._deliver(event))
-
-
-_KINDS: Final[dict[type[ContainerCommand], CommandKind]] = {
-    StartContainer: CommandKind.START,
-    StopContainer: CommandKind.STOP,
-    DestroyContainer: CommandKind.DESTROY,
-    ForgetContainer: CommandKind.FORGET,
-}
 
 
 def start_run(
