@@ -416,3 +416,30 @@ def test_a_process_is_told_from_a_later_one_of_its_number(
         return
     assert birth_of(os.getpid()) == birth_of(os.getpid()) != ""
     assert birth_of(2**22 + 1) == ""
+
+
+@linux
+async def test_a_run_whose_processes_do_not_die_is_not_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with local(tmp_path) as kit:
+        await kit.start(ContainerSpec(name="one", command=("sleep", "999")))
+        await kit.started("one")
+        shim = kit.record("one").shim
+        assert shim is not None
+        with monkeypatch.context() as patched:
+            patched.setattr("orchestrator.platforms.local.spawn.KILL_S", 0.05)
+            patched.setattr("orchestrator.platforms.local.spawn._left", lambda *_: [-1])
+            patched.setattr("orchestrator.platforms.local.spawn.os.kill", _spare)
+            subprocess.run(["kill", "-9", str(shim.pid)], check=True)
+            for _ in range(200):
+                if not is_alive(tmp_path / "containers/one/runs/1"):
+                    break
+                await asyncio.sleep(0.01)
+            assert kit.platform._orders.newest("one") == kit.record("one")
+            assert kit.record("one").exit is None
+        assert await kit.ended("one") == Lost()
+
+
+def _spare(*_: int) -> None:
+    """Kill nothing."""

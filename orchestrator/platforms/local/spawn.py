@@ -123,7 +123,8 @@ def ask(folder: Path, signal_name: str, grace_ms: int) -> bool:
 def settled(folders: Folders, record: RunRecord) -> RunRecord:
     """Write down that a run is lost where its shim died without a word.
 
-    First whatever it held is ended, so that the next run is alone.
+    First whatever it held is ended, so that the next run is alone; while something
+    does not die, the run is not over.
     """
     folder = folders.run(record.name, record.run)
     if record.exit is not None or record.shim is None or is_alive(folder):
@@ -131,7 +132,8 @@ def settled(folders: Folders, record: RunRecord) -> RunRecord:
     again = read_run(folders, record.name, record.run)
     if again.exit is not None:  # it ended while we looked
         return again
-    _end_leftovers(folders, again)
+    if not _end_leftovers(folders, again):
+        return again
     write_json(folder / ENDED, {"at": now_ms(), "lost": True})
     return read_run(folders, record.name, record.run)
 
@@ -180,14 +182,14 @@ def _is_the_same(process: Process) -> bool:
     return bool(process.birth) and birth_of(process.pid) == process.birth
 
 
-def _end_leftovers(folders: Folders, record: RunRecord) -> None:
-    """Kill what a run left behind: by its mark, and by the session of its leader."""
+def _end_leftovers(folders: Folders, record: RunRecord) -> bool:
+    """Kill what a run left behind, by its mark and its session; say if all is gone."""
     leader = record.leader
     if not LINUX:
         if leader is not None and _is_the_same(leader):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(leader.pid, signal.SIGKILL)
-        return
+        return True
     mark = f"{MARK}={mark_of(folders, record.name, record.run)}".encode()
     session = leader.pid if leader and _is_the_same(leader) else None
     until = time.monotonic() + KILL_S
@@ -196,6 +198,7 @@ def _end_leftovers(folders: Folders, record: RunRecord) -> None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
+    return not pids
 
 
 def _left(mark: bytes, session: int | None) -> list[int]:
