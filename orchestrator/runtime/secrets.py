@@ -7,6 +7,7 @@ the next one.
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,8 @@ from returns.result import Failure, Result, Success
 from orchestrator.core.errors import InvalidSpec, Problem
 
 __all__ = ("EnvironmentSecrets", "FileSecrets", "Secrets", "read_secrets")
+
+LOG: Final = logging.getLogger("orchestrator.secrets")
 
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -56,8 +59,11 @@ class FileSecrets(Secrets):
         self._path = path
 
     def _values(self) -> Mapping[str, str]:
-        nothing: dict[str, str] = {}
-        return read_secrets(self._path).value_or(nothing)
+        read = read_secrets(self._path)
+        if isinstance(read, Failure):
+            LOG.warning("%s", read.failure().message)  # it never holds a value
+            return {}
+        return read.unwrap()
 
 
 def read_secrets(path: Path) -> Result[dict[str, str], InvalidSpec]:

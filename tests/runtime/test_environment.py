@@ -145,13 +145,16 @@ async def test_a_changed_secret_takes_effect_at_the_next_start(tmp_path: Path) -
         assert not any(b"second" in row.event + row.commands for row in rows)
 
 
-def test_a_secrets_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_secrets_file_is_for_its_owner_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "secrets"
     path.write_text("A=b\n")
     path.chmod(0o640)
     found = read_secrets(path).failure().message
     assert found.endswith("expected mode 0600, found 0640")
     assert len(FileSecrets(path)) == 0
+    assert "expected mode 0600, found 0640" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["just words\n", "=value\n"])
