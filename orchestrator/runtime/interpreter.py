@@ -30,9 +30,9 @@ from orchestrator.core.errors import (
     Unreachable,
 )
 from orchestrator.core.events import (
+    COMMAND_KINDS,
     CommandAccepted,
     CommandFailed,
-    CommandKind,
     Event,
 )
 from orchestrator.core.moments import Millis
@@ -98,9 +98,15 @@ class Interpreter:
         self._at_once = asyncio.Semaphore(limits.at_once)
         self._waiting: dict[str, deque[Ordered]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     def carry_out(self, command: ContainerCommand, setting: Setting) -> None:
-        """Carry out a command, after those that wait for the same container."""
+        """Carry out a command, after those that wait for the same container.
+
+        Once closed it takes none: it is outstanding, and given again after boot.
+        """
+        if self._is_closed:
+            return
         waiting = self._waiting.get(command.name)
         if waiting is not None:
             waiting.append((command, setting))
@@ -115,10 +121,12 @@ class Interpreter:
 
     def look(self, tell: Callable[[Observation | PlatformError], None]) -> None:
         """Observe the platform, and tell what was seen or why nothing was."""
-        self._begin(self._look(tell))
+        if not self._is_closed:
+            self._begin(self._look(tell))
 
     async def close(self, grace_s: float) -> None:
         """Let what is under way finish, within limits; give up what waits."""
+        self._is_closed = True
         for waiting in self._waiting.values():
             waiting.clear()
         if self._tasks:
@@ -222,16 +230,8 @@ def _event(
     command: ContainerCommand, error: PlatformError | StartError | None
 ) -> Event:
     """Return the one event that a command ends in; the loop stamps it."""
-    kind = _KINDS[type(command)]
+    kind = COMMAND_KINDS[type(command)]
     name, run = command.name, command.run
     if error is None:
         return CommandAccepted(at=0, name=name, run=run, kind=kind)
     return CommandFailed(at=0, name=name, run=run, kind=kind, error=error)
-
-
-_KINDS: Final[dict[type[ContainerCommand], CommandKind]] = {
-    StartContainer: CommandKind.START,
-    StopContainer: CommandKind.STOP,
-    DestroyContainer: CommandKind.DESTROY,
-    ForgetContainer: CommandKind.FORGET,
-}

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+import attrs
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
@@ -227,8 +228,8 @@ class Loop:
 
     def _hand_out(self, command: ContainerCommand | ObserveFleet, step: Step) -> None:
         interpreter, fleet = self.interpreter, step.transition.fleet
-        if interpreter is None or self._closing:
-            return  # it is outstanding, and given again after boot
+        if interpreter is None:
+            return
         if isinstance(command, ObserveFleet):
             began = self.now()
             interpreter.look(lambda seen: self._put(_looked(seen, began)))
@@ -255,11 +256,11 @@ class Loop:
     def _stand_down_if_stale(self, items: list[Item]) -> None:
         """Stop at once where a newer operator has taken over."""
         for item in items:
-            match item:
-                case Happened(event=CommandFailed(error=StaleOperator() as error)):
-                    self.fatal = error
-                case _:
-                    pass
+            event = item.event if isinstance(item, Happened) else None
+            if isinstance(event, CommandFailed) and isinstance(
+                event.error, StaleOperator
+            ):
+                self.fatal = event.error
 
     async def _snapshot_now_and_then(self) -> None:
         if self.head.seq - self._snapshot_at >= SNAPSHOT_EVERY:
@@ -290,9 +291,5 @@ class Loop:
 def _looked(seen: Observation | PlatformError, began: Moment) -> Looked:
     """Restamp a look with our own moment: clocks of platforms are data."""
     if isinstance(seen, Observation):
-        return Looked(
-            seen=Observation(
-                began=began, complete=seen.complete, sightings=seen.sightings
-            )
-        )
+        return Looked(seen=attrs.evolve(seen, began=began))
     return Looked(seen=seen)
