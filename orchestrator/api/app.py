@@ -131,10 +131,12 @@ class _Routes:
         body = await read_body(request, StartBody)
         if isinstance(body, Failure):
             return refusal(body.failure())
-        asked = body.unwrap()
+        asked, name = body.unwrap(), request.match_info["name"]
+        if asked.spec is not None and asked.spec.name != name:
+            return refusal(invalid("$.spec.name", repr(name), asked.spec.name))
         return await _fold(
             self._operator.start_container(
-                asked.spec or request.match_info["name"],
+                asked.spec or name,
                 None if asked.config is None else dict(asked.config.items()),
                 asked.restart,
                 command=asked.command,

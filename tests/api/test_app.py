@@ -125,6 +125,7 @@ async def test_every_request_acts(tmp_path: Path) -> None:
         await asyncio.wait_for(it.ended.wait(), 5)
 
 
+OTHER = {"name": "b", "command": ["run"]}
 LARGE = io.BytesIO(b"x" * 2_000_000)
 
 REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
@@ -135,6 +136,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/v1/containers/a/start", {"data": b"{"}, 422, "invalid_spec"),
     ("POST", "/v1/containers/a/start", {"json": {"forse": 1}}, 422, "invalid_spec"),
     ("POST", "/v1/containers/a/start", {"json": [1]}, 422, "invalid_spec"),
+    ("POST", "/v1/containers/a/start", {"json": {"spec": OTHER}}, 422, "invalid_spec"),
     ("POST", "/v1/containers/web/stop", {"json": {"by": 7}}, 422, "invalid_spec"),
     ("POST", "/v1/reconcile", {"data": b"x"}, 422, "invalid_spec"),
     ("POST", "/v1/down", {"data": b"x"}, 422, "invalid_spec"),
