@@ -84,8 +84,7 @@ def start(
         body["config"] = dict(map(_pair, config))
     if words is not None:
         body["command"] = _split(words)
-    client = Client(the_state(state))
-    show_facts(_brief(client.post("containers", name, "start", **body)), output)
+    _ask(state, output, name, "start", **body)
 
 
 def _pair(text: str) -> tuple[str, Any]:
@@ -106,6 +105,14 @@ def _split(words: str) -> list[str]:
         raise Failed(f"--command: {error}", 2) from None
 
 
+def _ask(
+    state: Path | None, output: str, name: str, operation: str, **body: Any
+) -> None:
+    """Ask for something of one container, and show where it is then."""
+    info = Client(the_state(state)).post("containers", name, operation, **body)
+    show_facts(_brief(info), output)
+
+
 def _brief(info: dict[str, Any]) -> dict[str, Any]:
     keys = ("name", "phase", "run", "revision", "why")
     return {key: info[key] for key in keys}
@@ -118,8 +125,7 @@ def _brief(info: dict[str, Any]) -> dict[str, Any]:
 @state_option
 def stop(name: str, why: str, output: str, state: Path | None) -> None:
     """Stop a container; it stays stopped until it is asked for again."""
-    client = Client(the_state(state))
-    show_facts(_brief(client.post("containers", name, "stop", why=why)), output)
+    _ask(state, output, name, "stop", why=why)
 
 
 @click.command()
@@ -129,8 +135,7 @@ def stop(name: str, why: str, output: str, state: Path | None) -> None:
 @state_option
 def restart(name: str, why: str, output: str, state: Path | None) -> None:
     """End a container's run and start another; counts no crash."""
-    client = Client(the_state(state))
-    show_facts(_brief(client.post("containers", name, "restart", why=why)), output)
+    _ask(state, output, name, "restart", why=why)
 
 
 @click.command()
@@ -140,8 +145,7 @@ def restart(name: str, why: str, output: str, state: Path | None) -> None:
 @state_option
 def reset(name: str, why: str, output: str, state: Path | None) -> None:
     """Clear a container's crash history; a held or failed one starts again."""
-    client = Client(the_state(state))
-    show_facts(_brief(client.post("containers", name, "reset", why=why)), output)
+    _ask(state, output, name, "reset", why=why)
 
 
 @click.command()

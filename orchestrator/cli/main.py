@@ -86,9 +86,6 @@ def _code() -> int:
         return 2
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:  # who read our output has gone
-        sys.stderr.close()
-        return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         click.echo(f"orchestrator: {place}{error.strerror or error}", err=True)

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import attrs
 import click
 
 from orchestrator.cli.asks import duration_option
@@ -107,9 +106,7 @@ def down(state: Path | None) -> None:
 async def _down_alone(folder: Path) -> None:
     """Take over a fleet without an operator, only to end it."""
     found = kept(folder)
-    settings = attrs.evolve(FleetSpec(name=found.name).settings)
-    spec = FleetSpec(name=found.name, settings=settings)
-    operator = await open_operator(folder, spec, found.platform)
+    operator = await open_operator(folder, FleetSpec(name=found.name), found.platform)
     try:
         ended = await settled(operator.down())
     finally:

@@ -223,12 +223,12 @@ def test_up_goes_on_over_interrupts_and_a_lost_journal(tmp_path: Path) -> None:
     state, file = tmp_path / "state", file_at(tmp_path, FLEET)
     with up(file, state) as first:
         client = reached(state)
-        before = client.get("containers", "web-0", "wait")
+        client.get("containers", "web-0", "wait")
         client.get("containers", "web-1", "wait")
         first.send_signal(signal.SIGINT)
         assert first.wait(30) == 0
     said = (tmp_path / "up.log").read_text().splitlines()[-1]
-    assert "containers go on" in said or "no container runs" in said
+    assert "containers go on" in said
     # The block has ended with `down`: bring it up again and lose the journal.
     with up(file, state) as second:
         client = reached(state)
