@@ -9,9 +9,11 @@ from typing import Any, Final, TypeVar
 
 import click
 import platformdirs
+from returns.result import Failure
 
 from orchestrator.cli.failing import Failed
-from orchestrator.codec.fleet_file import PlatformChoice
+from orchestrator.codec.platform_choices import CHOICES, PlatformChoice
+from orchestrator.codec.wire import read_tree, tree_of
 
 __all__ = ("Kept", "fleets", "keep", "kept", "state_option", "states", "the_state")
 
@@ -68,13 +70,8 @@ class Kept:
 
 def keep(state: Path, what: Kept) -> None:
     """Leave word for commands that come when no operator runs."""
-    platform = what.platform
-    tree = {
-        "name": what.name,
-        "kind": platform.kind,
-        "log_max_bytes": platform.log_max_bytes,
-        "seed": platform.seed,
-    }
+    platform = {"kind": what.platform.kind, **tree_of(what.platform)}
+    tree = {"name": what.name, "platform": platform}
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = state / f".{KEPT}"
     partial.write_text(json.dumps(tree), encoding="utf-8")
@@ -85,7 +82,12 @@ def kept(state: Path) -> Kept:
     """Read what was left, or say that nothing was."""
     try:
         tree = json.loads((state / KEPT).read_bytes())
-        name = str(tree.pop("name"))
-        return Kept(name, PlatformChoice(**tree))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        platform = tree["platform"]
+        kind = CHOICES[platform.pop("kind")]
+        name = str(tree["name"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise Failed(f"{state} is not the state folder of a fleet", 5) from None
+    choice = read_tree(platform, kind)
+    if isinstance(choice, Failure):
+        raise Failed(f"{state} was left by another release of this command", 5)
+    return Kept(name, choice.unwrap())

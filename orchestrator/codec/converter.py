@@ -14,25 +14,21 @@ whole: a default of theirs may change with a release, and a journal must not.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from enum import Enum
-from math import isfinite
 from types import UnionType
 from typing import Any, Final, Union, cast, get_args, get_origin
 
 import attrs
 from cattrs import Converter
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from orchestrator.codec.json_values import freeze_json, thaw_json
 from orchestrator.codec.problems import Wrong, suggestion
+from orchestrator.core.specs import LATER
 from orchestrator.core.table import Table
 
-__all__ = ("DEPTH_MAX", "freeze_json", "make_converter", "tag_of", "thaw_json")
-
-DEPTH_MAX: Final = 16
-INT_MIN: Final = -(2**63)
-INT_MAX: Final = 2**64 - 1
-"""How deep a user's config may be nested: recursion needs a bound."""
+__all__ = ("make_converter", "tag_of")
 
 
 def tag_of(kind: type) -> str:
@@ -110,63 +106,6 @@ def _read_enum(value: Any, kind: type[Enum]) -> Enum:
 def _is_json(kind: Any) -> bool:
     """Say whether a type is ``core.specs.Json``, the only recursive alias."""
     return _is_union(kind) and {bool, float, str} <= set(get_args(kind))
-
-
-def freeze_json(value: Any, depth: int = 0) -> Any:
-    """Turn parsed JSON or TOML into the frozen form of the core."""
-    if depth > DEPTH_MAX:
-        raise Wrong(f"at most {DEPTH_MAX} levels", value)
-    if isinstance(value, Mapping | Table):
-        return Table.of(
-            (_read_text(key), _freeze_at(f".{key}", inner, depth + 1))
-            for key, inner in value.items()
-        )
-    if isinstance(value, list | tuple):
-        return tuple(
-            _freeze_at(f"[{index}]", inner, depth + 1)
-            for index, inner in enumerate(value)
-        )
-    if value is None or isinstance(value, bool):
-        return value
-    return _read_text(value) if isinstance(value, str) else _read_number(value)
-
-
-def _freeze_at(step: str, value: Any, depth: int) -> Any:
-    try:
-        return freeze_json(value, depth)
-    except Wrong as wrong:
-        raise wrong.under(step) from None
-
-
-def _read_text(value: Any) -> str:
-    if type(value) is not str:
-        raise Wrong("a text", value)
-    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise Wrong("text that UTF-8 can hold", ascii(value))
-    return value
-
-
-def _read_number(value: Any) -> int | float:
-    """Read what JSON can hold and every reader of it gives back the same."""
-    if type(value) is int and INT_MIN <= value <= INT_MAX:
-        return value
-    if type(value) is float and isfinite(value):
-        return value
-    if type(value) in {int, float}:
-        raise Wrong(
-            "a finite number of at most 64 bits",
-            value if type(value) is float else "a longer one",
-        )
-    raise Wrong("text, number, true, false, array or table", value)
-
-
-def thaw_json(value: Any) -> Any:
-    """Turn the frozen form of the core into plain lists and dicts."""
-    if isinstance(value, Table):
-        return {key: thaw_json(inner) for key, inner in value.items()}
-    if isinstance(value, tuple):
-        return [thaw_json(inner) for inner in value]
-    return value
 
 
 def _is_table(kind: Any) -> bool:
@@ -271,8 +210,13 @@ def _class_writer(
     kind: type,
     tagged: bool,  # noqa: FBT001 - a fact of the class
 ) -> Callable[[Any], dict[str, Any]]:
+    later: dict[str, Any] = {
+        field.name: override(omit_if_default=True)
+        for field in attrs.fields(kind)
+        if field.metadata == LATER
+    }
     write: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
-        kind, converter, _cattrs_omit_if_default=tagged
+        kind, converter, _cattrs_omit_if_default=tagged, **later
     )
     if not tagged:
         return write

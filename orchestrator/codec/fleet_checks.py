@@ -8,6 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
+import attrs
+
+from orchestrator.codec.platform_choices import (
+    CloudflareChoice,
+    LocalChoice,
+    PlatformChoice,
+    SchedulingPolicy,
+)
 from orchestrator.codec.problems import suggestion
 from orchestrator.core.moments import format_duration
 from orchestrator.core.policies import When, base_wait
@@ -21,10 +29,14 @@ Wrongness: TypeAlias = tuple[str, str, str, str]
 """Path, expected, found, hint."""
 
 
-def check_spec(spec: ContainerSpec, kind: str, path: str) -> Iterator[Wrongness]:
-    """Yield what cannot work: placeholders for nothing, a missing command."""
-    if kind == "local" and not spec.command:
+def check_spec(
+    spec: ContainerSpec, platform: PlatformChoice, path: str
+) -> Iterator[Wrongness]:
+    """Yield what cannot work: placeholders for nothing, nothing to run there."""
+    if isinstance(platform, LocalChoice) and not spec.command:
         yield f"{path}.command", "a command, on the local platform", "only an image", ""
+    if isinstance(platform, CloudflareChoice):
+        yield from _not_on_cloudflare(spec, platform, path)
     for index, word in enumerate(spec.command):
         for placeholder in placeholders(word):
             where = f"{path}.command[{index}]"
@@ -36,6 +48,22 @@ def check_spec(spec: ContainerSpec, kind: str, path: str) -> Iterator[Wrongness]
     for key, text in spec.env.items():
         for placeholder in placeholders(text):
             yield from _unfilled(spec, placeholder, f"{path}.env.{key}")
+
+
+def _not_on_cloudflare(
+    spec: ContainerSpec, platform: CloudflareChoice, path: str
+) -> Iterator[Wrongness]:
+    if not spec.image:
+        yield f"{path}.image", "an image, on Cloudflare", "only a command", ""
+    if spec.working_dir is not None:
+        hint = "the image says in which folder its command runs"
+        yield f"{path}.working_dir", "no such key on Cloudflare", "one", hint
+    if platform.scheduling_policy is not SchedulingPolicy.DURABLE_OBJECT:
+        return
+    if spec.placement.regions:
+        hint = "a jurisdiction or a location_hint places its object"
+        where = f"{path}.placement.regions"
+        yield where, "none under durable_object", str(spec.placement.regions), hint
 
 
 def _unfilled(
@@ -60,12 +88,12 @@ def _config_paths(path: str, value: Json) -> Iterator[tuple[str, Json]]:
             yield from _config_paths(f"{path}.{key}".lstrip("."), inner)
 
 
-def warnings_of(fleet: FleetSpec) -> tuple[str, ...]:
+def warnings_of(fleet: FleetSpec, platform: PlatformChoice) -> tuple[str, ...]:
     """Return what can be read but can hardly be meant, a sentence each."""
-    return tuple(_warnings(fleet))
+    return tuple(_warnings(fleet, platform))
 
 
-def _warnings(fleet: FleetSpec) -> Iterator[str]:
+def _warnings(fleet: FleetSpec, platform: PlatformChoice) -> Iterator[str]:
     if fleet.settings.ad_hoc is not None and not fleet.settings.allow_ad_hoc_containers:
         yield "[ad_hoc] has no effect: allow_ad_hoc_containers is false"
     if not fleet.containers and fleet.settings.ad_hoc is None:
@@ -75,6 +103,8 @@ def _warnings(fleet: FleetSpec) -> Iterator[str]:
         if spec.service not in told:
             told.add(spec.service)
             yield from _spec_warnings(spec)
+            if not isinstance(platform, CloudflareChoice):
+                yield from _without_effect(spec)
 
 
 def _spec_warnings(spec: ContainerSpec) -> Iterator[str]:
@@ -91,5 +121,10 @@ def _spec_warnings(spec: ContainerSpec) -> Iterator[str]:
             )
     if spec.stop_grace_ms == 0 and spec.stop_signal != "KILL":
         yield f"{spec.service}: stop_grace_ms 0 kills it together with the stop signal"
-    if spec.sleep_after_ms is not None:
-        yield f"{spec.service}: sleep_after_ms has no effect on this platform"
+
+
+def _without_effect(spec: ContainerSpec) -> Iterator[str]:
+    """Name what only Cloudflare looks at."""
+    for field in ("sleep_after_ms", "internet", "instance_type", "placement"):
+        if getattr(spec, field) != getattr(attrs.fields(ContainerSpec), field).default:
+            yield f"{spec.service}: {field} has no effect on this platform"

@@ -15,7 +15,12 @@ import attrs
 from returns.result import Failure, Result, Success
 
 from orchestrator.codec.fleet_checks import check_spec, warnings_of
-from orchestrator.codec.fleet_tables import Tree, merged, spelt_out
+from orchestrator.codec.fleet_tables import Tree, merged, sized, spelt_out
+from orchestrator.codec.platform_choices import (
+    CHOICES,
+    LocalChoice,
+    PlatformChoice,
+)
 from orchestrator.codec.problems import SHOWN_MAX, shown, suggestion
 from orchestrator.codec.toml_lines import Lines, line_of, lines_of
 from orchestrator.codec.wire import read_tree
@@ -23,23 +28,13 @@ from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.names import is_name
 from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 
-__all__ = ("FleetFile", "PlatformChoice", "read_fleet_file")
+__all__ = ("FleetFile", "read_fleet_file")
 
 T = TypeVar("T")
 
 SECTIONS: Final = ("fleet", "platform", "restart", "containers", "ad_hoc")
-KINDS: Final = ("local", "simulated")
 REPLICAS_MAX: Final = 10_000
 BYTES_MAX: Final = 16 * 1024 * 1024
-
-
-@attrs.frozen(kw_only=True)
-class PlatformChoice:
-    """Where the fleet runs, and what that platform is told."""
-
-    kind: str = "local"
-    log_max_bytes: int = 1_048_576
-    seed: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -155,7 +150,7 @@ class _Reader:
             platform=platform,
             env_vars=env_vars,
             hooks=hooks,
-            warnings=warnings_of(spec),
+            warnings=warnings_of(spec, platform),
         )
 
     # Sections
@@ -191,13 +186,15 @@ class _Reader:
         return None
 
     def _platform(self, tree: Tree) -> PlatformChoice:
-        kind = tree.get("kind", "local")
-        if kind not in KINDS:
-            hint = suggestion(kind, list(KINDS)) if isinstance(kind, str) else ""
-            expected = f"one of {', '.join(KINDS)}"
+        kind = tree.pop("kind", LocalChoice.kind)
+        if not isinstance(kind, str) or kind not in CHOICES:
+            hint = suggestion(kind, list(CHOICES)) if isinstance(kind, str) else ""
+            expected = f"one of {', '.join(CHOICES)}"
             self.wrong("platform.kind", expected, shown(kind), hint)
-            return PlatformChoice()
-        return self._read(tree, PlatformChoice, "platform")
+            return LocalChoice()
+        tree = spelt_out(tree, "platform", self.wrong)
+        choice: PlatformChoice = self._read(tree, CHOICES[kind], "platform")
+        return choice
 
     def _restart_defaults(self, tree: Tree) -> Tree:
         """Return what holds for every container; what is wrong in it is told once."""
@@ -258,7 +255,7 @@ class _Reader:
         self, given: Tree, path: str, defaults: Tree, platform: PlatformChoice
     ) -> ContainerSpec:
         self._not_given(given, ("service", "replica"), path)
-        tree = spelt_out(given, path, self.wrong)
+        tree = sized(spelt_out(given, path, self.wrong), path, self.wrong)
         tree.pop("service", None)
         tree.pop("replica", None)
         own = tree.get("restart", {})
@@ -268,9 +265,9 @@ class _Reader:
         tree = {key: value for key, value in tree.items() if key in _KEYS}
         spec = self._read(tree, ContainerSpec, path)
         if bool(given.get("ports")) is bool(spec.ports):
-            for key, expected, found, hint in check_spec(spec, platform.kind, path):
+            for key, expected, found, hint in check_spec(spec, platform, path):
                 self.wrong(key, expected, found, hint)
-        if platform.kind == "local":
+        if isinstance(platform, LocalChoice):
             working_dir = PurePosixPath(self.folder, spec.working_dir or ".")
             spec = attrs.evolve(spec, working_dir=str(working_dir))
         return spec

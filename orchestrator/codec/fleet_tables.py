@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol, TypeAlias, cast
 
+import attrs
 from returns.result import Failure
 
-from orchestrator.codec.problems import shown
+from orchestrator.codec.problems import shown, suggestion
+from orchestrator.core.hosting import INSTANCE_TYPES
 from orchestrator.core.moments import parse_duration
 
-__all__ = ("TellWrong", "Tree", "merged", "spelt_out")
+__all__ = ("TellWrong", "Tree", "merged", "sized", "spelt_out")
 
 Tree: TypeAlias = dict[str, Any]
 
 
 class TellWrong(Protocol):
-    """Takes one problem: its path, what was expected, what was found."""
+    """Takes one problem: its path, what was expected, what was found, a hint."""
 
-    def __call__(self, path: str, expected: str, found: str) -> None:
+    def __call__(self, path: str, expected: str, found: str, hint: str = "") -> None:
         """Take it."""
         ...
 
@@ -35,11 +37,13 @@ _DURATIONS: Final = frozenset(
         "max_ms",
         "min_interval_ms",
         "min_restart_delay_ms",
+        "orphan_after_ms",
         "reconcile_interval_ms",
         "reset_after_ms",
         "sleep_after_ms",
         "start_timeout_ms",
         "stop_grace_ms",
+        "timeout_ms",
         "window_ms",
     }
 )
@@ -67,6 +71,22 @@ def spelt_out(tree: Tree, path: str, wrong: TellWrong) -> Tree:
             else:
                 read[f"{key}_ms"] = duration.unwrap()
     return read
+
+
+def sized(tree: Tree, path: str, wrong: TellWrong) -> Tree:
+    """Return a table with a named ``instance_type`` spelt out."""
+    name = tree.get("instance_type")
+    if not isinstance(name, str):
+        return tree
+    rest = {key: value for key, value in tree.items() if key != "instance_type"}
+    size = INSTANCE_TYPES.get(name)
+    if size is None:
+        known = ", ".join(INSTANCE_TYPES)
+        expected = f"one of {known}, or a table of vcpu, memory_mib and disk_mb"
+        hint = suggestion(name, list(INSTANCE_TYPES))
+        wrong(f"{path}.instance_type", expected, shown(name), hint)
+        return rest
+    return {**rest, "instance_type": attrs.asdict(size)}
 
 
 def merged(defaults: Tree, own: Tree) -> Tree:

@@ -13,8 +13,9 @@ from typing import Any, Final, TypeAlias, TypeVar, cast, get_args
 import orjson
 from returns.result import Failure, Result, Success
 
-from orchestrator.codec.converter import freeze_json, make_converter
+from orchestrator.codec.converter import make_converter
 from orchestrator.codec.digests import digest_of
+from orchestrator.codec.json_values import freeze_json
 from orchestrator.codec.problems import Refusal, Wrong, invalid, told
 from orchestrator.codec.schema import SCHEMA, upcast
 from orchestrator.core.commands import Command

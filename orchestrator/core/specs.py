@@ -9,21 +9,28 @@ although the journal that started it is gone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 import attrs
 from attrs.validators import ge, gt, in_, instance_of, le, optional
-from returns.result import Success
 
+from orchestrator.core.fields import (
+    are_port_names,
+    holds,
+    is_command,
+    is_env_table,
+    is_port_table,
+    pairs,
+)
+from orchestrator.core.hosting import LITE, InstanceType, Placement
 from orchestrator.core.moments import DURATION_MAX, Millis
-from orchestrator.core.names import is_env_key, is_name, is_port_name
+from orchestrator.core.names import is_env_key, is_name
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.table import Table
-from orchestrator.core.templates import parse_template
 
 __all__ = (
+    "LATER",
     "STOP_SIGNALS",
     "ContainerSpec",
     "FleetSettings",
@@ -44,7 +51,12 @@ Json: TypeAlias = (
 STOP_SIGNALS: Final = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 """Signals that may ask a container to stop, without the ``SIG``."""
 
-_Validator: TypeAlias = "Callable[[Any, attrs.Attribute[Any], Any], None]"
+LATER: Final = {"written": "unless default"}
+"""Marks a field that the first records did not have.
+
+Where it is at its default it is not written, so that the record of a container, and
+the digest of a journal that holds it, stay what they were.
+"""
 
 
 class Origin(StrEnum):
@@ -62,57 +74,9 @@ class Prune(StrEnum):
     FORGET = "forget"
 
 
-def _holds(test: Callable[[Any], bool], what: str) -> _Validator:
-    def validate(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not test(value):
-            msg = f"{attribute.name}: expected {what}, found {value!r}"
-            raise ValueError(msg)
-
-    return validate
-
-
-def _parses(text: object) -> bool:
-    if not isinstance(text, str) or "\0" in text:
-        return False
-    return isinstance(parse_template(text), Success)
-
-
-def _is_command(value: object) -> bool:
-    if not isinstance(value, tuple):
-        return False
-    words = cast("tuple[object, ...]", value)
-    return all(_parses(word) for word in words)
-
-
-def _pairs(value: object) -> list[tuple[object, object]] | None:
-    if not isinstance(value, Table):
-        return None
-    return list(cast("Table[object, object]", value).items())
-
-
-def _is_port_table(value: object) -> bool:
-    pairs = _pairs(value)
-    return pairs is not None and all(
-        isinstance(name, str) and is_port_name(name) and _is_port(port)
-        for name, port in pairs
-    )
-
-
-def _is_port(value: object) -> bool:
-    return type(value) is int and 0 < value < 65_536  # noqa: PLR2004 - 16 bits
-
-
-def _is_env_table(value: object) -> bool:
-    pairs = _pairs(value)
-    return pairs is not None and all(
-        isinstance(key, str) and is_env_key(key) and _parses(text)
-        for key, text in pairs
-    )
-
-
 _duration = [instance_of(int), ge(0), le(DURATION_MAX)]
 _positive = [instance_of(int), gt(0), le(DURATION_MAX)]
-_name = _holds(is_name, "a name of a-z, 0-9, '.', '_' and '-'")
+_name = holds(is_name, "a name of a-z, 0-9, '.', '_' and '-'")
 
 
 @attrs.frozen(kw_only=True)
@@ -121,7 +85,8 @@ class ContainerSpec:
 
     ``service`` and ``replica`` say which entry of the fleet file it came from;
     a container of its own is replica 0 of the service of its name. ``env`` values
-    and words of ``command`` are templates (``core.templates``).
+    and words of ``command`` are templates (``core.templates``). ``wait_for`` names the
+    ports that must listen before it is ready, None all of them.
     """
 
     name: str = attrs.field(validator=_name)
@@ -131,21 +96,21 @@ class ContainerSpec:
     replica: int = attrs.field(default=0, validator=[instance_of(int), ge(0)])
     image: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
     command: tuple[str, ...] = attrs.field(
-        default=(), validator=_holds(_is_command, "words with known placeholders")
+        default=(), validator=holds(is_command, "words with known placeholders")
     )
     working_dir: str | None = attrs.field(
         default=None, validator=optional(instance_of(str))
     )
     ports: Table[str, int] = attrs.field(
         default=Table[str, int](),
-        validator=_holds(_is_port_table, "names with ports 1 to 65535"),
+        validator=holds(is_port_table, "names with ports 1 to 65535"),
     )
     config: Table[str, Json] = attrs.field(
         default=Table[str, Json](), validator=instance_of(Table)
     )
     env: Table[str, str] = attrs.field(
         default=Table[str, str](),
-        validator=_holds(_is_env_table, "keys with known placeholders"),
+        validator=holds(is_env_table, "keys with known placeholders"),
     )
     restart: RestartPolicy = attrs.field(
         default=RestartPolicy(), validator=instance_of(RestartPolicy)
@@ -157,12 +122,35 @@ class ContainerSpec:
         default=None, validator=optional(_positive)
     )
     keep_alive: bool = attrs.field(default=True, validator=instance_of(bool))
+    wait_for: tuple[str, ...] | None = attrs.field(
+        default=None,
+        validator=optional(holds(are_port_names, "names of ports")),
+        metadata=LATER,
+    )
+    internet: bool = attrs.field(
+        default=True, validator=instance_of(bool), metadata=LATER
+    )
+    instance_type: InstanceType = attrs.field(
+        default=LITE, validator=instance_of(InstanceType), metadata=LATER
+    )
+    placement: Placement = attrs.field(
+        default=Placement(), validator=instance_of(Placement), metadata=LATER
+    )
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a spec that names nothing to run."""
+        """Refuse a spec that names nothing to run, or waits for a port it has not."""
         if not self.command and not self.image:
             msg = "command: expected a command or an image, found neither"
             raise ValueError(msg)
+        for port in self.wait_for or ():
+            if port not in self.ports:
+                msg = f"wait_for: expected names of its ports, found {port!r}"
+                raise ValueError(msg)
+
+    @property
+    def awaited_ports(self) -> tuple[str, ...]:
+        """Return the names of the ports that make it ready: all, unless it says."""
+        return tuple(self.ports) if self.wait_for is None else self.wait_for
 
 
 @attrs.frozen(kw_only=True)
@@ -179,7 +167,7 @@ class FleetSettings:
     )
     container_name_env_key: str = attrs.field(
         default="CONTAINER_NAME",
-        validator=_holds(is_env_key, "the key of an environment variable"),
+        validator=holds(is_env_key, "the key of an environment variable"),
     )
     min_restart_delay_ms: Millis = attrs.field(default=100, validator=_duration)
     max_concurrent_starts: int = attrs.field(
@@ -259,9 +247,9 @@ def salt_of(fleet: str, name: str) -> int:
 
 def _rendered(value: object, leaving_out: frozenset[str] = frozenset()) -> str:
     """Write a value so that equal values, and only these, are written alike."""
-    pairs = _pairs(value)
-    if pairs is not None:
-        return f"{{{','.join(f'{k!r}:{_rendered(v)}' for k, v in pairs)}}}"
+    entries = pairs(value)
+    if entries is not None:
+        return f"{{{','.join(f'{k!r}:{_rendered(v)}' for k, v in entries)}}}"
     kind: type[Any] = type(value)
     if not attrs.has(kind):
         return repr(value)

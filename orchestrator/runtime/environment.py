@@ -13,7 +13,7 @@ import attrs
 import orjson
 from returns.result import Failure, Result, Success
 
-from orchestrator.codec.converter import thaw_json
+from orchestrator.codec.json_values import thaw_json
 from orchestrator.core.errors import (
     ContainerStartFailed,
     EnvVarsFailed,

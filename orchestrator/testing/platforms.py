@@ -129,14 +129,15 @@ async def _starts_once(
 async def _refuses_what_is_stale(
     platform: Platform, spec: ContainerSpec, old: Attachment, granted: Attachment
 ) -> None:
+    ports = (await _value(platform.ports(spec))).items()
     _holds(
         "a lower run is refused",
-        await platform.perform(start_order(spec, 2, granted.epoch)),
+        await platform.perform(start_order(spec, 2, granted.epoch, ports)),
         IOFailure(StaleRun(name=spec.name, run=2, highest=3)),
     )
     _holds(
         "a lower epoch is refused",
-        await platform.perform(start_order(spec, 4, old.epoch)),
+        await platform.perform(start_order(spec, 4, old.epoch, ports)),
         IOFailure(StaleOperator(epoch=old.epoch, highest=granted.epoch)),
     )
 

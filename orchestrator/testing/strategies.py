@@ -46,6 +46,14 @@ from orchestrator.core.exits import (
     Stopped,
     Unhealthy,
 )
+from orchestrator.core.hosting import (
+    INSTANCE_TYPES,
+    JURISDICTIONS,
+    LOCATION_HINTS,
+    REGIONS,
+    InstanceType,
+    Placement,
+)
 from orchestrator.core.observations import (
     SeenAbsent,
     SeenEnded,
@@ -99,9 +107,11 @@ __all__ = (
     "exits",
     "fleet_settings",
     "fleet_specs",
+    "instance_types",
     "moments",
     "names",
     "phases",
+    "placements",
     "restart_policies",
     "runs",
     "sights",
@@ -204,6 +214,31 @@ def container_specs(
         start_timeout_ms=st.integers(1, 120_000),
         sleep_after_ms=st.none() | st.integers(1, 60_000),
         keep_alive=st.booleans(),
+        wait_for=st.none() | st.just(()),
+        internet=st.booleans(),
+        instance_type=instance_types(),
+        placement=placements(),
+    )
+
+
+def instance_types() -> st.SearchStrategy[InstanceType]:
+    """Draw a size: a named one, or one's own."""
+    own = st.builds(
+        InstanceType,
+        vcpu=st.sampled_from((1.0, 2.5, 4.0)),
+        memory_mib=st.just(12_288),
+        disk_mb=st.integers(1, 20_000),
+    )
+    return st.sampled_from(list(INSTANCE_TYPES.values())) | own
+
+
+def placements() -> st.SearchStrategy[Placement]:
+    """Draw a placement."""
+    return st.builds(
+        Placement,
+        regions=st.lists(st.sampled_from(REGIONS), unique=True, max_size=3).map(tuple),
+        jurisdiction=st.none() | st.sampled_from(JURISDICTIONS),
+        location_hint=st.none() | st.sampled_from(LOCATION_HINTS),
     )
 
 

@@ -7,13 +7,21 @@ from pathlib import Path
 import attrs
 import pytest
 
-from orchestrator.codec.converter import INT_MAX, freeze_json
 from orchestrator.codec.fleet_file import BYTES_MAX, FleetFile, read_fleet_file
 from orchestrator.codec.fleet_tables import _DURATIONS
+from orchestrator.codec.json_values import INT_MAX, freeze_json
+from orchestrator.codec.platform_choices import (
+    CloudflareChoice,
+    LocalChoice,
+    SchedulingPolicy,
+    SimulatedChoice,
+    is_safe_url,
+)
 from orchestrator.codec.problems import Wrong
 from orchestrator.codec.toml_lines import line_of, lines_of
 from orchestrator.codec.wire import frozen_config, tree_of
 from orchestrator.core.commands import ObserveFleet
+from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
 from orchestrator.core.policies import (
     Backoff,
     CrashLimit,
@@ -110,7 +118,7 @@ def test_everything_that_a_file_can_say() -> None:
         prune=Prune.KEEP,
     )
     assert (file.env_vars, file.hooks) == ("ours.env:build", "ours.hooks:Hooks")
-    assert file.platform.log_max_bytes == 1_000
+    assert file.platform == LocalChoice(log_max_bytes=1_000)
     assert file.warnings == ()
 
 
@@ -122,11 +130,95 @@ def test_the_shipped_example_is_valid() -> None:
 def test_a_simulated_fleet_has_no_folder_of_its_own() -> None:
     text = container('image = "x"') + '[platform]\nkind = "simulated"\nseed = 3\n'
     file = read(text)
-    assert file.platform.seed == 3
+    assert file.platform == SimulatedChoice(seed=3)
     assert file.spec.containers[0].working_dir is None
 
 
+CLOUDFLARE = """
+[fleet]
+name = "demo"
+[platform]
+kind = "cloudflare"
+url = "https://fleet.example.com"
+token_secret = "TOKEN"
+access_secrets = "ACCESS"
+scheduling_policy = "default"
+worker = "demo-gateway"
+headroom = 3
+orphan_after = "10m"
+account_id = "0123456789abcdef0123456789abcdef"
+timeout = "5s"
+[[containers]]
+name = "web"
+image = "registry.example/web:1"
+ports = { http = 8080, admin = 9000 }
+wait_for = ["http"]
+internet = false
+instance_type = "standard-1"
+placement = { regions = ["WEUR", "EEUR"], jurisdiction = "eu", location_hint = "weur" }
+sleep_after = "10m"
+[[containers]]
+name = "own-size"
+image = "./Dockerfile"
+instance_type = { vcpu = 2, memory_mib = 6144, disk_mb = 9000 }
+"""
+
+
+def test_everything_that_a_file_can_say_of_cloudflare() -> None:
+    file = read(CLOUDFLARE)
+    assert file.platform == CloudflareChoice(
+        url="https://fleet.example.com",
+        token_secret="TOKEN",
+        access_secrets="ACCESS",
+        scheduling_policy=SchedulingPolicy.DEFAULT,
+        worker="demo-gateway",
+        headroom=3,
+        orphan_after_ms=600_000,
+        account_id="0123456789abcdef0123456789abcdef",
+        timeout_ms=5_000,
+    )
+    web, own = file.spec.containers
+    assert web.instance_type == INSTANCE_TYPES["standard-1"]
+    assert web.awaited_ports == ("http",)
+    assert not web.internet
+    assert web.working_dir is None
+    assert web.placement == Placement(
+        regions=("WEUR", "EEUR"), jurisdiction="eu", location_hint="weur"
+    )
+    assert own.instance_type == InstanceType(vcpu=2.0, memory_mib=6_144, disk_mb=9_000)
+    assert own.awaited_ports == ()
+    assert file.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com",
+        "https://user@example.com",
+        "https://x.example/?q=1",
+        "https://x.example:port",
+        "ftp://x.example",
+        "https://",
+        3,
+    ],
+)
+def test_a_token_is_sent_to_no_such_url(url: object) -> None:
+    assert not is_safe_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8787", "http://[::1]:1", "https://x.example/path"]
+)
+def test_a_token_may_be_sent_to(url: str) -> None:
+    assert is_safe_url(url)
+
+
 RUN = 'command = ["run"]'
+
+
+def on_cloudflare(lines: str, platform: str = "") -> str:
+    return container(lines) + f'[platform]\nkind = "cloudflare"\n{platform}\n'
+
 
 PROBLEMS = [
     (
@@ -145,11 +237,12 @@ PROBLEMS = [
     ('[fleet]\nname = "x"\nhooks = "a-b:c"', "fleet.toml:3: fleet.hooks: expected"),
     (
         "[platform]\nkind = 3",
-        "platform.kind: expected one of local, simulated, found 3",
+        "platform.kind: expected one of local, simulated, cloudflare, found 3",
     ),
     (
         '[platform]\nkind = "locla"',
-        "fleet.toml:2: platform.kind: expected one of local, simulated, found 'locla';"
+        "fleet.toml:2: platform.kind: expected one of local, simulated, cloudflare,"
+        " found 'locla';"
         ' did you mean "local"?',
     ),
     ("[platform]\nlog_max = 3", 'did you mean "log_max_bytes"?'),
@@ -214,6 +307,44 @@ PROBLEMS = [
         container(RUN) + "[ad_hoc]\nreplicas = 2",
         "ad_hoc.replicas: expected no such key",
     ),
+    (on_cloudflare(RUN), "containers[0].image: expected an image, on Cloudflare"),
+    (
+        on_cloudflare('image = "x"\nworking_dir = "/srv"'),
+        "working_dir: expected no such key on Cloudflare, found one",
+    ),
+    (
+        on_cloudflare('image = "x"\ninstance_type = "standard"'),
+        "fleet.toml:6: containers[0].instance_type: expected one of lite, basic,",
+    ),
+    (
+        on_cloudflare(
+            'image = "x"\ninstance_type = {vcpu = 2, memory_mib = 1, disk_mb = 1}'
+        ),
+        "memory_mib: expected at least 6144 with 2.0 vcpu, found 1",
+    ),
+    (
+        on_cloudflare(
+            'image = "x"\nplacement = {regions = ["WEUR"]}',
+            'scheduling_policy = "durable_object"',
+        ),
+        "placement.regions: expected none under durable_object",
+    ),
+    (
+        on_cloudflare('image = "x"\nplacement = {regions = ["EU"]}'),
+        "placement.regions: expected in (ENAM, WNAM",
+    ),
+    (
+        on_cloudflare('image = "x"', 'url = "http://example.com"'),
+        "platform.url: expected an https URL (http on this machine), found",
+    ),
+    (
+        on_cloudflare('image = "x"', "orphan_after_ms = 5"),
+        "platform.orphan_after_ms: expected >= 60000, found 5",
+    ),
+    (
+        container(RUN + '\nwait_for = ["http"]'),
+        "wait_for: expected names of its ports, found 'http'",
+    ),
     ("[fleet", "fleet.toml: expected TOML, found an error: expected ']'"),
     (
         "a = 1" + "0" * 5_000,
@@ -259,6 +390,8 @@ def test_what_is_no_text_is_told_with_its_line() -> None:
         (container(RUN + "\nstop_grace_ms = 0"), "kills it together"),
         (container(RUN + '\nsleep_after = "1m"'), "sleep_after_ms has no effect"),
         (container(RUN + '\nreplicas = 2\nsleep_after = "1m"'), "web: sleep_after_ms"),
+        (container(RUN + "\ninternet = false"), "internet has no effect"),
+        (container(RUN + '\ninstance_type = "basic"'), "instance_type has no effect"),
     ],
 )
 def test_what_can_hardly_be_meant_is_a_warning(text: str, warning: str) -> None:
@@ -272,7 +405,14 @@ def test_a_policy_that_never_restarts_needs_no_window() -> None:
 
 
 def test_every_duration_of_the_core_may_be_a_text() -> None:
-    classes = (ContainerSpec, FleetSettings, RestartPolicy, CrashLimit, Backoff)
+    classes = (
+        ContainerSpec,
+        FleetSettings,
+        RestartPolicy,
+        CrashLimit,
+        Backoff,
+        CloudflareChoice,
+    )
     fields = {field.name for kind in classes for field in attrs.fields(kind)}
     assert {name for name in fields if name.endswith("_ms")} == _DURATIONS
 

@@ -9,8 +9,8 @@ from typing import Any, get_args
 import attrs
 import pytest
 
-from orchestrator.codec.converter import DEPTH_MAX, freeze_json, thaw_json
 from orchestrator.codec.digests import EMPTY, GENESIS, chain
+from orchestrator.codec.json_values import DEPTH_MAX, freeze_json, thaw_json
 from orchestrator.codec.problems import Wrong, invalid, shown, suggestion, told
 from orchestrator.codec.schema import SCHEMA, UPCASTERS, upcast
 from orchestrator.codec.wire import (
@@ -23,12 +23,15 @@ from orchestrator.codec.wire import (
     encode_container,
     encode_event,
     encode_fleet,
+    read_tree,
+    tree_of,
 )
 from orchestrator.core.commands import ObserveFleet, StartContainer
 from orchestrator.core.events import Booted, Declaration, Event, SpecApplied
+from orchestrator.core.hosting import Placement
 from orchestrator.core.policies import Backoff, CrashLimit, RestartPolicy
 from orchestrator.core.requests import Start
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import LATER, ContainerSpec, FleetSettings
 from orchestrator.core.state import Container, Desired, Fleet, History, LastRun
 from orchestrator.core.table import Table
 from tests.core.examples import Story, spec
@@ -186,8 +189,13 @@ def test_golden_events_are_read_for_ever() -> None:
     assert [encode_event(event) for event in events] == lines
 
 
-def shape(kind: type) -> dict[str, str]:
-    return {field.name: str(field.type) for field in attrs.fields(kind)}
+def shape(kind: type, *, later: bool = False) -> dict[str, str]:
+    """Name the fields of a class: of its first records, or those that came later."""
+    return {
+        field.name: str(field.type)
+        for field in attrs.fields(kind)
+        if (field.metadata == LATER) is later
+    }
 
 
 def test_the_shape_of_what_is_persisted_changes_only_with_the_schema() -> None:
@@ -198,6 +206,22 @@ def test_the_shape_of_what_is_persisted_changes_only_with_the_schema() -> None:
         "what is persisted has changed its shape: write an upcaster, raise SCHEMA,"
         " and add the golden files of the new version"
     )
+
+
+def test_a_field_that_came_later_leaves_old_records_as_they_were() -> None:
+    """So it needs no new schema: it is read as its default, and not written then."""
+    assert shape(ContainerSpec, later=True) == {
+        "wait_for": "tuple[str, ...] | None",
+        "internet": "<class 'bool'>",
+        "instance_type": "<class 'orchestrator.core.hosting.InstanceType'>",
+        "placement": "<class 'orchestrator.core.hosting.Placement'>",
+    }
+    spec = ContainerSpec(name="web", image="x")
+    assert not shape(ContainerSpec, later=True).keys() & tree_of(spec).keys()
+    placed = attrs.evolve(spec, placement=Placement(jurisdiction="eu"))
+    assert tree_of(placed)["placement"]["jurisdiction"] == "eu"
+    assert read_tree(tree_of(placed), ContainerSpec).unwrap() == placed
+    assert read_tree(tree_of(spec), ContainerSpec).unwrap() == spec
 
 
 def persisted() -> set[type]:

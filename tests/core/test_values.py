@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 
@@ -18,6 +20,12 @@ from orchestrator.core.exits import (
     Stopped,
     Unhealthy,
     exit_text,
+)
+from orchestrator.core.hosting import (
+    INSTANCE_TYPES,
+    LITE,
+    InstanceType,
+    Placement,
 )
 from orchestrator.core.moments import DURATION_MAX, format_duration, parse_duration
 from orchestrator.core.names import is_env_key, is_name, is_port_name
@@ -268,3 +276,51 @@ def test_a_mutable_table_agrees_with_the_persistent_one() -> None:
     untouched = MutableTable(table)
     assert untouched.drop(5).get(5) is None
     assert untouched.drop(5).first() == table.first()
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ({"vcpu": 0.5, "memory_mib": 4_096, "disk_mb": 1}, "vcpu: expected at least 1"),
+        ({"vcpu": 2.0, "memory_mib": 6_143, "disk_mb": 1}, "expected at least 6144"),
+        ({"vcpu": 5.0, "memory_mib": 12_288, "disk_mb": 1}, "vcpu"),
+        ({"vcpu": 1.0, "memory_mib": 12_289, "disk_mb": 1}, "memory_mib"),
+        ({"vcpu": 1.0, "memory_mib": 4_096, "disk_mb": 20_001}, "disk_mb"),
+    ],
+)
+def test_no_size_that_is_not_offered(size: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        InstanceType(**size)
+
+
+def test_sizes_grow_by_their_names() -> None:
+    sizes = list(INSTANCE_TYPES.values())
+    assert sizes[0] == LITE
+    assert sizes == sorted(sizes, key=lambda size: (size.vcpu, size.memory_mib))
+    assert [size.name for size in sizes] == list(INSTANCE_TYPES)
+
+
+def test_a_region_is_named_once() -> None:
+    with pytest.raises(ValueError, match="each region once"):
+        Placement(regions=("WEUR", "WEUR"))
+
+
+def test_it_waits_for_all_its_ports_unless_it_says() -> None:
+    both = Table.of([("a", 1), ("b", 2)])
+    assert spec(ports=both).awaited_ports == ("a", "b")
+    assert spec(ports=both, wait_for=("b",)).awaited_ports == ("b",)
+    assert spec(ports=both, wait_for=()).awaited_ports == ()
+    with pytest.raises(ValueError, match="expected names of its ports, found 'c'"):
+        spec(ports=both, wait_for=("c",))
+    with pytest.raises(ValueError, match="expected names of ports"):
+        spec(ports=both, wait_for=["b"])
+
+
+def test_where_and_how_large_is_part_of_what_was_started() -> None:
+    one = spec()
+    for change in (
+        {"instance_type": INSTANCE_TYPES["basic"]},
+        {"placement": Placement(jurisdiction="eu")},
+        {"internet": False},
+    ):
+        assert fingerprint(attrs.evolve(one, **change)) != fingerprint(one)

@@ -181,6 +181,7 @@ class Orders:
             "env": {**inherited, **order.env, MARK: mark},
             "cwd": order.spec.working_dir or str(Path.cwd()),
             "ports": dict(order.ports),
+            "wait_for": list(order.spec.awaited_ports),
             "hints": str(self._folders.hints),
             "label": order.name,
             "log": str(self._folders.log(order.name)),

@@ -23,6 +23,7 @@ from orchestrator.core.events import ContainerEnded, LifecycleEvent
 from orchestrator.core.exits import Stopped
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.platforms.details import details_of
 from orchestrator.platforms.local.folders import Folders
 from orchestrator.platforms.local.logs import follow_log
 from orchestrator.platforms.local.orders import Orders
@@ -36,6 +37,7 @@ from orchestrator.platforms.port import (
     ForgetOrder,
     LogLine,
     Order,
+    PlatformDetail,
     StopOrder,
 )
 
@@ -112,6 +114,13 @@ class LocalPlatform:
         finally:
             loop.remove_reader(hints)
             os.close(hints)
+
+    async def acknowledge(self, cursor: str) -> None:
+        """Keep the marks: they are what is told again."""
+
+    def details(self) -> FutureResult[tuple[PlatformDetail, ...], PlatformError]:
+        """Tell what the marks in the folders say."""
+        return self.observe().map(details_of)
 
     def log(self, name: str, *, follow: bool) -> AsyncIterator[LogLine]:
         """Yield what a container said, and go on with what it says."""

@@ -45,6 +45,7 @@ class Hold:
         self.env: dict[str, str] = order["env"]
         self.cwd: str = order["cwd"]
         self.ports: dict[str, int] = order["ports"]
+        self.wait_for: list[str] = order["wait_for"]
         self.hints: str = order["hints"]
         self.label: str = order["label"]
         self.log = Log(order["log"], order["log_max_bytes"])
@@ -171,8 +172,8 @@ class Hold:
                 self.log.feed(stream, b"")
 
     def _look(self) -> None:
-        """See whether every port is listened on by a process of this run."""
-        wanted = set(self.ports.values())
+        """See whether every awaited port is listened on by a process of this run."""
+        wanted = {self.ports[name] for name in self.wait_for}
         if wanted and wanted - own_ports(os.getpid(), wanted):
             self.look_at = time.monotonic() + self.pause
             self.pause = min(self.pause * 1.5, READY_POLL_S[1])

@@ -1,0 +1,87 @@
+"""What may stand in a field of a spec: the tests that validators are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
+
+import attrs
+from returns.result import Success
+
+from orchestrator.core.names import is_env_key, is_port_name
+from orchestrator.core.table import Table
+from orchestrator.core.templates import parse_template
+
+__all__ = (
+    "Validator",
+    "are_port_names",
+    "holds",
+    "is_command",
+    "is_env_table",
+    "is_port_table",
+    "pairs",
+)
+
+Validator: TypeAlias = "Callable[[Any, attrs.Attribute[Any], Any], None]"
+
+
+def holds(test: Callable[[Any], bool], what: str) -> Validator:
+    """Return a validator: the *test* must hold, or *what* was expected is said."""
+
+    def validate(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not test(value):
+            msg = f"{attribute.name}: expected {what}, found {value!r}"
+            raise ValueError(msg)
+
+    return validate
+
+
+def _parses(text: object) -> bool:
+    if not isinstance(text, str) or "\0" in text:
+        return False
+    return isinstance(parse_template(text), Success)
+
+
+def is_command(value: object) -> bool:
+    """Say whether a value is words of a command, with known placeholders."""
+    if not isinstance(value, tuple):
+        return False
+    words = cast("tuple[object, ...]", value)
+    return all(_parses(word) for word in words)
+
+
+def pairs(value: object) -> list[tuple[object, object]] | None:
+    """Return the pairs of a table; None where a value is none."""
+    if not isinstance(value, Table):
+        return None
+    return list(cast("Table[object, object]", value).items())
+
+
+def is_port_table(value: object) -> bool:
+    """Say whether a value is a table of ports by name."""
+    entries = pairs(value)
+    return entries is not None and all(
+        isinstance(name, str) and is_port_name(name) and _is_port(port)
+        for name, port in entries
+    )
+
+
+def _is_port(value: object) -> bool:
+    return type(value) is int and 0 < value < 65_536  # noqa: PLR2004 - 16 bits
+
+
+def are_port_names(value: object) -> bool:
+    """Say whether a value is a tuple of names of ports."""
+    if not isinstance(value, tuple):
+        return False
+    names = cast("tuple[object, ...]", value)
+    return all(isinstance(name, str) and is_port_name(name) for name in names)
+
+
+def is_env_table(value: object) -> bool:
+    """Say whether a value is a table of environment variables."""
+    entries = pairs(value)
+    return entries is not None and all(
+        isinstance(key, str) and is_env_key(key) and _parses(text)
+        for key, text in entries
+    )
