@@ -12,7 +12,9 @@ An adapter carries out orders and tells what it sees; it decides nothing. Its la
   more than once); a stop of a run that the platform does not have is told as ended,
   too;
 * a stop keeps its promise (signal, grace, kill) although the operator is gone;
-* ``observe`` is complete, or says that it is not.
+* ``observe`` is complete, or says that it is not;
+* an operator that was replaced is told so: its orders and looks are refused as
+  ``StaleOperator``, and its stream ends in ``StreamRefused``, where there is a way.
 
 Events that an adapter yields carry the platform's own stamp in both ``at`` and
 ``source_at``; the operator stamps ``at`` anew on arrival.
@@ -31,6 +33,7 @@ from orchestrator.core.events import LifecycleEvent
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.table import Table
 
 __all__ = (
     "Accepted",
@@ -40,8 +43,10 @@ __all__ = (
     "LogLine",
     "Order",
     "Platform",
+    "PlatformDetail",
     "StartOrder",
     "StopOrder",
+    "StreamRefused",
 )
 
 
@@ -121,6 +126,31 @@ class LogLine:
     text: str
 
 
+@attrs.frozen(kw_only=True)
+class PlatformDetail:
+    """What the platform itself says of a container, beside what we make of it.
+
+    ``state`` and ``raw`` are its own words, ``kind`` is the class that we put the last
+    end or trouble in; ``facts`` is what else it knows (where it runs, which image).
+    """
+
+    name: str
+    run: int
+    state: str
+    kind: str = ""
+    raw: str = ""
+    facts: Table[str, str] = Table()
+
+
+class StreamRefused(Exception):
+    """The platform will tell this operator nothing more; ``error`` says why."""
+
+    def __init__(self, error: PlatformError) -> None:
+        """Carry the error."""
+        super().__init__(error.message)
+        self.error = error
+
+
 class Platform(Protocol):
     """Where containers run."""
 
@@ -147,6 +177,14 @@ class Platform(Protocol):
 
     def events(self, after: str) -> AsyncIterator[LifecycleEvent]:
         """Yield what happens after a cursor; ``""`` is the beginning."""
+        ...
+
+    async def acknowledge(self, cursor: str) -> None:
+        """Take note that all up to *cursor* is durable here; nothing must be kept."""
+        ...
+
+    def details(self) -> FutureResult[tuple[PlatformDetail, ...], PlatformError]:
+        """Tell of each container what the platform says, in its own words."""
         ...
 
     def log(self, name: str, *, follow: bool) -> AsyncIterator[LogLine]:

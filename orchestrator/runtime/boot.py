@@ -10,7 +10,6 @@ close: stop listening ─▶ commands under way finish ─▶ mailbox ─▶ sna
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import Final, NotRequired, TypedDict
 
@@ -24,7 +23,7 @@ from orchestrator.core.requests import Apply
 from orchestrator.core.specs import FleetSpec, Origin
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.port import Journal
-from orchestrator.platforms.port import Attachment, Platform
+from orchestrator.platforms.port import Attachment, Platform, StreamRefused
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.environment import EnvVars
 from orchestrator.runtime.hooks import Hooks
@@ -44,6 +43,9 @@ CLOSE_S: Final = 10.0
 
 LISTEN_AGAIN_S: Final = 1.0
 
+ACKNOWLEDGE_S: Final = 5.0
+"""The platform keeps its news a little longer, rather than hear of each event."""
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class Engine:
@@ -51,7 +53,7 @@ class Engine:
 
     loop: Loop
     running: asyncio.Task[None]
-    listening: asyncio.Task[None]
+    listening: tuple[asyncio.Task[None], ...]
     interpreter: Interpreter
     hooks: Hooks
     journal: Journal
@@ -59,9 +61,9 @@ class Engine:
 
     async def close(self) -> None:
         """End in order."""
-        self.listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.listening
+        for task in self.listening:
+            task.cancel()
+        await asyncio.gather(*self.listening, return_exceptions=True)
         await self.interpreter.close(CLOSE_S)
         self.loop.close()
         await asyncio.wait([self.running])
@@ -117,7 +119,10 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
         engine = Engine(
             loop=loop,
             running=asyncio.ensure_future(loop.run()),
-            listening=asyncio.ensure_future(_listen(loop, platform)),
+            listening=(
+                asyncio.ensure_future(_listen(loop, platform)),
+                asyncio.ensure_future(_acknowledge(loop, platform)),
+            ),
             interpreter=interpreter,
             hooks=told,
             journal=journal,
@@ -193,6 +198,23 @@ async def _listen(loop: Loop, platform: Platform) -> None:
         try:
             async for event in platform.events(loop.fleet.cursor):
                 await loop.tell_when_there_is_room(event)
+        except StreamRefused as refused:
+            loop.stand_down(refused.error)
+            return
         except Exception:
             LOG.exception("the platform's stream broke off")
         await asyncio.sleep(LISTEN_AGAIN_S)
+
+
+async def _acknowledge(loop: Loop, platform: Platform) -> None:
+    """Let the platform know now and then how far its news are durable here."""
+    known = ""
+    while True:
+        await asyncio.sleep(ACKNOWLEDGE_S)
+        if (cursor := loop.fleet.cursor) != known:
+            try:
+                await platform.acknowledge(cursor)
+            except Exception:
+                LOG.exception("the platform was not told what is durable")
+            else:
+                known = cursor

@@ -256,11 +256,19 @@ class Loop:
     def _stand_down_if_stale(self, items: list[Item]) -> None:
         """Stop at once where a newer operator has taken over."""
         for item in items:
-            event = item.event if isinstance(item, Happened) else None
-            if isinstance(event, CommandFailed) and isinstance(
-                event.error, StaleOperator
-            ):
-                self.fatal = event.error
+            match item:
+                case (
+                    Looked(seen=StaleOperator() as error)
+                    | Happened(event=CommandFailed(error=StaleOperator() as error))
+                ):
+                    self.fatal = error
+                case _:
+                    pass
+
+    def stand_down(self, error: ContainerError) -> None:
+        """Stop where the platform has said that going on would be wrong."""
+        self.fatal = error
+        self._wake.set()
 
     async def _snapshot_now_and_then(self) -> None:
         if self.head.seq - self._snapshot_at >= SNAPSHOT_EVERY:

@@ -26,6 +26,7 @@ from orchestrator.core.events import LifecycleEvent
 from orchestrator.core.moments import Moment
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.platforms.details import details_of
 from orchestrator.platforms.port import (
     Accepted,
     Attachment,
@@ -33,6 +34,7 @@ from orchestrator.platforms.port import (
     ForgetOrder,
     LogLine,
     Order,
+    PlatformDetail,
     StartOrder,
     StopOrder,
 )
@@ -95,6 +97,13 @@ class SimulatedPlatform:
             for event in self._world.news(self._now()):
                 yield event
             await asyncio.sleep(STEP_S)
+
+    async def acknowledge(self, cursor: str) -> None:
+        """Keep nothing anyway."""
+
+    def details(self) -> FutureResult[tuple[PlatformDetail, ...], PlatformError]:
+        """Tell what is seen: there is nothing behind it."""
+        return self.observe().map(details_of)
 
     async def log(self, name: str, *, follow: bool) -> AsyncIterator[LogLine]:
         """Yield nothing: what does not run says nothing."""
