@@ -1,0 +1,93 @@
+"""Orders that are given at the same moment go to the gateway in one request.
+
+Each is answered by itself. What is gathered is what one turn of the event loop gives,
+so that an order alone never waits for company.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, cast
+
+from returns.result import Failure, Result, Success
+
+from orchestrator.core.errors import PlatformError, Unreachable
+from orchestrator.platforms.cloudflare.http import Answer, Gateway, Tree, error_of
+from orchestrator.platforms.cloudflare.orders import batches
+
+__all__ = ("Dispatch",)
+
+SUCCESS: Final = range(200, 300)
+
+
+class Dispatch:
+    """Gathers orders, sends them, hands the answers out."""
+
+    def __init__(self, gateway: Gateway, path: str) -> None:
+        """Send to *path* of *gateway*."""
+        self._gateway = gateway
+        self._path = path
+        self._waiting: list[tuple[Tree, asyncio.Future[Answer]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def send(self, order: Tree) -> Answer:
+        """Send an order with those of the same moment; return its own answer."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._depart)
+        self._waiting.append((order, answer))
+        return await answer
+
+    async def close(self) -> None:
+        """Give up what is on its way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _depart(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        answers = [answer for _, answer in waiting]
+        begin = 0
+        for batch in batches(order for order, _ in waiting):
+            end = begin + len(batch)
+            task = asyncio.ensure_future(self._deliver(batch, answers[begin:end]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            begin = end
+
+    async def _deliver(
+        self, batch: list[Tree], answers: list[asyncio.Future[Answer]]
+    ) -> None:
+        told: list[Answer] = []
+        try:
+            sent = await self._gateway.post(self._path, {"orders": batch})
+            told = _results(sent, len(batch))
+        finally:
+            lost: Answer = Failure(Unreachable(cause="given up"))
+            told += [lost] * (len(batch) - len(told))
+            for answer, outcome in zip(answers, told, strict=True):
+                if not answer.done():
+                    answer.set_result(outcome)
+
+
+def _results(sent: Answer, count: int) -> list[Answer]:
+    """Return an answer for each order; where the request failed, its error for each."""
+    if isinstance(sent, Failure):
+        return [sent] * count
+    found = sent.unwrap().get("results")
+    results: list[Any] = found if isinstance(found, list) else []
+    if len(results) != count:
+        cause = f"expected {count} results of the gateway, found {len(results)}"
+        return [Failure(Unreachable(cause=cause))] * count
+    return [_result(result) for result in results]
+
+
+def _result(result: object) -> Result[Tree, PlatformError]:
+    tree = cast("Tree", result) if isinstance(result, dict) else {}
+    status, body = tree.get("status"), tree.get("body")
+    if type(status) is not int or not isinstance(body, dict):
+        return Failure(Unreachable(cause="a result of the gateway is not understood"))
+    told = cast("Tree", body)
+    if status in SUCCESS:
+        return Success(told)
+    return Failure(error_of(status, {}, told))

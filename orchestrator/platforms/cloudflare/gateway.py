@@ -1,0 +1,293 @@
+"""The Cloudflare platform: the adapter of the port over the gateway Worker.
+
+The gateway holds runs, ends and epochs; here requests are gathered, answers read, and
+the feed of events followed from its cursor, through every fault of the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+import attrs
+from returns.future import FutureResult
+from returns.result import Failure, Result, Success
+
+from orchestrator.codec.platform_choices import CloudflareChoice
+from orchestrator.core.errors import (
+    PlatformError,
+    RateLimited,
+    Refused,
+    StaleOperator,
+    Unauthorized,
+)
+from orchestrator.core.events import ContainerEnded, LifecycleEvent
+from orchestrator.core.exits import Lost
+from orchestrator.core.moments import Millis
+from orchestrator.core.observations import Observation, SeenEnded, Sighting
+from orchestrator.core.specs import ContainerSpec
+from orchestrator.platforms.cloudflare.answers import (
+    details_read,
+    event_page,
+    observation_of,
+)
+from orchestrator.platforms.cloudflare.application import (
+    DURABLE_OBJECT,
+    Application,
+    read_applications,
+)
+from orchestrator.platforms.cloudflare.applications import application_of
+from orchestrator.platforms.cloudflare.dispatch import Dispatch
+from orchestrator.platforms.cloudflare.http import Answer, Credentials, Gateway, Tree
+from orchestrator.platforms.cloudflare.orders import body_of, path_of
+from orchestrator.platforms.cloudflare.witness import Witness, rest_of
+from orchestrator.platforms.port import (
+    Accepted,
+    Attachment,
+    LogLine,
+    Order,
+    PlatformDetail,
+    StartOrder,
+    StreamRefused,
+)
+
+__all__ = ("API", "GatewayPlatform", "ask_about", "credentials_of")
+
+LOG: Final = logging.getLogger("orchestrator.cloudflare")
+
+API: Final = 1
+"""The version of the gateway's interface that this release speaks."""
+
+POLL_MS: Final[Millis] = 20_000
+"""How long a request for news waits for some; the gateway allows 25 s."""
+
+AGAIN_S: Final = (0.2, 5.0)
+"""Before the feed is asked again after a fault: at first, and at most."""
+
+TOLD_AGAIN_S: Final = 5.0
+"""Applications are not asked for more often, when none is found for a container."""
+
+
+def credentials_of(
+    choice: CloudflareChoice, secrets: Mapping[str, str]
+) -> Result[Credentials, PlatformError]:
+    """Look the token up, and the service token of Access where one is named."""
+    names = [choice.token_secret]
+    if choice.access_secrets is not None:
+        names += (
+            f"{choice.access_secrets}_CLIENT_ID",
+            f"{choice.access_secrets}_CLIENT_SECRET",
+        )
+    missing = [name for name in names if not secrets.get(name)]
+    if missing:
+        cause = f"the secret {', '.join(missing)} is not set"
+        return Failure(Unauthorized(cause=cause))
+    token, *access = (secrets[name].strip() for name in names)
+    both = (access[0], access[1]) if access else None
+    return Success(Credentials(token=token, access=both))
+
+
+def _gateway(choice: CloudflareChoice, secrets: Mapping[str, str]) -> Gateway:
+    return Gateway(
+        choice.url or "", lambda: credentials_of(choice, secrets), choice.timeout_ms
+    )
+
+
+async def ask_about(
+    choice: CloudflareChoice, secrets: Mapping[str, str]
+) -> Tree | PlatformError:
+    """Ask a gateway what it is: versions, capabilities, applications, its clock."""
+    gateway = _gateway(choice, secrets)
+    try:
+        told = await gateway.get("about")
+    finally:
+        await gateway.close()
+    return told.failure() if isinstance(told, Failure) else told.unwrap()
+
+
+class GatewayPlatform:
+    """Containers on Cloudflare, behind a gateway."""
+
+    def __init__(
+        self, choice: CloudflareChoice, fleet: str, secrets: Mapping[str, str]
+    ) -> None:
+        """Look after *fleet*; tokens are looked up in *secrets* at each request."""
+        self._choice = choice
+        self._fleet = fleet
+        self._gateway = _gateway(choice, secrets)
+        self._dispatch = Dispatch(self._gateway, f"fleets/{fleet}/batch")
+        self._witness = Witness(self._gateway, fleet, rest_of(choice, secrets))
+        self._applications: tuple[Application, ...] = ()
+        self._told_at = 0.0
+        self._epoch: int | None = None
+
+    def attach(self, after: int) -> FutureResult[Attachment, PlatformError]:
+        """Take over: every earlier operator is stale from now on."""
+        return FutureResult(self._attach(after))
+
+    async def _attach(self, after: int) -> Result[Attachment, PlatformError]:
+        if self._choice.url is None:
+            cause = "the fleet file says no platform.url: deploy the gateway first"
+            return Failure(Refused(cause=cause))
+        learnt = await self._learn()
+        if isinstance(learnt, Failure):
+            return Failure(learnt.failure())
+        orphan = self._choice.orphan_after_ms
+        body = {"after": after, "orphan_after_ms": orphan}
+        granted = await self._gateway.post(f"fleets/{self._fleet}/attach", body)
+        return granted.bind(self._granted)
+
+    def _granted(self, tree: Tree) -> Result[Attachment, PlatformError]:
+        epoch = tree.get("epoch")
+        if type(epoch) is not int:
+            return Failure(Refused(cause="the gateway granted no epoch"))
+        self._epoch = epoch
+        return Success(Attachment(epoch=epoch, fences=True))
+
+    async def _learn(self) -> Answer:
+        """Learn what the gateway is, and which applications are deployed."""
+        self._told_at = time.monotonic()
+        told = await self._gateway.get("about")
+        return told.bind(self._learnt)
+
+    def _learnt(self, tree: Tree) -> Answer:
+        if tree.get("api") != API:
+            cause = (
+                f"the gateway speaks version {tree.get('api')!r} of the interface, this"
+                f" release {API}: write and deploy it again"
+            )
+            return Failure(Refused(cause=cause))
+        read = read_applications(tree.get("applications"))
+        if isinstance(read, Failure):
+            return Failure(Refused(cause=f"the gateway: {read.failure().message}"))
+        self._applications = read.unwrap()
+        return Success(tree)
+
+    def ports(
+        self, spec: ContainerSpec
+    ) -> FutureResult[Mapping[str, int], PlatformError]:
+        """Give each port the number that the spec says: the network is its own."""
+        return FutureResult.from_value(dict(spec.ports.items()))
+
+    def perform(self, order: Order) -> FutureResult[Accepted, PlatformError]:
+        """Carry out an order; the answer is that it was accepted."""
+        return FutureResult(self._perform(order))
+
+    async def _perform(self, order: Order) -> Result[Accepted, PlatformError]:
+        body = await self._body(order)
+        if isinstance(body, Failure):
+            return Failure(body.failure())
+        named = {"op": path_of(order), "name": order.name, **body.unwrap()}
+        answered = await self._dispatch.send(named)
+        return answered.map(lambda _: Accepted())
+
+    async def _body(self, order: Order) -> Answer:
+        if not isinstance(order, StartOrder):
+            return Success(body_of(order))
+        found = application_of(order.spec, self._applications)
+        stale = time.monotonic() - self._told_at > TOLD_AGAIN_S
+        if isinstance(found, Failure) and stale:  # it may have been deployed since
+            learnt = await self._learn()
+            if isinstance(learnt, Failure):
+                return learnt
+            found = application_of(order.spec, self._applications)
+        if isinstance(found, Failure):
+            return Failure(Refused(cause=found.failure().message))
+        application = found.unwrap()
+        chosen = application.scheduling_policy is DURABLE_OBJECT
+        return Success(body_of(order, application.name, chosen=chosen))
+
+    def observe(self) -> FutureResult[Observation, PlatformError]:
+        """Look at every container; who lives is asked by the gateway."""
+        return FutureResult(self._observe())
+
+    async def _observe(self) -> Result[Observation, PlatformError]:
+        path = f"fleets/{self._fleet}/containers"
+        listed = await self._gateway.get(path, epoch=self._epoch)
+        seen = listed.bind(lambda tree: observation_of(self._fleet, tree))
+        if isinstance(seen, Failure):
+            return seen
+        observation = seen.unwrap()
+        sightings = await asyncio.gather(*map(self._completed, observation.sightings))
+        return Success(attrs.evolve(observation, sightings=tuple(sightings)))
+
+    async def _completed(self, sighting: Sighting) -> Sighting:
+        if sighting.sight != SeenEnded(exit=Lost()):
+            return sighting
+        exit_ = await self._witness.exit_of(sighting.name, sighting.run)
+        return attrs.evolve(sighting, sight=SeenEnded(exit=exit_))
+
+    async def events(self, after: str) -> AsyncIterator[LifecycleEvent]:
+        """Follow the feed from a cursor, through every fault but being replaced."""
+        pause = AGAIN_S[0]
+        while True:
+            path = f"fleets/{self._fleet}/events"
+            told = await self._gateway.get(
+                path, wait_ms=POLL_MS, after=after, epoch=self._epoch
+            )
+            page = told.bind(lambda tree: event_page(self._fleet, tree))
+            if isinstance(page, Failure):
+                error = page.failure()
+                if isinstance(error, StaleOperator):
+                    raise StreamRefused(error)
+                LOG.warning("the feed broke off: %s", error.message)
+                held_s = _held_s(error)
+                await asyncio.sleep(max(pause, held_s))
+                pause = min(pause * 2, AGAIN_S[1])
+                continue
+            pause = AGAIN_S[0]
+            found = page.unwrap()
+            if found.lost:
+                LOG.warning("the gateway's feed begins anew: looks will close the gap")
+            for event in await asyncio.gather(*map(self._witnessed, found.events)):
+                yield event
+            after = found.cursor
+
+    async def _witnessed(self, event: LifecycleEvent) -> LifecycleEvent:
+        """Ask the REST API how a run ended that the gateway lost."""
+        if isinstance(event, ContainerEnded) and isinstance(event.exit, Lost):
+            exit_ = await self._witness.exit_of(event.name, event.run)
+            return attrs.evolve(event, exit=exit_)
+        return event
+
+    async def acknowledge(self, cursor: str) -> None:
+        """Let the gateway forget what is written down here."""
+        if cursor:
+            path = f"fleets/{self._fleet}/events/ack"
+            _ = await self._gateway.post(path, {"cursor": cursor})
+
+    def details(self) -> FutureResult[tuple[PlatformDetail, ...], PlatformError]:
+        """Tell of each container what the platform says, in its own words."""
+        return FutureResult(self._details())
+
+    async def _details(self) -> Result[tuple[PlatformDetail, ...], PlatformError]:
+        path = f"fleets/{self._fleet}/containers"
+        listed = await self._gateway.get(path, epoch=self._epoch)
+        if isinstance(listed, Failure):
+            return Failure(listed.failure())
+        details = details_read(listed.unwrap())
+        if isinstance(details, Failure):
+            return details
+        return Success(await self._witness.completed(details.unwrap()))
+
+    async def log(self, name: str, *, follow: bool) -> AsyncIterator[LogLine]:
+        """Say where the logs are: Cloudflare keeps them, and offers no way to read."""
+        del name, follow
+        now = time.time_ns() // 1_000_000
+        text = "logs of containers are in Workers Logs: the dashboard, or wrangler tail"
+        yield LogLine(at=now, stream="e", text=text)
+
+    async def detach(self) -> None:
+        """Let go of the connections; containers go on."""
+        await self._dispatch.close()
+        await self._witness.close()
+        await self._gateway.close()
+
+
+def _held_s(error: PlatformError) -> float:
+    if isinstance(error, RateLimited) and error.retry_after_ms is not None:
+        return error.retry_after_ms / 1_000
+    return 0.0

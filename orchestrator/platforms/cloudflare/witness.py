@@ -1,0 +1,143 @@
+"""What the REST API saw that the gateway could not: exit codes, places, images.
+
+It is asked only about what is in question, never waited for long, and nothing depends
+on it: without an account id and an API token it knows nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import attrs
+from returns.future import FutureResult
+from returns.result import Failure
+
+from orchestrator.codec.platform_choices import CloudflareChoice
+from orchestrator.core.errors import PlatformError
+from orchestrator.core.exits import Exit, Exited, Lost
+from orchestrator.core.table import Table
+from orchestrator.platforms.cloudflare.http import Gateway, Tree
+from orchestrator.platforms.cloudflare.rest import RestClient
+from orchestrator.platforms.cloudflare.rest_joins import (
+    by_durable_object_id,
+    exit_code_of,
+    image_of,
+    location_of,
+)
+from orchestrator.platforms.cloudflare.rest_types import Application, Instance
+from orchestrator.platforms.port import PlatformDetail
+
+__all__ = ("Witness", "rest_of")
+
+T = TypeVar("T")
+
+LIMIT_S: Final = 3.0
+"""How long an end may wait for a code that the gateway did not see."""
+
+CODE_MAX: Final = 255
+
+
+def rest_of(choice: CloudflareChoice, secrets: Mapping[str, str]) -> RestClient | None:
+    """Return a client of the REST API, where the fleet file and secrets name one."""
+    token = secrets.get(choice.api_token_secret)
+    if choice.account_id is None or not token:
+        return None
+    return RestClient(choice.account_id, token)
+
+
+class Witness:
+    """Looks up at the REST API what the gateway could not see."""
+
+    def __init__(self, gateway: Gateway, fleet: str, rest: RestClient | None) -> None:
+        """Ask *rest* about the containers that *gateway* runs for *fleet*."""
+        self._gateway = gateway
+        self._fleet = fleet
+        self._rest = rest
+        self._applications: tuple[Application, ...] = ()
+
+    async def exit_of(self, name: str, run: int) -> Exit:
+        """Return how a run ended that was lost: its code where the API knows it."""
+        if self._rest is None:
+            return Lost()
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                code = await self._code(self._rest, name, run)
+        except TimeoutError:
+            return Lost()
+        known = code is not None and 0 <= code <= CODE_MAX
+        return Exited(code=code) if known and code is not None else Lost()
+
+    async def _code(self, rest: RestClient, name: str, run: int) -> int | None:
+        path = f"fleets/{self._fleet}/containers/{name}"
+        told = await self._gateway.get(path)
+        view: Tree = {} if isinstance(told, Failure) else told.unwrap()
+        begun_at, id_ = view.get("begun_at"), view.get("id")
+        if view.get("run") != run or type(begun_at) is not int or not id_:
+            return None
+        instance = await self._instance(rest, str(view.get("application")), str(id_))
+        return exit_code_of(instance, not_before_ms=begun_at)
+
+    async def _instance(
+        self, rest: RestClient, application: str, id_: str
+    ) -> Instance | None:
+        for one in await self._candidates(rest, application):
+            instance: Instance | None = await _known(rest.instance(one.id, id_), None)
+            if instance is not None:
+                return instance
+        return None
+
+    async def _candidates(
+        self, rest: RestClient, application: str
+    ) -> list[Application]:
+        """Return the account's applications, those of the same name first."""
+        if not self._applications:
+            nothing: tuple[Application, ...] = ()
+            self._applications = await _known(rest.applications(), nothing)
+        ending = f"-{application}"
+        return sorted(self._applications, key=lambda one: not one.name.endswith(ending))
+
+    async def completed(
+        self, details: tuple[PlatformDetail, ...]
+    ) -> tuple[PlatformDetail, ...]:
+        """Add where each container really runs, and from which image."""
+        if self._rest is None:
+            return details
+        found: list[Instance] = []
+        for one in await self._candidates(self._rest, ""):
+            nothing: tuple[Instance, ...] = ()
+            prefix = f"{self._fleet}/"
+            found += await _known(
+                self._rest.instances(one.id, name_prefix=prefix), nothing
+            )
+        instances = by_durable_object_id(found)
+        return tuple(
+            _with(detail, instances.get(detail.facts.get("id", "")))
+            for detail in details
+        )
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._rest is not None:
+            await self._rest.close()
+
+
+def _with(detail: PlatformDetail, instances: Mapping[str, Instance]) -> PlatformDetail:
+    instance = instances.get(detail.facts.get("id") or "")
+    if instance is None:
+        return detail
+    facts = {
+        "location": location_of(instance),
+        "image": image_of(instance),
+        "instance_state": instance.status.state,
+    }
+    known = [(key, str(value)) for key, value in facts.items() if value is not None]
+    return attrs.evolve(detail, facts=Table.of([*detail.facts.items(), *known]))
+
+
+async def _known(answer: FutureResult[T, PlatformError], otherwise: T) -> T:
+    """Return what was answered; what could not be answered is not known."""
+    found: list[T] = []
+    _ = (await answer).map(found.append)
+    return found[0] if found else otherwise

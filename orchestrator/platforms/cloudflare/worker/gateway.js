@@ -1,0 +1,217 @@
+// The Worker: who asks, what is asked, and which object answers.
+//
+// A project of one's own exports a class for each application (a container and its
+// size) and this Worker:
+//
+//   import { FleetContainer, FleetRegistry, makeGateway } from "./gateway/gateway.js";
+//   export class WebContainer extends FleetContainer {}
+//   export { FleetRegistry };
+//   export default makeGateway({ applications: { web: { binding: "WEB" } } });
+
+import { unauthorized } from "./auth.js";
+import { BODIES, LIMITS, ORDERS, isName, numberOf, outOfBounds } from "./bounds.js";
+import { answer, json, readBody, refuse } from "./http.js";
+import { objectOf } from "./registry.js";
+
+export { FleetContainer } from "./container.js";
+export { FleetRegistry } from "./registry.js";
+
+/** The version of this interface; raised when an old client could not use it. */
+export const API = 1;
+
+/** The version of this code. */
+export const VERSION = "1.0.0";
+
+/** An order that takes longer is answered as unreachable; it may still be done. */
+const ORDER_LIMIT_MS = 10_000;
+
+const EVENTS_MAX = 1_000;
+const WAIT_MAX_MS = 25_000;
+
+/** @returns the handlers of the Worker of a fleet's applications */
+export function makeGateway({ applications }) {
+  return {
+    async fetch(request, env) {
+      try {
+        return await route(request, env, applications);
+      } catch (error) {
+        // The text of an unknown fault may hold what must not be shown.
+        const reset = error?.retryable === true || error?.overloaded === true;
+        const name = String(error?.name ?? "Error").slice(0, 64);
+        const refusal = reset
+          ? refuse(503, "unreachable", "an object of the fleet did not answer", { cause: name })
+          : refuse(500, "internal", "the gateway failed", { cause: name });
+        return answer(refusal);
+      }
+    },
+  };
+}
+
+async function route(request, env, applications) {
+  const url = new URL(request.url);
+  const [version, ...path] = url.pathname.split("/").slice(1);
+  if (version !== `v${API}`) return answer(refuse(404, "not_found", `expected a path below /v${API}`));
+  if (path.join("/") === "health") return methodIs(request, "GET") ?? json({ ok: true });
+  const wrong = await unauthorized(request, env);
+  if (wrong) return answer(wrong);
+  if (path.join("/") === "about") return methodIs(request, "GET") ?? json(await about(env, applications));
+  const [fleets, fleet, kind, ...rest] = path;
+  if (fleets !== "fleets" || !isName(fleet)) return answer(refuse(404, "not_found", "no such path"));
+  const registry = env.REGISTRY.get(env.REGISTRY.idFromName(fleet));
+  const here = { request, env, applications, fleet, registry, query: url.searchParams };
+  const handler = HANDLERS[[kind, ...rest.map((part, at) => (at === 0 && kind === "containers" ? "*" : part))].join("/")];
+  if (!handler) return answer(refuse(404, "not_found", "no such path"));
+  const [name] = kind === "containers" ? rest : [];
+  if (name !== undefined && !isName(name)) return answer(refuse(404, "not_found", "no such container"));
+  return methodIs(request, handler.method) ?? answer(await handler.does({ ...here, name }), handler.status);
+}
+
+function methodIs(request, method) {
+  if (request.method === method) return undefined;
+  return answer(refuse(405, "wrong_method", `expected ${method}`, { expected: method }));
+}
+
+/** Each path below a fleet: its method, the status of success, what it does. */
+const HANDLERS = {
+  attach: { method: "POST", does: withBody(BODIES.attach, attach) },
+  events: { method: "GET", does: events },
+  "events/ack": { method: "POST", does: withBody(BODIES.ack, ({ registry }, body) => registry.acknowledge(body)) },
+  batch: { method: "POST", does: withBody(BODIES.batch, batch) },
+  containers: { method: "GET", does: list },
+  "containers/*": { method: "GET", does: ({ registry, name }) => registry.state(name) },
+  "containers/*/start": { method: "POST", status: 202, does: ordered("start") },
+  "containers/*/stop": { method: "POST", status: 202, does: ordered("stop") },
+  "containers/*/destroy": { method: "POST", status: 202, does: ordered("destroy") },
+  "containers/*/forget": { method: "POST", does: ordered("forget") },
+  "containers/*/probe": { method: "POST", does: withBody(BODIES.probe, probe) },
+};
+
+function withBody(fields, does) {
+  return async (here) => {
+    const body = await readBody(here.request);
+    return body.refused ? body : (outOfBounds(body, fields) ?? does(here, body));
+  };
+}
+
+async function about(env, applications) {
+  const told = {};
+  let features = {};
+  for (const [name, application] of Object.entries(applications)) {
+    const { binding, ...facts } = application;
+    told[name] = { binding, ...facts };
+    if (env[binding] && !features.container) {
+      features = await env[binding].get(env[binding].idFromName("features")).features();
+    }
+  }
+  return { api: API, gateway: VERSION, now: Date.now(), capabilities: features, applications: told, limits: LIMITS };
+}
+
+async function attach({ registry, fleet }, body) {
+  await registry.named(fleet);
+  return registry.attach(body);
+}
+
+function epochOf(query) {
+  return query.has("epoch") ? numberOf(query, "epoch", 0, Number.MAX_SAFE_INTEGER) : undefined;
+}
+
+async function list({ registry, query, fleet }) {
+  await registry.named(fleet);
+  return registry.list({ epoch: epochOf(query) });
+}
+
+function events({ registry, query }) {
+  return registry.events({
+    after: (query.get("after") ?? "").slice(0, 128),
+    limit: Math.max(1, numberOf(query, "limit", EVENTS_MAX, EVENTS_MAX)),
+    wait: numberOf(query, "wait_ms", 0, WAIT_MAX_MS),
+    epoch: epochOf(query),
+  });
+}
+
+async function probe({ env, registry, fleet, name }, body) {
+  const place = await registry.place(name);
+  return place.refused ? place : objectOf(env, { ...place, fleet, name }).probe(body);
+}
+
+function ordered(op) {
+  return async (here) => {
+    const body = await readBody(here.request);
+    if (body.refused) return body;
+    const [result] = await carryOut(here, [{ ...body, name: here.name, op }]);
+    return result;
+  };
+}
+
+async function batch(here, { orders }) {
+  const results = await carryOut(here, orders);
+  return {
+    results: results.map((result) => {
+      const { status = 202, ...body } = result.refused ?? {};
+      return { status, body: result.refused ? body : result };
+    }),
+  };
+}
+
+/** Carry out orders: each checked, admitted together, then all at once. */
+async function carryOut(here, orders) {
+  const results = orders.map((order) => unsound(order, here.applications));
+  const sound = orders.map((_, at) => at).filter((at) => results[at] === undefined);
+  const admitted = sound.length === 0 ? [] : await admit(here, sound.map((at) => orders[at]));
+  await Promise.all(
+    sound.map(async (at, place) => {
+      results[at] = await performed(here, orders[at], admitted[place]);
+    }),
+  );
+  return results;
+}
+
+/** Ask the registry; it is not told what a start is given, which may be secret. */
+async function admit({ registry, fleet, applications }, orders) {
+  await registry.named(fleet);
+  return registry.admit(
+    orders.map(({ op, name, run, epoch, application, jurisdiction, location_hint }) => {
+      const binding = op === "start" ? applications[application].binding : undefined;
+      return { op, name, run, epoch, binding, jurisdiction, location_hint };
+    }),
+  );
+}
+
+function unsound(order, applications) {
+  const { op, ...body } = order ?? {};
+  if (!Object.hasOwn(ORDERS, op)) return refuse(422, "invalid", "op: expected start, stop, destroy or forget", { place: "op" });
+  const wrong = outOfBounds(body, ORDERS[op]);
+  if (wrong || op !== "start") return wrong;
+  const application = applications[order.application];
+  if (!application) {
+    const known = Object.keys(applications);
+    return refuse(409, "no_application", `no application ${order.application} is deployed`, { application: order.application, known });
+  }
+  if (application.scheduling_policy !== "durable_object" && (order.image || order.instance)) {
+    return refuse(409, "unsupported", "image and instance are chosen per start under durable_object only", { application: order.application });
+  }
+  return undefined;
+}
+
+async function performed({ env, registry, fleet }, { op, ...order }, admitted) {
+  if (admitted.refused) return admitted;
+  if (admitted.done) {
+    if (op === "forget") await registry.dropped(order.name, order.run);
+    return admitted.done;
+  }
+  const { name, run } = order;
+  if (admitted.before) await objectOf(env, { ...admitted.before, fleet, name }).retire({ run });
+  const object = objectOf(env, { ...admitted.place, fleet, name });
+  const late = refuse(503, "unreachable", "the container's object did not answer in time", { name });
+  const result = await within(ORDER_LIMIT_MS, object[op]({ ...order, fleet }), late);
+  if (op === "forget" && !result.refused) await registry.dropped(name, run);
+  return result;
+}
+
+function within(limit, promise, otherwise) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, limit, otherwise);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,291 @@
+// One run of a container from its beginning to its end, and the alarms between.
+//
+// What must happen later (a kill after the grace, sleep, news, a look at what nobody
+// watches) is due at a moment that can be told from the record; the alarm is set to the
+// earliest. So it happens although the object was evicted meanwhile.
+
+import { classify } from "./classify.js";
+import { look } from "./ready.js";
+
+/** How long a container may outlive its object before it is found again. */
+const OUTLIVES_MS = 3_600_000;
+
+/** Between two beats while a container lives; each also renews the watch of it. */
+const BEAT_MS = 300_000;
+
+/** After which a kill, or a look at what seems to be over, is tried again. */
+const AGAIN_MS = 1_000;
+
+/** An alarm so late is taken for lost. */
+const LATE_MS = 5_000;
+
+/** How long a run may be over for the engine before its end is taken for lost. */
+const SETTLES_MS = 10_000;
+
+/** Between two looks at the ports: at first, at most, and once its time is over. */
+const LOOK_MS = [20, 1_000, 5_000];
+
+/** How long a forgotten container refuses the runs that it has had. */
+const GONE_MS = 600_000;
+
+/** How a run ends that we end ourselves. */
+const WISHES = { stop: "stopped", destroy: "stopped", replace: "stopped", sleep: "slept", orphan: "orphaned" };
+
+/** A watch that breaks off like this says nothing of a container that still runs. */
+const IN_DOUBT = new Set(["engine_lost", "timed_out", "overloaded", "unknown"]);
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export class Run {
+  constructor(ctx, memory, post) {
+    this.ctx = ctx;
+    this.container = ctx.container;
+    this.memory = memory;
+    this.post = post;
+    this.watching = null;
+    this.watchedAt = 0;
+    this.stoppedAt = null;
+  }
+
+  get record() {
+    return this.memory.record;
+  }
+
+  get isLive() {
+    return this.record.phase === "starting" || this.record.phase === "running";
+  }
+
+  // The beginning
+
+  /** Write the run down, then start it; what keeps it from starting is its end. */
+  async begin(order) {
+    this.memory.begin(order, Date.now());
+    await this.arm();
+    await this.ctx.storage.sync();
+    try {
+      this.container.start(optionsOf(order));
+    } catch (error) {
+      const { kind, raw } = classify(error);
+      this.finish(order.run, { kind: kind === "unknown" ? "start_failed" : kind, raw });
+      return;
+    }
+    this.watch();
+    this.attend();
+  }
+
+  /** Find a live run again: after an eviction, a code update, a crash of the machine. */
+  find() {
+    if (this.container?.running) {
+      this.watch();
+      this.attend();
+    } else {
+      this.later(() => this.mourn());
+    }
+  }
+
+  /** Keep a run that goes on while nobody looks, and see to its readiness. */
+  attend() {
+    const outlives = Math.max(OUTLIVES_MS, this.record.sleep_after_ms ?? 0);
+    this.later(() => this.container.setInactivityTimeout?.(outlives));
+    if (!this.record.ready_at) this.later(() => this.untilReady(this.record.run));
+  }
+
+  async untilReady(run) {
+    let delay = LOOK_MS[0];
+    const awaited = () => this.isLive && this.record.run === run && !this.record.ready_at && !this.record.intent;
+    while (awaited()) {
+      const seen = await look(this.container, this.record.wait_for);
+      if (!this.isLive || this.record.run !== run) return;
+      const now = Date.now();
+      if (seen !== "down" && !this.record.started_at) this.tell("started", { phase: "running", started_at: now });
+      if (seen === "listening") this.tell("ready", { ready_at: now, active_at: now });
+      else await pause(now > this.record.start_deadline ? LOOK_MS[2] : delay);
+      delay = Math.min(delay * 1.5, LOOK_MS[1]);
+    }
+  }
+
+  tell(type, changes) {
+    const { run, ports, application } = this.memory.put(changes);
+    this.memory.tell({ type, run, at: Date.now(), ports, application });
+    this.deliver();
+  }
+
+  // The end
+
+  /** Wait for the end of the run; a watch that was overtaken changes nothing. */
+  watch() {
+    const { run } = this.record;
+    this.watchedAt = Date.now();
+    const watching = this.container.monitor().then(
+      () => ({ kind: "exited", code: 0, raw: "" }),
+      (error) => classify(error),
+    );
+    this.watching = watching;
+    this.later(async () => this.settle(run, await watching, watching));
+  }
+
+  settle(run, end, watching) {
+    if (!this.isLive || this.record.run !== run || end.kind === "object_reset") return;
+    if (!this.container.running || !IN_DOUBT.has(end.kind)) {
+      this.finish(run, end);
+      return;
+    }
+    // The engine was lost, not the container, as far as anybody knows.
+    if (this.watching === watching) this.watching = null;
+    const now = Date.now();
+    this.memory.put({ problem: { kind: end.kind, raw: end.raw, at: now } });
+    this.memory.tell({ type: "errored", run, at: now, cause: end.raw });
+    this.deliver();
+  }
+
+  /** Learn how a run ended that was over when the object woke up, if anybody knows. */
+  async mourn() {
+    const { run } = this.record;
+    let end = { kind: "lost", raw: "it was over when its object woke up" };
+    try {
+      await this.container.monitor();
+    } catch (error) {
+      const told = classify(error);
+      if (told.code !== undefined || told.kind === "rollout" || told.kind === "signalled") end = told;
+    }
+    if (this.container?.running) this.find();
+    else this.finish(run, end);
+  }
+
+  /** Write the end of the run down, and tell it. */
+  finish(run, end) {
+    if (!this.isLive || this.record.run !== run) return;
+    const at = Date.now();
+    const { intent, sleep_after_ms: sleeps, started_at: startedAt, closed } = this.record;
+    const idle = end.kind === "signalled" && sleeps !== null ? "slept" : undefined;
+    const kind = WISHES[intent?.kind] ?? idle ?? end.kind;
+    const told = { ...end, kind, at, ...(kind === end.kind ? {} : { was: end.kind }) };
+    this.memory.put({ phase: "ended", closed: Math.max(closed, run), intent: null, end: told });
+    this.memory.tell({ type: "ended", run, at, end: told, started: startedAt !== null });
+    this.watching = null;
+    this.stoppedAt = null;
+    this.deliver();
+  }
+
+  /** Signal the container, and have an alarm kill it after the grace. */
+  async ask(kind, signal, graceMs) {
+    const killAt = Date.now() + graceMs;
+    const before = this.record.intent?.kill_at ?? killAt;
+    this.memory.put({ intent: { kind, kill_at: Math.min(before, killAt) } });
+    await this.arm();
+    try {
+      this.container.signal(signal);
+    } catch (error) {
+      const { kind: why } = classify(error);
+      if (why !== "not_running") this.later(() => this.kill(kind));
+    }
+    if (graceMs === 0) this.later(() => this.kill(kind));
+  }
+
+  /** Kill the container now; the end is told by whoever watches. */
+  async kill(kind) {
+    this.memory.put({ intent: { kind, kill_at: Date.now() } });
+    try {
+      await this.container.destroy();
+    } catch (error) {
+      this.memory.put({ problem: { ...classify(error), at: Date.now() } });
+    }
+    await this.arm();
+  }
+
+  /** Make room for another run: what runs is killed, and its end told. */
+  async clear() {
+    if (this.container?.running) await this.kill("replace");
+    this.finish(this.record.run, { kind: "stopped", raw: "another run replaced it" });
+  }
+
+  // Alarms
+
+  /** Do what is due. */
+  async beat() {
+    const now = Date.now();
+    const { intent, phase, gone_at: goneAt, sleep_after_ms: sleeps, ready_at: readyAt, active_at: activeAt } = this.record;
+    if (phase === "gone" && now >= goneAt + GONE_MS && !this.memory.hasNews()) {
+      await this.ctx.storage.deleteAll();
+      this.memory.open();
+      return;
+    }
+    if (this.isLive && intent && now >= intent.kill_at && this.container.running) await this.kill(intent.kind);
+    if (this.isLive && !intent && sleeps !== null && readyAt && now >= activeAt + sleeps) {
+      await this.ask("sleep", this.record.stop.signal, this.record.stop.grace_ms);
+    }
+    this.keepWatch(now);
+    await this.post.deliver();
+  }
+
+  /** Renew the watch of what runs; what is over and unsettled for too long is lost. */
+  keepWatch(now) {
+    if (!this.isLive) return;
+    if (this.container?.running) {
+      this.stoppedAt = null;
+      if (!this.watching || now >= this.watchedAt + BEAT_MS) this.watch();
+      return;
+    }
+    this.stoppedAt ??= now;
+    if (!this.watching || now >= this.stoppedAt + SETTLES_MS) {
+      const raw = this.record.problem?.raw ?? "the engine does not run it, and told no end";
+      this.finish(this.record.run, { kind: "lost", raw });
+    }
+  }
+
+  /** Notice an alarm that was lost; asked on every request. */
+  async wake() {
+    if (!this.isLive && !this.memory.hasNews()) return;
+    const at = await this.ctx.storage.getAlarm();
+    if (at === null || at < Date.now() - LATE_MS) await this.arm();
+  }
+
+  /** Set the alarm to what is due next. */
+  async arm() {
+    const now = Date.now();
+    const due = this.due(now);
+    if (due.length > 0) await this.ctx.storage.setAlarm(Math.max(now, Math.min(...due)));
+    else await this.ctx.storage.deleteAlarm();
+  }
+
+  due(now) {
+    const { intent, phase, gone_at: goneAt, sleep_after_ms: sleeps, ready_at: readyAt, active_at: activeAt } = this.record;
+    const due = [];
+    if (this.memory.hasNews()) due.push(now + this.post.again);
+    if (phase === "gone") due.push(goneAt + GONE_MS);
+    if (!this.isLive) return due;
+    due.push(now + (this.container?.running && this.watching ? BEAT_MS : AGAIN_MS));
+    if (intent) due.push(intent.kill_at > now ? intent.kill_at : now + AGAIN_MS);
+    else if (sleeps !== null && readyAt) due.push(activeAt + sleeps);
+    return due;
+  }
+
+  // Steps that nobody waits for
+
+  /** Hand the news to the registry, now and, where it fails, by the alarm. */
+  deliver() {
+    this.later(async () => {
+      await this.arm();
+      await this.post.deliver();
+      await this.arm();
+    });
+  }
+
+  /** Run a step on the side; what goes wrong in it is remembered. */
+  later(step) {
+    const done = (async () => step())().catch((error) => {
+      this.memory.put({ problem: { ...classify(error), at: Date.now() } });
+    });
+    this.ctx.waitUntil(done);
+  }
+}
+
+/** What the runtime is told: image and size only where they are chosen per start. */
+function optionsOf(order) {
+  const options = { env: order.env, enableInternet: order.internet };
+  if (order.entrypoint.length > 0) options.entrypoint = order.entrypoint;
+  options.labels = { fleet: order.fleet, container: order.name, revision: String(order.revision) };
+  if (order.image) options.image = order.image;
+  if (order.instance) options.instance = order.instance;
+  return options;
+}
