@@ -1,0 +1,22 @@
+#!/bin/sh
+# The pages below /cgi-bin, by their name.
+#
+#   env             the environment of the container, NAME=VALUE a line
+#   health          200, or 503 once /cgi-bin/sick was asked for, until /cgi-bin/well
+#   quit?CODE       the container leaves with CODE as soon as this is answered
+#   slow?SECONDS    answers after a while
+page=${0##*/}
+status="200 OK"
+
+case $page in
+health) [ -e /tmp/sick ] && status="503 Service Unavailable" ;;
+sick) : >/tmp/sick ;;
+well) rm -f /tmp/sick ;;
+quit) (sleep 0.1 && echo "$QUERY_STRING" >/tmp/door) >/dev/null 2>&1 & ;;
+slow) sleep "$QUERY_STRING" ;;
+esac
+
+if [ "$page" = env ]; then body=$(env); else body=$page; fi
+# workerd waits for ever for the end of an answer that does not tell its length.
+printf 'Status: %s\r\nContent-Type: text/plain\r\nContent-Length: %s\r\n\r\n%s\n' \
+    "$status" $(($(printf %s "$body" | wc -c) + 1)) "$body"
