@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, str]] = {
     "reconcile": "orchestrator.cli.asks:reconcile",
     "validate": "orchestrator.cli.tools:validate",
     "journal": "orchestrator.cli.journals:journal",
+    "gateway": "orchestrator.cli.gateway:gateway",
     "completion": "orchestrator.cli.tools:completion",
     "version": "orchestrator.cli.tools:version",
 }

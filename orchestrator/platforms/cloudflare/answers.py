@@ -61,6 +61,8 @@ __all__ = (
 
 CODE_MAX: Final = 255
 
+EVENT_TYPES: Final = ("started", "ready", "ended", "errored")
+
 END_KINDS: Final[dict[str, str]] = {
     "exited": "`Exited(code)`",
     "signalled": "`RolledOut`: the platform stopped it, and not for its own fault",
@@ -129,6 +131,8 @@ def _not_understood(misread: _Misread) -> Unreachable:
 
 def _event(fleet: str, tree: Tree) -> LifecycleEvent | None:
     """Read one event; a kind from a newer gateway says nothing to this release."""
+    if tree.get("type") not in EVENT_TYPES:
+        return None
     name, run, at = _name(tree), _number(tree, "run"), _moment(tree, "at")
     cursor = _text(tree, "cursor")
     match tree.get("type"):
@@ -150,13 +154,11 @@ def _event(fleet: str, tree: Tree) -> LifecycleEvent | None:
             return ContainerEnded(
                 at=at, name=name, run=run, exit=end, source_at=at, cursor=cursor
             )
-        case "errored":
+        case _:
             cause = str(tree.get("cause", ""))
             return ContainerErrored(
                 at=at, name=name, run=run, cause=cause, source_at=at, cursor=cursor
             )
-        case _:
-            return None
 
 
 def details_read(tree: Tree) -> Result[tuple[PlatformDetail, ...], PlatformError]:

@@ -9,15 +9,25 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final, cast
 
+import orjson
 from returns.result import Failure, Result, Success
 
-from orchestrator.core.errors import PlatformError, Unreachable
-from orchestrator.platforms.cloudflare.http import Answer, Gateway, Tree, error_of
+from orchestrator.core.errors import PlatformError, Refused, Unreachable
+from orchestrator.platforms.cloudflare.http import (
+    SUCCESS,
+    Answer,
+    Gateway,
+    Tree,
+    error_of,
+)
 from orchestrator.platforms.cloudflare.orders import batches
 
 __all__ = ("Dispatch",)
 
-SUCCESS: Final = range(200, 300)
+GIVEN_UP: Final[Answer] = Failure(Unreachable(cause="given up"))
+UNWRITABLE: Final[Answer] = Failure(
+    Refused(cause="the order cannot be written as JSON")
+)
 
 
 class Dispatch:
@@ -29,9 +39,16 @@ class Dispatch:
         self._path = path
         self._waiting: list[tuple[Tree, asyncio.Future[Answer]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def send(self, order: Tree) -> Answer:
         """Send an order with those of the same moment; return its own answer."""
+        if self._closed:
+            return GIVEN_UP
+        try:
+            _ = orjson.dumps(order)  # one that cannot be written must fail alone
+        except orjson.JSONEncodeError:
+            return UNWRITABLE
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._depart)
@@ -39,7 +56,10 @@ class Dispatch:
         return await answer
 
     async def close(self) -> None:
-        """Give up what is on its way."""
+        """Give up what is on its way, and what comes later."""
+        self._closed = True
+        waiting, self._waiting = self._waiting, []
+        _tell([answer for _, answer in waiting], [])
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -63,11 +83,15 @@ class Dispatch:
             sent = await self._gateway.post(self._path, {"orders": batch})
             told = _results(sent, len(batch))
         finally:
-            lost: Answer = Failure(Unreachable(cause="given up"))
-            told += [lost] * (len(batch) - len(told))
-            for answer, outcome in zip(answers, told, strict=True):
-                if not answer.done():
-                    answer.set_result(outcome)
+            _tell(answers, told)
+
+
+def _tell(answers: list[asyncio.Future[Answer]], told: list[Answer]) -> None:
+    """Hand answers out; who has none is told that it was given up."""
+    outcomes = told + [GIVEN_UP] * (len(answers) - len(told))
+    for answer, outcome in zip(answers, outcomes, strict=True):
+        if not answer.done():
+            answer.set_result(outcome)
 
 
 def _results(sent: Answer, count: int) -> list[Answer]:

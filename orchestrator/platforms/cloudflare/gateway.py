@@ -81,11 +81,12 @@ def credentials_of(
             f"{choice.access_secrets}_CLIENT_ID",
             f"{choice.access_secrets}_CLIENT_SECRET",
         )
-    missing = [name for name in names if not secrets.get(name)]
+    found = {name: secrets.get(name, "").strip() for name in names}
+    missing = [name for name, value in found.items() if not value]
     if missing:
         cause = f"the secret {', '.join(missing)} is not set"
         return Failure(Unauthorized(cause=cause))
-    token, *access = (secrets[name].strip() for name in names)
+    token, *access = found.values()
     both = (access[0], access[1]) if access else None
     return Success(Credentials(token=token, access=both))
 
@@ -245,6 +246,8 @@ class GatewayPlatform:
             for event in await asyncio.gather(*map(self._witnessed, found.events)):
                 yield event
             after = found.cursor
+            if not found.events:  # something on the way may not let it wait
+                await asyncio.sleep(AGAIN_S[0])
 
     async def _witnessed(self, event: LifecycleEvent) -> LifecycleEvent:
         """Ask the REST API how a run ended that the gateway lost."""

@@ -1,8 +1,8 @@
 """HTTP to the gateway: every outcome is a value, and its limits hold.
 
 Requests are bounded in time and number; connections are used again. Once the gateway
-asks to come back later, nothing is sent until then. Neither a body nor a header ever
-reaches an error or a log line: both may hold secrets.
+asks to come back later, nothing is sent until then. What was sent never reaches an
+error or a log line, not even where an answer repeats the credentials.
 """
 
 from __future__ import annotations
@@ -29,18 +29,26 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.moments import Millis
 
-__all__ = ("Answer", "Credentials", "Gateway", "Tree", "error_of")
+__all__ = ("SUCCESS", "Answer", "Credentials", "Gateway", "Tree", "error_of")
 
 Tree: TypeAlias = dict[str, Any]
 Answer: TypeAlias = Result[Tree, PlatformError]
 
 AT_ONCE: Final = 32
+REQUEST_MAX: Final = 1_048_576
+"""Bytes of a request: the gateway reads no more."""
+
 ANSWER_MAX: Final = 64 * 1_048_576
 """Bytes of an answer: a list of 100 000 containers is smaller."""
 
 HOLD_MAX_MS: Final[Millis] = 300_000
 """For how long a gateway may keep us from asking."""
 
+SECRET_MIN: Final = 16
+"""Characters: the gateway takes no shorter token, and short ones stand everywhere."""
+
+SECONDS_DIGITS: Final = 9
+SUCCESS: Final = range(200, 300)
 UNAUTHORIZED: Final = (401, 403)
 TOO_MANY: Final = 429
 ERRORS: Final = 400
@@ -62,6 +70,13 @@ class Credentials:
             shown["cf-access-client-secret"] = self.access[1]
         return shown
 
+    def hidden(self, text: bytes) -> bytes:
+        """Take the secret ones out of what an answer or an error says."""
+        for secret in (self.token, *(self.access or ())[1:]):
+            if len(secret) >= SECRET_MIN:
+                text = text.replace(secret.encode(errors="replace"), b"[hidden]")
+        return text
+
 
 class Gateway:
     """Asks one gateway."""
@@ -77,6 +92,7 @@ class Gateway:
         self._credentials = credentials
         self._timeout_ms = timeout_ms
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
         self._held_until = 0.0
 
     async def get(self, path: str, *, wait_ms: Millis = 0, **query: object) -> Answer:
@@ -88,10 +104,19 @@ class Gateway:
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Have something done."""
-        return await self._bounded("POST", path, {}, orjson.dumps(body), 0)
+        try:
+            sent = orjson.dumps(body)
+        except orjson.JSONEncodeError:
+            return Failure(Refused(cause="the request cannot be written as JSON"))
+        if len(sent) > REQUEST_MAX:
+            return Failure(
+                Refused(cause=f"the request has {len(sent)} bytes: too many")
+            )
+        return await self._bounded("POST", path, {}, sent, 0)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections; what is asked later is ``Unreachable``."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
 
@@ -103,24 +128,25 @@ class Gateway:
         body: bytes | None,
         wait_ms: Millis,
     ) -> Answer:
+        if self._closed:
+            return Failure(Unreachable(cause="the client is closed"))
         held_ms = int((self._held_until - time.monotonic()) * 1_000)
         if held_ms > 0:
             return Failure(RateLimited(retry_after_ms=held_ms))
-        credentials = self._credentials()
-        if isinstance(credentials, Failure):
-            return Failure(credentials.failure())
+        looked_up = self._credentials()
+        if isinstance(looked_up, Failure):
+            return Failure(looked_up.failure())
+        credentials: Credentials = looked_up.unwrap()
         limit_ms = self._timeout_ms + wait_ms
         try:
             async with asyncio.timeout(limit_ms / 1_000):
-                return await self._asked(
-                    method, path, query, body, credentials.unwrap().headers()
-                )
+                return await self._asked(method, path, query, body, credentials)
         except TimeoutError:
             return Failure(TimedOut(after_ms=limit_ms))
         except aiohttp.InvalidURL:
             return Failure(Refused(cause="the URL of the gateway is none"))
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Failure(Unreachable(cause=_cause(error)))
+            return Failure(Unreachable(cause=_cause(error, credentials)))
 
     async def _asked(
         self,
@@ -128,9 +154,9 @@ class Gateway:
         path: str,
         query: Mapping[str, str],
         body: bytes | None,
-        headers: Mapping[str, str],
+        credentials: Credentials,
     ) -> Answer:
-        sent = {**headers, "content-type": "application/json"}
+        sent = {**credentials.headers(), "content-type": "application/json"}
         async with self._opened().request(
             method,
             f"{self._url}/v1/{path}",
@@ -140,8 +166,8 @@ class Gateway:
             allow_redirects=False,
         ) as response:
             data = await _limited(response.content)
-            tree = _tree(data)
-            if response.status < ERRORS and tree is not None:
+            tree = _tree(credentials.hidden(data))
+            if response.status in SUCCESS and tree is not None:
                 return Success(tree)
             error = error_of(response.status, response.headers, tree)
             if isinstance(error, RateLimited):
@@ -154,8 +180,8 @@ class Gateway:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=AT_ONCE),
+                cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),
-                auto_decompress=True,
             )
         return self._session
 
@@ -180,10 +206,10 @@ def _tree(data: bytes) -> Tree | None:
     return cast("Tree", tree) if isinstance(tree, dict) else None
 
 
-def _cause(error: BaseException) -> str:
-    """Say what went wrong on the way; texts of the system hold no secrets."""
-    text = str(getattr(error, "os_error", None) or error)
-    return f"{type(error).__name__}: {text}"[:200]
+def _cause(error: BaseException, credentials: Credentials) -> str:
+    """Say what went wrong on the way; it may quote what was answered."""
+    text = str(getattr(error, "os_error", None) or error).encode(errors="replace")
+    return f"{type(error).__name__}: {credentials.hidden(text).decode()}"[:200]
 
 
 def error_of(
@@ -232,4 +258,6 @@ def _retry_after(headers: Mapping[str, str], details: object) -> Millis | None:
     text = headers.get("Retry-After", "")
     if not text.isascii() or not text.isdigit():
         return None
+    if len(text) > SECONDS_DIGITS:
+        return HOLD_MAX_MS
     return min(int(text) * 1_000, HOLD_MAX_MS)

@@ -10,6 +10,8 @@ import orjson
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.platforms.cloudflare.http import Tree
+from orchestrator.platforms.cloudflare.images import ImageKind, image_kind
+from orchestrator.platforms.cloudflare.naming import image_name_of
 from orchestrator.platforms.port import (
     DestroyOrder,
     ForgetOrder,
@@ -106,7 +108,10 @@ def _start(order: StartOrder, application: str, *, chosen: bool) -> Tree:
 
 
 def _choice(spec: ContainerSpec) -> Tree:
-    return {"image": spec.image, "instance": _instance(spec.instance_type)}
+    image = spec.image
+    if image is not None and image_kind(image) is ImageKind.DOCKERFILE:
+        image = image_name_of(image)  # the Worker knows what was built of it
+    return {"image": image, "instance": _instance(spec.instance_type)}
 
 
 def _instance(size: InstanceType) -> str | dict[str, Any]:

@@ -7,6 +7,8 @@ on it: without an account id and an API token it knows nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
@@ -33,18 +35,24 @@ __all__ = ("Witness", "rest_of")
 
 T = TypeVar("T")
 
+LOG: Final = logging.getLogger("orchestrator.cloudflare")
+
 LIMIT_S: Final = 3.0
-"""How long an end may wait for a code that the gateway did not see."""
+"""How long an end, or a detail, may wait for what the gateway did not see."""
 
 CODE_MAX: Final = 255
 
 
 def rest_of(choice: CloudflareChoice, secrets: Mapping[str, str]) -> RestClient | None:
     """Return a client of the REST API, where the fleet file and secrets name one."""
-    token = secrets.get(choice.api_token_secret)
+    token = secrets.get(choice.api_token_secret, "").strip()
     if choice.account_id is None or not token:
         return None
-    return RestClient(choice.account_id, token)
+    try:
+        return RestClient(choice.account_id, token)
+    except ValueError:
+        LOG.warning("%s holds no token: it is not used", choice.api_token_secret)
+        return None
 
 
 class Witness:
@@ -105,17 +113,18 @@ class Witness:
         if self._rest is None:
             return details
         found: list[Instance] = []
-        for one in await self._candidates(self._rest, ""):
-            nothing: tuple[Instance, ...] = ()
-            prefix = f"{self._fleet}/"
-            found += await _known(
-                self._rest.instances(one.id, name_prefix=prefix), nothing
-            )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LIMIT_S):
+                await self._collect(self._rest, found)
         instances = by_durable_object_id(found)
-        return tuple(
-            _with(detail, instances.get(detail.facts.get("id", "")))
-            for detail in details
-        )
+        return tuple(_with(detail, instances) for detail in details)
+
+    async def _collect(self, rest: RestClient, found: list[Instance]) -> None:
+        """Add every instance of the fleet, application by application."""
+        nothing: tuple[Instance, ...] = ()
+        prefix = f"{self._fleet}/"
+        for one in await self._candidates(rest, ""):
+            found += await _known(rest.instances(one.id, name_prefix=prefix), nothing)
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -124,7 +133,7 @@ class Witness:
 
 
 def _with(detail: PlatformDetail, instances: Mapping[str, Instance]) -> PlatformDetail:
-    instance = instances.get(detail.facts.get("id") or "")
+    instance = instances.get(str(detail.facts.get("id")))
     if instance is None:
         return detail
     facts = {

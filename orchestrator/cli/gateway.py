@@ -1,0 +1,290 @@
+"""``gateway``: the Worker between the operator and Cloudflare, made and checked."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import click
+from returns.result import Failure
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.failing import Failed
+from orchestrator.cli.gateway_files import Change, look, write
+from orchestrator.cli.running import secrets_of
+from orchestrator.cli.shown import now_ms, output_option, show_table
+from orchestrator.cli.tools import read_file
+from orchestrator.codec.fleet_file import FleetFile
+from orchestrator.codec.platform_choices import CloudflareChoice
+from orchestrator.core.errors import InvalidSpec, PlatformError, Problem
+from orchestrator.platforms.cloudflare.application import Application
+from orchestrator.platforms.cloudflare.applications import application_warnings
+from orchestrator.platforms.cloudflare.checks import ask, check_answer, check_file
+from orchestrator.platforms.cloudflare.findings import Cause, Finding, Level
+from orchestrator.platforms.cloudflare.images import (
+    ImageKind,
+    image_kind,
+    what_becomes,
+)
+from orchestrator.platforms.cloudflare.manifest import MANIFEST_FILE, manifest_file
+from orchestrator.platforms.cloudflare.plan import Plan, plan_of
+from orchestrator.platforms.cloudflare.project import (
+    gateway_sources,
+    gateway_version,
+    project_of,
+)
+from orchestrator.runtime.secrets import EnvironmentSecrets
+
+__all__ = ("gateway",)
+
+EXITS: Final = {Cause.FILE: 2, Cause.REACH: 5, Cause.RIGHTS: 7, Cause.MISMATCH: 6}
+"""The exit code of a problem, by where it lies."""
+
+_COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
+
+fleet_option = click.option(
+    "--fleet",
+    "fleet_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The fleet file.",
+)
+
+
+@click.group()
+def gateway() -> None:
+    """Make or check the Worker that starts containers at Cloudflare."""
+
+
+@gateway.command("init")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@fleet_option
+@click.option("--force", is_flag=True, help="Write over what was changed by hand.")
+@click.option(
+    "--delete-gone",
+    is_flag=True,
+    help="Delete the classes of services that the fleet file has no more, with all"
+    " that their objects remember.",
+)
+def init(folder: Path, fleet_path: Path, *, force: bool, delete_gone: bool) -> None:
+    """Write the gateway's project for a fleet into DIR, or bring it up to date.
+
+    Run it again when the fleet file has changed, then deploy.
+    """
+    file, choice = _cloudflare_fleet(fleet_path)
+    found = look(folder, choice.account_id, force=force)
+    manifest = found.manifest
+    if manifest is not None and manifest.fleet != file.spec.name and not force:
+        told = f"{folder} is the gateway of fleet {manifest.fleet!r}"
+        raise Failed(f"{told}, not of {file.spec.name!r}: choose another folder", 6)
+    planned = plan_of(
+        file.spec,
+        choice,
+        folder=_from(folder, fleet_path),
+        earlier=found.earlier,
+        delete_gone=delete_gone,
+    )
+    if isinstance(planned, Failure):
+        raise _wrong(fleet_path, planned.failure())
+    plan = planned.unwrap()
+    _dockerfiles_are_there(fleet_path, plan)
+    files = project_of(plan, gateway_sources(), token_secret=choice.token_secret)
+    files[MANIFEST_FILE] = manifest_file(plan, files)
+    _tell(folder, plan, write(found, files, force=force))
+
+
+def _cloudflare_fleet(path: Path) -> tuple[FleetFile, CloudflareChoice]:
+    """Read a fleet file that is for Cloudflare."""
+    file = read_file(path)
+    choice = file.platform
+    if not isinstance(choice, CloudflareChoice):
+        raise Failed(
+            f'{path}: platform.kind: expected "cloudflare", found "{choice.kind}";'
+            " only that platform has a gateway",
+            2,
+        )
+    return file, choice
+
+
+def _from(folder: Path, fleet_path: Path) -> str:
+    """Say where the fleet file is, seen from the project's folder."""
+    there = os.path.relpath(fleet_path.resolve().parent, folder.resolve())
+    return Path(there).as_posix()
+
+
+def _wrong(path: Path, error: InvalidSpec) -> Failed:
+    return Failed("\n".join(f"{path}: {one.message}" for one in error.problems), 2)
+
+
+def _dockerfiles_are_there(path: Path, plan: Plan) -> None:
+    """Refuse a Dockerfile that wrangler would not find, or would take for a name."""
+    problems: list[Problem] = []
+    for application in plan.applications:
+        images = (application.image or "", *application.images.values())
+        for image in () if application.retired else images:
+            if image_kind(image) is not ImageKind.DOCKERFILE:
+                continue
+            target = path.resolve().parent / image
+            if not target.is_file():
+                found = "a folder" if target.is_dir() else "no such file"
+                place = f"{application.name}.image"
+                expected = f"a Dockerfile at {target}"
+                problems.append(Problem(place=place, expected=expected, found=found))
+    if problems:
+        raise _wrong(path, InvalidSpec(problems=tuple(problems)))
+
+
+# What init tells
+
+
+def _tell(folder: Path, plan: Plan, changes: list[Change]) -> None:
+    click.echo(f"the gateway of fleet {plan.fleet!r} is in {folder}")
+    click.echo(f"it is the Worker {plan.worker!r}\n")
+    show_table(_applications(plan))
+    click.echo()
+    for change in changes:
+        click.echo(f"{change.path}: {change.what}")
+    if not changes:
+        click.echo("nothing has changed")
+    for sentence in _sentences(plan):
+        click.echo(f"\n{sentence}")
+    current = [one for one in plan.applications if not one.retired]
+    for warning in (*_losses(plan), *application_warnings(current)):
+        click.echo(f"warning: {warning}", err=True)
+    if changes:
+        click.echo(f"\nnext: the commands of {folder / 'README.md'}")
+
+
+def _applications(plan: Plan) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for head in ("APPLICATION", "CLASS", "DECLARED", "MAX", "SIZE", "IMAGE"):
+        table.add_column(head, overflow="fold")
+    for one in plan.applications:
+        declared = plan.declared.get(one.name) or 0
+        size = one.instance_type
+        cells = (
+            f"{one.name} (retired)" if one.retired else one.name,
+            one.class_name,
+            str(declared if size or one.retired else sum(plan.declared.values())),
+            str(one.max_instances or "-"),
+            "at each start" if size is None else size.name,
+        )
+        table.add_row(*cells, "\n".join(_images(one)) or "-")
+    return table
+
+
+def _images(application: Application) -> Iterator[str]:
+    for image in (application.image, *application.images.values()):
+        if image is not None:
+            yield f"{image} ({what_becomes(image)})"
+
+
+def _sentences(plan: Plan) -> Iterator[str]:
+    if any(one.max_instances and not one.retired for one in plan.applications):
+        yield (
+            "MAX is how many may run: the declared ones and a headroom of"
+            f" {plan.headroom}. It must be said: wrangler's own default is 20, and the"
+            " 21st start would be refused."
+        )
+    if plan.retired:
+        yield (
+            f"in the fleet file no more, and kept: {', '.join(plan.retired)}. Once none"
+            " of their containers runs, --delete-gone removes them; that destroys what"
+            " their objects remember. No rename is guessed: a service under a new name"
+            " is a new one."
+        )
+    if plan.deleted:
+        yield (
+            f"the next deploy deletes {', '.join(plan.deleted)} and destroys their"
+            " objects. Their container applications stay until `npx wrangler containers"
+            " delete` removes them; `npx wrangler containers list` shows them."
+        )
+
+
+def _losses(plan: Plan) -> Iterator[str]:
+    if plan.worker_was is not None:
+        yield (
+            f"the Worker was {plan.worker_was!r} and is {plan.worker!r} now: a new one,"
+            " with objects of its own; delete the old one once it runs nothing"
+        )
+    if plan.bare_classes:
+        yield (
+            f"classes that no application is known of are kept:"
+            f" {', '.join(plan.bare_classes)}; --delete-gone deletes them"
+        )
+
+
+# Check
+
+
+@gateway.command("check")
+@fleet_option
+@click.option(
+    "--secrets",
+    "secrets_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="KEY=value lines, mode 0600; otherwise the environment is looked into.",
+)
+@output_option("table", "json")
+def check(fleet_path: Path, secrets_path: Path | None, output: str) -> int:
+    """Check that the gateway can run the fleet; say what to do where it cannot.
+
+    The exit code is 0 also where there are warnings.
+    """
+    file, choice = _cloudflare_fleet(fleet_path)
+    secrets = secrets_of(secrets_path) or EnvironmentSecrets()
+    findings = check_file(file.spec, choice, secrets)
+    if all(one.level is not Level.PROBLEM for one in findings):
+        asked = asyncio.run(ask(_Gateway(choice, secrets), now_ms))
+        version = gateway_version(gateway_sources())
+        findings += check_answer(file.spec, choice, asked, version=version)
+    _show(findings, output)
+    problems = [one for one in findings if one.level is Level.PROBLEM]
+    return EXITS[problems[0].cause] if problems else 0
+
+
+@attrs.frozen
+class _Gateway:
+    """The gateway that a fleet file names."""
+
+    choice: CloudflareChoice
+    secrets: Mapping[str, str]
+
+    async def about(self) -> Mapping[str, Any] | PlatformError:
+        return await about_of(self.choice, self.secrets)
+
+
+async def about_of(
+    choice: CloudflareChoice, secrets: Mapping[str, str]
+) -> Mapping[str, Any] | PlatformError:
+    """Ask the gateway what it is; the client is loaded only now."""
+    client: Any = importlib.import_module("orchestrator.platforms.cloudflare.gateway")
+    answer: Mapping[str, Any] | PlatformError = await client.ask_about(choice, secrets)
+    return answer
+
+
+def _show(findings: list[Finding], output: str) -> None:
+    if output == "json":
+        trees = [
+            {"level": one.level, "what": one.what, "found": one.found, "todo": one.todo}
+            for one in findings
+        ]
+        click.echo(json.dumps(trees, indent=2))
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for head in ("LEVEL", "WHAT", "FOUND", "WHAT TO DO"):
+        table.add_column(head, overflow="fold")
+    for one in findings:
+        level = Text(one.level, style=_COLOURS[one.level])
+        table.add_row(level, Text(one.what), Text(one.found), Text(one.todo or "-"))
+    show_table(table)

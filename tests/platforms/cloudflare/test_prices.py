@@ -1,0 +1,51 @@
+"""What a fleet costs at list prices."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from orchestrator.core.hosting import INSTANCE_TYPES
+from orchestrator.core.specs import FleetSettings
+from orchestrator.platforms.cloudflare.prices import cost_of_fleet, cost_per_day
+from tests.platforms.cloudflare.test_applications import fleet, replicas, spec
+
+HOURS_A_MONTH = 730
+
+
+@pytest.mark.parametrize(
+    ("size", "dollars"), [("lite", 2), ("standard-1", 28), ("standard-4", 83)]
+)
+def test_a_month_of_memory_and_disk_is_what_the_rule_of_thumb_says(
+    size: str, dollars: float
+) -> None:
+    one = attrs.evolve(spec(), instance_type=INSTANCE_TYPES[size])
+    cost = cost_per_day([one], 0)
+    month = (cost.memory + cost.disk) / 24 * HOURS_A_MONTH
+    assert month == pytest.approx(dollars, rel=0.15)
+
+
+def test_each_part_is_its_price() -> None:
+    two = replicas(2, attrs.evolve(spec(), instance_type=INSTANCE_TYPES["basic"]))
+    cost = cost_of_fleet(fleet(*two))
+    assert cost.containers == 2
+    assert cost.memory == pytest.approx(2 * 1 * 0.0000025 * 86_400)
+    assert cost.disk == pytest.approx(2 * 4 * 0.00000007 * 86_400)
+    assert cost.cpu == pytest.approx(2 * 0.25 * 0.000020 * 86_400)
+    # an object in memory all month is 331,776 GB-s, and 4.15 USD; the registry is one
+    assert cost.objects == pytest.approx(3 * 331_776 / 30 * 12.5 / 1_000_000)
+    assert cost.requests == pytest.approx(
+        (4_320 + 1_440) * 0.30e-6 + (4_320 + 1_440 + 2 * 288) * 0.15e-6
+    )
+    assert cost.busy - cost.idle == pytest.approx(cost.cpu)
+
+
+def test_nothing_costs_what_the_registry_costs() -> None:
+    cost = cost_of_fleet(fleet())
+    assert cost.memory == cost.disk == cost.cpu == 0
+    assert cost.idle == pytest.approx(0.138 + 0.0026, abs=0.001)
+
+
+def test_a_fleet_that_is_never_reconciled_makes_fewer_requests() -> None:
+    quiet = attrs.evolve(fleet(), settings=FleetSettings(reconcile_interval_ms=0))
+    assert cost_of_fleet(quiet).requests < cost_of_fleet(fleet()).requests
