@@ -1,5 +1,7 @@
 """The owner's JSON: frozen as the core holds it, thawed as the world wants it."""
 
+# pyright: basic
+# What comes in may be anything; mypy holds the rest.
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -49,7 +49,7 @@ class InstanceType:
         if self.name != CUSTOM:
             return
         if self.vcpu < 1:
-            msg = f"vcpu: expected at least 1 in a size of one's own, found {self.vcpu}"
+            msg = f"vcpu: expected at least 1 in an own size, found {self.vcpu}"
             raise ValueError(msg)
         least = int(self.vcpu * MEMORY_MIB_OF_A_VCPU)
         if self.memory_mib < least:
@@ -97,8 +97,10 @@ LOCATION_HINTS: Final = (
 """Where its object is asked to be made; Cloudflare does its best, once."""
 
 
-def _each_once(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, tuple) and len(set(value)) != len(value):
+def _each_once(
+    _: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]
+) -> None:
+    if len(set(value)) != len(value):
         msg = f"{attribute.name}: expected each region once, found {value!r}"
         raise ValueError(msg)
 

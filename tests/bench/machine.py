@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from os import uname
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -39,17 +40,29 @@ Variant: TypeAlias = Literal["pinned", "newest"]
 
 @attrs.frozen
 class Release:
-    """A version of Miniflare, which brings its workerd, and the node it needs."""
+    """A version of Miniflare, which brings its workerd, and the node it needs.
+
+    ``node`` is a version of node from npm that comes with it; None: any that is new
+    enough.
+    """
 
     miniflare: str
     node_min: int
+    node: str | None = None
 
+    @property
+    def packages(self) -> list[str]:
+        own = [] if self.node is None else [f"{NODE_PACKAGE}@{self.node}"]
+        return [f"miniflare@{self.miniflare}", *own]
+
+
+NODE_PACKAGE = f"node-linux-{'arm64' if uname().machine == 'aarch64' else 'x64'}"
 
 # The pinned one is the last that is content with node 18; before it, alarms of Durable
 # Objects do not outlive a restart.
 RELEASES: dict[Variant, Release] = {
     "pinned": Release("4.20260426.0", 18),
-    "newest": Release("4.20260730.0", 22),
+    "newest": Release("4.20260730.0", 22, "22.23.3"),
 }
 
 
@@ -153,8 +166,7 @@ def install_miniflare(variant: Variant) -> None:
     place = modules(variant)
     if place.is_dir():
         return
-    program, npm = node(variant), npm_script(variant)
-    name = f"miniflare@{RELEASES[variant].miniflare}"
+    program, npm = any_node(18), npm_script()
     words = [
         "install",
         "--no-audit",
@@ -166,19 +178,28 @@ def install_miniflare(variant: Variant) -> None:
         fresh = Path(folder) / "done"
         fresh.mkdir()
         (fresh / "package.json").write_text('{"private": true}\n', encoding="utf-8")
-        must_run([str(program), str(npm), *words, name], cwd=fresh)
+        packages = RELEASES[variant].packages
+        must_run([str(program), str(npm), *words, *packages], cwd=fresh)
         fresh.rename(place)
 
 
 def modules(variant: Variant) -> Path:
     """Give the folder whose ``node_modules`` holds a variant."""
-    return CACHE / f"miniflare-{RELEASES[variant].miniflare}"
+    release = RELEASES[variant]
+    return CACHE / f"miniflare-{release.miniflare}-node-{release.node or 'any'}"
+
+
+def node(variant: Variant) -> Path:
+    """Give the node that runs a variant."""
+    release = RELEASES[variant]
+    if release.node is not None:
+        return modules(variant) / "node_modules" / NODE_PACKAGE / "bin" / "node"
+    return any_node(release.node_min)
 
 
 @functools.cache
-def node(variant: Variant) -> Path:
+def any_node(least: int) -> Path:
     """Find a node that is new enough: the machine's, or the one pyright brings."""
-    least = RELEASES[variant].node_min
     wheel = wheel_folder()
     places = [shutil.which("node"), str(wheel / "bin" / "node") if wheel else None]
     for place in filter(None, places):
@@ -191,7 +212,7 @@ def node(variant: Variant) -> Path:
     raise NotReadyError(f"there is no node of version {least} or newer")
 
 
-def npm_script(variant: Variant) -> Path:
+def npm_script() -> Path:
     """Find the script of npm which a node that may not be on PATH can run."""
     wheel = wheel_folder()
     places = [
@@ -201,7 +222,7 @@ def npm_script(variant: Variant) -> Path:
     for place in places:
         if place.suffix == ".js" and place.is_file():
             asked = subprocess.run(
-                [node(variant), place, "--version"], capture_output=True, check=False
+                [any_node(18), place, "--version"], capture_output=True, check=False
             )
             if asked.returncode == 0:
                 return place

@@ -7,20 +7,15 @@ the code says.
 from __future__ import annotations
 
 import inspect
-import typing
 from collections import defaultdict
 from collections.abc import Iterator
-from enum import Enum
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-import attrs
 import click
 
 from orchestrator.api.statuses import EXITS, STATUSES
 from orchestrator.cli.main import COMMANDS, cli
-from orchestrator.codec.fleet_file import PlatformChoice
 from orchestrator.core.advance import advance
 from orchestrator.core.drafts import is_removable
 from orchestrator.core.errors import ContainerStartFailed, NoCapacity
@@ -51,7 +46,6 @@ from orchestrator.core.exits import (
     StartFailed,
 )
 from orchestrator.core.exits import Stopped as ExitStopped
-from orchestrator.core.moments import format_duration
 from orchestrator.core.observations import (
     SeenAbsent,
     SeenEnded,
@@ -78,7 +72,6 @@ from orchestrator.core.phases import (
     phase_name,
 )
 from orchestrator.core.policies import (
-    Backoff,
     CrashLimit,
     OnLost,
     RestartPolicy,
@@ -86,6 +79,8 @@ from orchestrator.core.policies import (
 )
 from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
 from orchestrator.core.state import Container, Desired, History, LastRun
+from tests.docs.generate_fleet_file import fleet_file
+from tests.docs.generate_gateway import gateway_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -238,160 +233,6 @@ def the_loop() -> str:
     return f"{head}{begin}\n{drawn}\n{end}{tail}"
 
 
-# The fleet file
-
-ABOUT: dict[type, dict[str, str]] = {
-    FleetSettings: {
-        "reconcile_interval_ms": "between two looks at the platform; 0 disables them",
-        "allow_ad_hoc_containers": "whether a request may start what is not declared",
-        "container_name_env_key": "the variable that holds a container's name",
-        "min_restart_delay_ms": "the least time before any restart",
-        "max_concurrent_starts": "how many may be starting at the same time",
-        "max_starts_per_minute": "how many may be started within a minute",
-        "prune": "what becomes of a container that has left the file: it is stopped"
-        " and forgotten, kept as an ad-hoc one, or left running and forgotten",
-    },
-    PlatformChoice: {
-        "kind": "`local`: processes of this machine; `simulated`: nothing is run",
-        "log_max_bytes": "`local`: bytes of a log; one older file is as large",
-        "seed": "`simulated`: what every fate is drawn from",
-    },
-    ContainerSpec: {
-        "name": "letters, digits, `.`, `_` and `-`; with replicas, `-0`, `-1` follow",
-        "image": "what runs on Cloudflare",
-        "command": "the words of what runs; on `local` it must be there",
-        "working_dir": "its folder, relative to the file's",
-        "ports": "by name; on `local` each replica gets a free one for each",
-        "config": "user config, given to the env-vars builder and `${config.KEY}`",
-        "env": "the environment; may hold placeholders",
-        "restart": "as the section below, laid over it",
-        "stop_signal": "asks it to stop: TERM, INT, QUIT, HUP, USR1, USR2 or KILL",
-        "stop_grace_ms": "after the signal, before SIGKILL",
-        "start_timeout_ms": "until it must be ready",
-        "sleep_after_ms": "idle time after which the platform stops it (Cloudflare)",
-        "keep_alive": "start it again when the platform stopped it for idleness",
-    },
-    RestartPolicy: {
-        "when": "`always`, `on_failure` or `never`",
-        "crash": "how many crashes are too many",
-        "backoff": "how long to wait before a restart",
-        "min_interval_ms": "least time between starts after clean ends (`always`)",
-        "lost_after_ms": "how long it may be unknown before `on_lost`",
-        "on_lost": "`replace` or `wait`; unsaid, replace where the platform fences",
-    },
-    CrashLimit: {
-        "window_ms": "the window in which crashes count",
-        "allowed_crashes": "so many are no crash loop yet",
-        "on_loop": "`cooldown` or `hold`; unsaid, hold for ad-hoc containers only",
-    },
-    Backoff: {
-        "initial_ms": "before the first restart",
-        "factor": "each further wait is so many times as long",
-        "max_ms": "the longest wait",
-        "jitter": "spreads the waits by this part of them",
-        "reset_after_ms": "ready for so long, its crashes are forgiven",
-    },
-}
-HIDDEN = {"service", "replica", "ad_hoc"}
-
-FLEET_FILE = """\
-# The fleet file
-
-TOML. Every problem in it is told at once, with its line. A duration may be written as
-text under its key without `_ms`: `stop_grace = "10s"` is `stop_grace_ms = 10000`.
-
-{sections}
-## `[ad_hoc]`
-
-The template of containers that are started by request with a bare name: the keys of
-`[[containers]]`, without `name` and `replicas`.
-
-## Placeholders
-
-In `command` and in the values of `env`:
-
-| placeholder | stands for |
-|---|---|
-| `${{name}}` | the container's name |
-| `${{fleet}}` | the fleet's name |
-| `${{replica.index}}` | 0, 1, 2 ... among the replicas |
-| `${{config.KEY}}` | a value of its config; `KEY` may be a dotted path |
-| `${{port.NAME}}` | the number of a port |
-| `${{secret.KEY}}` | a secret; in `env` only, looked up at each start |
-
-`$${{` writes `${{`.
-"""
-
-
-def fleet_file() -> str:
-    """Return the page of the fleet file."""
-    name = {"name": ("text", "", "the name of the fleet; needed")}
-    functions = {
-        "env_vars": ("text", "", '`"module:function"`, the env-vars builder'),
-        "hooks": ("text", "", '`"module:object"`, what is told of starts and ends'),
-    }
-    replicas = {
-        "replicas": ("number", "", "so many of it, numbered from 0, at most 10000")
-    }
-    restart = "`[restart]`, and `restart` of a container"
-    sections = [
-        _section("`[fleet]`", name | _fields(FleetSettings) | functions),
-        _section("`[platform]`", _fields(PlatformChoice)),
-        _section("`[[containers]]`", _fields(ContainerSpec) | replicas),
-        _section(restart, _fields(RestartPolicy)),
-        _section("`crash` of a restart policy", _fields(CrashLimit)),
-        _section("`backoff` of a restart policy", _fields(Backoff)),
-    ]
-    return FLEET_FILE.format(sections="\n".join(sections))
-
-
-def _fields(kind: type) -> dict[str, tuple[str, str, str]]:
-    about = ABOUT[kind]
-    hints = typing.get_type_hints(kind)
-    names = [f.name for f in attrs.fields(kind) if f.name not in HIDDEN]
-    assert set(names) == set(about), set(names) ^ set(about)
-    return {
-        field.name: (_kind(hints[field.name]), _default(field), about[field.name])
-        for field in attrs.fields(kind)
-        if field.name in about
-    }
-
-
-def _kind(hint: Any) -> str:
-    args = [arg for arg in typing.get_args(hint) if arg is not type(None)]
-    if typing.get_origin(hint) is tuple:
-        return "array of texts"
-    if inspect.isclass(hint) and issubclass(hint, Enum | str):
-        return "text"
-    if hint in (int, float, bool):
-        return {int: "number", float: "number", bool: "true or false"}[hint]
-    if args and typing.get_origin(hint) is not None and len(args) == 1:
-        return _kind(args[0])
-    return "table"
-
-
-def _default(field: Any) -> str:
-    default = field.default
-    if default is attrs.NOTHING:
-        return ""
-    if field.name.endswith("_ms") and isinstance(default, int):
-        return f"{default} ({format_duration(default)})"
-    if isinstance(default, Enum):
-        return f'`"{default.value}"`'
-    if isinstance(default, bool):
-        return str(default).lower()
-    if isinstance(default, str):
-        return f'`"{default}"`'
-    return str(default) if isinstance(default, int | float) else ""
-
-
-def _section(title: str, rows: dict[str, tuple[str, str, str]]) -> str:
-    lines = [f"## {title}", "", "| key | type | default | |", "|---|---|---|---|"]
-    for key, (kind, default, about) in rows.items():
-        lines.append(f"| `{key}` | {kind} | {default} | {about} |")
-    return "\n".join([*lines, ""])
-
-
 # Commands and errors
 
 
@@ -465,6 +306,7 @@ PAGES = {
     "reference/fleet-file.md": fleet_file,
     "reference/commands.md": commands,
     "reference/errors.md": errors,
+    "reference/gateway.md": gateway_page,
 }
 
 

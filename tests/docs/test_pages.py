@@ -9,7 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from returns.result import Failure
 
+from orchestrator.codec.fleet_file import read_fleet_file
+from orchestrator.codec.platform_choices import CloudflareChoice
+from orchestrator.platforms.cloudflare.applications import applications_of
 from tests.cli.kit import reached
 from tests.docs.generate import DOCS, PAGES
 from tests.platforms.local_kit import shims
@@ -33,17 +37,8 @@ def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
     page = DOCS / "tutorial.md"
     (fleet,) = blocks(page, "toml")
     (tmp_path / "fleet.toml").write_text(fleet)
-    (tmp_path / "orchestrator").write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" -m orchestrator "$@"\n'
-    )
-    (tmp_path / "orchestrator").chmod(0o755)
     state = tmp_path / "state"
-    env = {
-        **os.environ,
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "ORCHESTRATOR_STATE": str(state),
-    }
+    env = environment(tmp_path)
     done: list[str] = []
     up: subprocess.Popen[bytes] | None = None
     try:
@@ -57,17 +52,7 @@ def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
                 client.get("containers", "web-0", "wait")
                 client.get("containers", "web-1", "wait")
                 continue
-            ran = subprocess.run(
-                ["sh", "-e", "-c", block],
-                cwd=tmp_path,
-                env=env,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=60,
-            )
-            assert ran.returncode == 0, (block, ran.stderr)
-            done.append(ran.stdout)
+            done.append(ran(block, tmp_path, env))
     finally:
         subprocess.run(["orchestrator", "down"], env=env, check=False)
         if up is not None:
@@ -76,6 +61,69 @@ def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
     assert "http=127.0.0.1:" in done[1]
     assert "everything is down" in done[-1]
     assert shims(tmp_path) == []
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Put the command into a folder, and return what a shell needs to find it."""
+    command = folder / "orchestrator"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m orchestrator "$@"\n')
+    command.chmod(0o755)
+    return {
+        **os.environ,
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "ORCHESTRATOR_STATE": str(folder / "state"),
+    }
+
+
+def ran(block: str, folder: Path, env: dict[str, str]) -> str:
+    """Run a block of shell, which must succeed; return what it said."""
+    done = subprocess.run(
+        ["sh", "-e", "-c", block],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, (block, done.stderr)
+    return done.stdout
+
+
+def test_the_tutorial_of_cloudflare_can_be_followed_as_far_as_no_account_is_needed(
+    tmp_path: Path,
+) -> None:
+    page = DOCS / "tutorial-cloudflare.md"
+    (fleet,) = blocks(page, "toml")
+    (tmp_path / "fleet.toml").write_text(fleet)
+    env = environment(tmp_path)
+    validated, made = (ran(block, tmp_path, env) for block in blocks(page, "sh"))
+    assert "is valid: fleet 'first', 3 containers" in validated
+    assert "'first-gateway'" in made
+    assert (tmp_path / "gateway" / "wrangler.jsonc").is_file()
+    assert (tmp_path / "gateway" / "src" / "gateway" / "gateway.js").is_file()
+
+
+COMMAND = re.compile(r"^orchestrator .*$", re.MULTILINE)
+
+
+def test_what_needs_an_account_names_commands_that_are_there(tmp_path: Path) -> None:
+    """Each has its words and its options; what they would do is not tried."""
+    env = environment(tmp_path)
+    found = {
+        command
+        for page in (ROOT / "README.md", *DOCS.rglob("*.md"))
+        for block in blocks(page, "text")
+        for command in COMMAND.findall(block)
+    }
+    assert found
+    for command in sorted(found):
+        words = command.split(" --")[0].split()[1:3]
+        name = words if words[0] == "gateway" else words[:1]
+        told = ran(f"orchestrator {' '.join(name)} --help", tmp_path, env)
+        for option in re.findall(r"(?<= )(--[a-z-]+|-[a-z])(?= |$)", command):
+            assert option in told, command
 
 
 def test_the_program_of_the_how_to_runs(tmp_path: Path) -> None:
@@ -97,13 +145,26 @@ def test_the_program_of_the_how_to_runs(tmp_path: Path) -> None:
     assert shims(tmp_path) == []
 
 
+def test_every_fleet_file_of_the_docs_is_valid() -> None:
+    for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
+        for block in blocks(page, "toml"):
+            read = read_fleet_file(block.encode(), file=page.name, folder=".")
+            assert not isinstance(read, Failure), (page, read)
+            file = read.unwrap()
+            if isinstance(file.platform, CloudflareChoice):
+                applications = applications_of(file.spec, file.platform)
+                assert not isinstance(applications, Failure), (page, applications)
+
+
+SHELL = {"README.md", "tutorial.md", "tutorial-cloudflare.md"}
+
+
 def test_every_block_is_of_a_kind_that_is_run() -> None:
-    """Python is a doctest or the program, shell is the README's or the tutorial's."""
+    """Python is a doctest or the program, TOML a fleet file, shell on three pages."""
     for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
         found = BLOCK.findall(page.read_text(encoding="utf-8"))
         for kind, body in found:
             assert kind in {"python", "sh", "toml", "text", "mermaid"}, page
             if kind == "python" and page.name != "embed.md":
                 assert body.startswith(">>>"), page
-            if kind in {"sh", "toml"}:
-                assert page.name in {"README.md", "tutorial.md"}, page
+            assert kind != "sh" or page.name in SHELL, page
