@@ -49,6 +49,7 @@ def make_app(
     app.router.add_get("/v1/containers/{name}/log", routes.log)
     app.router.add_get("/v1/containers/{name}/wait", routes.wait)
     app.router.add_get("/v1/config", routes.config)
+    app.router.add_get("/v1/platform", routes.platform)
     app.router.add_get("/v1/events", routes.events)
     app.router.add_post("/v1/reconcile", routes.reconcile)
     app.router.add_post("/v1/down", routes.down)
@@ -126,6 +127,9 @@ class _Routes:
 
     async def config(self, _: web.Request) -> web.Response:
         return await _fold(self._operator.get_config())
+
+    async def platform(self, _: web.Request) -> web.Response:
+        return await _fold(self._operator.platform_details())
 
     async def start(self, request: web.Request) -> web.Response:
         body = await read_body(request, StartBody)

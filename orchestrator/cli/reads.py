@@ -13,6 +13,7 @@ from orchestrator.cli.shown import (
     clock_time,
     output_option,
     show_containers,
+    show_details,
     show_facts,
 )
 from orchestrator.cli.state import state_option, the_state
@@ -31,12 +32,26 @@ def list_(output: str, state: Path | None) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--platform", is_flag=True, help="Show what the platform itself says.")
 @output_option("table", "json")
 @state_option
-def status(name: str, output: str, state: Path | None) -> None:
-    """Show one container."""
-    show_facts(Client(the_state(state)).get("containers", name), output)
+def status(
+    name: str | None, output: str, state: Path | None, *, platform: bool
+) -> None:
+    """Show one container; with --platform, as the platform itself tells of it.
+
+    --platform shows the platform's own words beside the class that we put them in, of
+    all containers where NAME is not given.
+    """
+    client = Client(the_state(state))
+    if platform:
+        details = client.get("platform")
+        show_details([one for one in details if name in (None, one["name"])], output)
+    elif name is None:
+        raise click.UsageError("Missing argument 'NAME'.")
+    else:
+        show_facts(client.get("containers", name), output)
 
 
 @click.command()

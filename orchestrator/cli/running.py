@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import attrs
 import click
@@ -20,7 +20,13 @@ from orchestrator.api.socket import serve
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.state import Kept, keep
 from orchestrator.cli.tools import version_text
-from orchestrator.codec.fleet_file import FleetFile, PlatformChoice
+from orchestrator.codec.fleet_file import FleetFile
+from orchestrator.codec.platform_choices import (
+    CloudflareChoice,
+    LocalChoice,
+    PlatformChoice,
+    SimulatedChoice,
+)
 from orchestrator.core.errors import ContainerError
 from orchestrator.core.specs import FleetSpec
 from orchestrator.journal.sqlite import open_sqlite
@@ -30,16 +36,36 @@ from orchestrator.platforms.simulated.platform import SimulatedPlatform
 from orchestrator.runtime.boot import Means
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import settled
-from orchestrator.runtime.secrets import FileSecrets, Secrets, read_secrets
+from orchestrator.runtime.secrets import (
+    EnvironmentSecrets,
+    FileSecrets,
+    Secrets,
+    read_secrets,
+)
 
 __all__ = ("Session", "open_operator", "run_session", "secrets_of")
 
 
-def platform_of(choice: PlatformChoice, state: Path) -> Platform:
+def platform_of(
+    choice: PlatformChoice, state: Path, fleet: str, secrets: Secrets | None
+) -> Platform:
     """Return the platform that a fleet file asks for."""
-    if choice.kind == "local":
-        return LocalPlatform(state / LOCAL, log_max_bytes=choice.log_max_bytes)
-    return SimulatedPlatform(seed=choice.seed)
+    match choice:
+        case LocalChoice(log_max_bytes=log_max_bytes):
+            return LocalPlatform(state / LOCAL, log_max_bytes=log_max_bytes)
+        case SimulatedChoice(seed=seed):
+            return SimulatedPlatform(seed=seed)
+        case CloudflareChoice():
+            return _cloudflare(choice, fleet, secrets or EnvironmentSecrets())
+        case _:
+            assert_never(choice)
+
+
+def _cloudflare(choice: CloudflareChoice, fleet: str, secrets: Secrets) -> Platform:
+    """Return Cloudflare: loaded only here, for it brings a client of HTTP."""
+    module = importlib.import_module("orchestrator.platforms.cloudflare.gateway")
+    platform: Platform = module.GatewayPlatform(choice, fleet, secrets)
+    return platform
 
 
 def secrets_of(path: Path | None) -> Secrets | None:
@@ -81,7 +107,8 @@ async def open_operator(
     journal = await settled(open_sqlite(state / JOURNAL))
     if isinstance(journal, ContainerError):
         raise failed(journal)
-    means: Means = {"platform": platform_of(choice, state), "journal": journal, **more}  # type: ignore[typeddict-item]
+    platform = platform_of(choice, state, spec.name, more.get("secrets"))
+    means: Means = {"platform": platform, "journal": journal, **more}  # type: ignore[typeddict-item]
     operator = await settled(Operator.start(spec, **means))
     if isinstance(operator, ContainerError):
         raise failed(operator)

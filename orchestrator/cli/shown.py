@@ -23,6 +23,7 @@ __all__ = (
     "container_table",
     "output_option",
     "show_containers",
+    "show_details",
     "show_facts",
 )
 
@@ -125,6 +126,21 @@ def show_containers(infos: list[Info], output: str) -> None:
             click.echo(info["name"])
     else:
         show_table(container_table(infos, wide=output == "wide"))
+
+
+def show_details(details: list[Info], output: str) -> None:
+    """Show what the platform says of containers, beside what we make of it."""
+    if output == "json":
+        click.echo(json.dumps(details, indent=2))
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for head in ("NAME", "RUN", "STATE", "CLASS", "WHERE", "ITS OWN WORDS"):
+        table.add_column(head, no_wrap=head != "ITS OWN WORDS", overflow="fold")
+    for one in details:
+        where = one["facts"].get("location") or "-"
+        cells = [one["name"], str(one["run"]), one["state"], one["kind"] or "-", where]
+        table.add_row(*cells, Text(one["raw"] or "-"))
+    show_table(table)
 
 
 def show_table(table: Table) -> None:

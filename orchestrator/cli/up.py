@@ -20,19 +20,23 @@ from orchestrator.core.errors import ContainerError
 from orchestrator.core.specs import FleetSpec
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.secrets import Secrets
 
 __all__ = ("down", "up")
 
 FAILED = 4
 
 
-@click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
+secrets_option = click.option(
     "--secrets",
     type=click.Path(path_type=Path, dir_okay=False),
     help="KEY=value lines, mode 0600; otherwise the environment is looked into.",
 )
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@secrets_option
 @click.option("--once", is_flag=True, help="Converge, then leave; containers go on.")
 @click.option("--stop-on-exit", is_flag=True, help="Stop the containers at the end.")
 @duration_option("5m")
@@ -92,21 +96,26 @@ def _converge(limit_ms: int) -> Callable[[Operator, asyncio.Event], Awaitable[in
 
 
 @click.command()
+@secrets_option
 @state_option
-def down(state: Path | None) -> None:
-    """Stop everything: containers and operator."""
+def down(secrets: Path | None, state: Path | None) -> None:
+    """Stop everything: containers and operator.
+
+    Where no operator runs, the platform's own token is looked for in --secrets.
+    """
     folder = the_state(state)
     try:
         Client(folder).post("down", timeout_s=None)
     except NoOperator:
-        asyncio.run(_down_alone(folder))
+        asyncio.run(_down_alone(folder, secrets_of(secrets)))
     click.echo("everything is down")
 
 
-async def _down_alone(folder: Path) -> None:
+async def _down_alone(folder: Path, secrets: Secrets | None) -> None:
     """Take over a fleet without an operator, only to end it."""
     found = kept(folder)
-    operator = await open_operator(folder, FleetSpec(name=found.name), found.platform)
+    nothing = FleetSpec(name=found.name)
+    operator = await open_operator(folder, nothing, found.platform, secrets=secrets)
     try:
         ended = await settled(operator.down())
     finally:

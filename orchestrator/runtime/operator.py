@@ -40,7 +40,7 @@ from orchestrator.core.requests import (
 )
 from orchestrator.core.specs import ContainerSpec, FleetSpec
 from orchestrator.core.state import Container, Fleet
-from orchestrator.platforms.port import LogLine
+from orchestrator.platforms.port import LogLine, PlatformDetail
 from orchestrator.runtime import waits
 from orchestrator.runtime.boot import Engine, Means, boot
 from orchestrator.runtime.outcomes import settled
@@ -238,6 +238,12 @@ class Operator:
     def get_config(self) -> FutureResult[FleetConfig, ContainerError]:
         """Return the fleet as it is declared; what looks secret is not shown."""
         return FutureResult.from_value(config_of(self.fleet))
+
+    def platform_details(
+        self,
+    ) -> FutureResult[tuple[PlatformDetail, ...], ContainerError]:
+        """Ask the platform what it says of each container, in its own words."""
+        return self._engine.platform.details()
 
     def log(self, name: str, *, follow: bool = False) -> AsyncIterator[LogLine]:
         """Yield what a container wrote, and with *follow* what it writes."""

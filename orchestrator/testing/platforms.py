@@ -1,7 +1,8 @@
 """The laws of the platform port: what every adapter, ours or a user's, must obey.
 
 ``check_platform`` is given a platform without containers and a spec that it can run
-until it is stopped. A law that is broken raises ``AssertionError``.
+until it is stopped; ``check_takeover`` two adapters of one place, as two operators
+have them. A law that is broken raises ``AssertionError``.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ from orchestrator.platforms.port import (
     Platform,
     StartOrder,
     StopOrder,
+    StreamRefused,
 )
 
-__all__ = ("Listener", "check_platform", "start_order")
+__all__ = ("Listener", "check_platform", "check_takeover", "start_order")
 
 T = TypeVar("T")
 
@@ -47,16 +49,25 @@ ACCEPTED: Final[IOResult[Accepted, PlatformError]] = IOSuccess(Accepted())
 class Listener:
     """Collects what a platform tells, and waits for what it must tell."""
 
-    def __init__(self, platform: Platform) -> None:
-        """Listen from the beginning."""
+    def __init__(self, platform: Platform, after: str = "") -> None:
+        """Listen from the beginning, or after a cursor."""
         self.told: list[LifecycleEvent] = []
+        self.refused: PlatformError | None = None
         self._more = asyncio.Event()
-        self._task = asyncio.ensure_future(self._listen(platform))
+        self._task = asyncio.ensure_future(self._listen(platform, after))
 
-    async def _listen(self, platform: Platform) -> None:
-        async for event in platform.events(""):
-            self.told.append(event)
-            self._more.set()
+    async def _listen(self, platform: Platform, after: str) -> None:
+        try:
+            async for event in platform.events(after):
+                self.told.append(event)
+                self._more.set()
+        except StreamRefused as refused:
+            self.refused = refused.error
+
+    @property
+    def cursor(self) -> str:
+        """Return the place after what was told last."""
+        return next((e.cursor for e in reversed(self.told) if e.cursor), "")
 
     async def wait(self, what: str, has_come: Callable[[LifecycleEvent], bool]) -> None:
         """Wait for an event, also one that was told before."""
@@ -67,6 +78,11 @@ class Listener:
                     await self._more.wait()
                 return
         raise AssertionError(f"{what}: expected within {WAIT_S} s, told {self.told}")
+
+    def follow(self, platform: Platform, after: str) -> None:
+        """Listen anew, after a cursor; what was told before is forgotten."""
+        self.told.clear()
+        self._task = asyncio.ensure_future(self._listen(platform, after))
 
     async def close(self) -> None:
         """Listen no more."""
@@ -103,10 +119,43 @@ async def check_platform(platform: Platform, spec: ContainerSpec) -> None:
         await _starts_once(platform, spec, listener, granted)
         await _refuses_what_is_stale(platform, spec, old, granted)
         await _stops(platform, spec, listener, granted)
+        await _goes_on_from_a_cursor(platform, listener, granted)
         await _destroys_and_forgets(platform, spec, listener, granted)
     finally:
         await listener.close()
         await platform.detach()
+
+
+async def check_takeover(old: Platform, new: Platform, spec: ContainerSpec) -> None:
+    """Hold two adapters of one place, without containers, to the laws of taking over.
+
+    The newer operator has what runs, without a restart; the older one is refused.
+    """
+    first = await _value(old.attach(0))
+    listener = Listener(old)
+    try:
+        ports = (await _value(old.ports(spec))).items()
+        order = start_order(spec, 1, first.epoch, ports)
+        _holds("a start is accepted", await old.perform(order), ACCEPTED)
+        await listener.wait("ready", _is(ContainerReady, 1))
+        second = await _value(new.attach(first.epoch))
+        if second.epoch <= first.epoch:
+            raise AssertionError(f"the newer epoch is higher: {first}, {second}")
+        stale = IOFailure(StaleOperator(epoch=first.epoch, highest=second.epoch))
+        again = attrs.evolve(order, run=2)
+        _holds("the older operator is refused", await old.perform(again), stale)
+        seen = await _seen(new, spec)
+        if seen is None or (seen.run, type(seen.sight)) != (1, SeenRunning):
+            raise AssertionError(f"the newer one sees what runs: found {seen}")
+        await listener.close()
+        listener.follow(new, "")
+        destroy = DestroyOrder(name=spec.name, run=1, epoch=second.epoch)
+        _holds("the newer one is obeyed", await new.perform(destroy), ACCEPTED)
+        await listener.wait("ended", _is(ContainerEnded, 1))
+    finally:
+        await listener.close()
+        await old.detach()
+        await new.detach()
 
 
 async def _starts_once(
@@ -124,6 +173,9 @@ async def _starts_once(
         raise AssertionError(f"what runs is seen: found {seen}")
     if seen.fingerprint != order.fingerprint or not seen.sight.ready:
         raise AssertionError(f"what is seen says what it is: found {seen}")
+    told = await _value(platform.details())
+    if [(one.name, one.run) for one in told] != [(spec.name, order.run)]:
+        raise AssertionError(f"details tell of what runs: found {told}")
 
 
 async def _refuses_what_is_stale(
@@ -157,6 +209,24 @@ async def _stops(
     unknown = attrs.evolve(order, name="nobody-knows", run=7)
     _holds("so is one of nothing", await platform.perform(unknown), ACCEPTED)
     await listener.wait("what is not there has ended", _is(ContainerEnded, 7))
+
+
+async def _goes_on_from_a_cursor(
+    platform: Platform, listener: Listener, granted: Attachment
+) -> None:
+    """Acknowledge what was told; what comes after it must be told all the same."""
+    cursor = listener.cursor
+    await platform.acknowledge(cursor)
+    await platform.acknowledge(cursor)
+    stop = StopOrder(
+        name="nobody-knows", run=9, epoch=granted.epoch, signal="TERM", grace_ms=0
+    )
+    _holds("a stop of nothing is accepted", await platform.perform(stop), ACCEPTED)
+    await listener.wait("it has ended", _is(ContainerEnded, 9))
+    await listener.close()
+    listener.follow(platform, cursor)
+    if cursor:  # a platform without cursors may forget what it told about nothing
+        await listener.wait("what came after the cursor", _is(ContainerEnded, 9))
 
 
 async def _destroys_and_forgets(

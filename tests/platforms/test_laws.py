@@ -8,7 +8,7 @@ from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.platforms.local.platform import LocalPlatform
 from orchestrator.platforms.simulated.platform import SimulatedPlatform
-from orchestrator.testing.platforms import check_platform
+from orchestrator.testing.platforms import check_platform, check_takeover
 
 SPEC = ContainerSpec(name="web-0", command=("sleep", "1000"))
 
@@ -33,3 +33,13 @@ async def test_it_obeys_with_a_container_that_listens(tmp_path: Path) -> None:
         ports=Table.of([("http", 80)]),
     )
     await check_platform(LocalPlatform(tmp_path), spec)
+
+
+async def test_a_newer_operator_takes_over_on_the_simulated_platform() -> None:
+    """One world is one adapter: it has no other door."""
+    both = SimulatedPlatform(seed=7)
+    await check_takeover(both, both, SPEC)
+
+
+async def test_a_newer_operator_takes_over_on_this_machine(tmp_path: Path) -> None:
+    await check_takeover(LocalPlatform(tmp_path), LocalPlatform(tmp_path), SPEC)
