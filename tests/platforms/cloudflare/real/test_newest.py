@@ -1,0 +1,94 @@
+"""Once more on the newest runtime, with what only it has: exec, labels."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from orchestrator import settled
+from orchestrator.codec.platform_choices import CloudflareChoice
+from orchestrator.core.exits import Exited, Lost, Stopped
+from orchestrator.platforms.cloudflare.gateway import ask_about
+from orchestrator.testing import check_platform
+from tests.bench.engine import Engine
+from tests.bench.machine import why_not
+from tests.platforms.cloudflare.real.kit import (
+    TOKEN,
+    fleet,
+    looping,
+    replicas,
+    spec,
+    stage,
+)
+
+
+@pytest.fixture(autouse=True)
+def ready() -> None:
+    if reason := why_not("newest"):
+        pytest.skip(reason)
+
+
+async def test_the_platform_obeys_the_laws(engine: Engine, tmp_path: Path) -> None:
+    declared = fleet(spec("web", "serve"))
+    async with stage(engine, tmp_path, declared, "newest") as it:
+        await check_platform(it.platform(), declared.containers[0])
+
+
+async def test_what_the_newest_runtime_offers(engine: Engine, tmp_path: Path) -> None:
+    declared = fleet(spec("web", "serve"))
+    async with stage(engine, tmp_path, declared, "newest") as it:
+        choice = CloudflareChoice(url=it.workerd.url)
+        told = await ask_about(choice, {"GATEWAY_TOKEN": TOKEN})
+        assert isinstance(told, dict)
+        assert told["capabilities"]["exec"] is True
+        async with it.operator() as up:
+            await up.all_ready(1)
+            name = await it.container("web")
+            (found,) = [c for c in engine.docker.containers() if c.name == name]
+            labels = {
+                key.removeprefix("workerd-"): value
+                for key, value in found.labels.items()
+                if key.startswith("workerd-")
+            }
+            assert labels["fleet"] == "demo"
+            assert labels["container"] == "web"
+            assert labels["revision"] == "1"
+
+
+async def test_life_and_death(engine: Engine, tmp_path: Path) -> None:
+    """Ends, a restart of the runtime, a stop that only an alarm can finish."""
+    declared = fleet(
+        *replicas(3, "serve"),
+        spec("crasher", "quit", "7", "1", restart=looping(100)),
+        spec("done", "quit", "0"),
+        spec("stubborn", "stubborn", stop_grace_ms=3_000),
+        reconcile_interval_ms=1_000,
+    )
+    async with stage(engine, tmp_path, declared, "newest") as it, it.operator() as up:
+        await up.until("web", lambda: all(up.info(f"web-{n}").ready for n in range(3)))
+        await up.phase("done", "completed")
+        await up.until("crashed", lambda: up.info("crasher").run > 1)
+        assert up.ends("crasher")[0] == Exited(code=7)
+        await up.until("stubborn", lambda: up.info("stubborn").ready)
+        steady = await it.container("web-1")
+        gone = await it.container("web-0")
+        await settled(up.operator.stop_container("stubborn"))
+        await up.until(
+            "accepted",
+            lambda: getattr(
+                up.operator.fleet.containers["stubborn"].phase, "accepted", False
+            ),
+        )
+        await it.workerd.kill()
+        engine.docker.kill(gone)
+        await asyncio.sleep(1)
+        await it.workerd.start()
+        await up.until("web-0 anew", lambda: up.info("web-0").run == 2)
+        await up.until("ready", lambda: up.info("web-0").ready)
+        assert up.ends("web-0") == [Lost()]
+        await up.phase("stubborn", "stopped")
+        assert up.ends("stubborn") == [Stopped()]
+        assert await it.container("web-1") == steady
+        assert up.info("web-1").run == 1
