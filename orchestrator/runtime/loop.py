@@ -97,12 +97,17 @@ class Loop:
         self._wake = asyncio.Event()
         self._timers = Timers()
         self._closing = False
+        self._not_before: Moment = 0
         self._snapshot_at = head.seq
         self._timers.refresh(fleet, fleet.containers)
 
     def now(self) -> Moment:
-        """Return the moment; never before anything that has happened."""
-        return max(self._clock.now(), self.fleet.at)
+        """Return the moment; never before anything that has happened.
+
+        What comes after a look has begun is stamped so, although no millisecond has
+        passed: else the look could not tell what it is older than.
+        """
+        return max(self._clock.now(), self.fleet.at, self._not_before)
 
     def ask(self, request: Request) -> FutureResult[Asked, ContainerError]:
         """Make a request; the answer is given when it is durable."""
@@ -231,7 +236,7 @@ class Loop:
         if interpreter is None:
             return
         if isinstance(command, ObserveFleet):
-            began = self.now()
+            began = self._not_before = max(self.now(), fleet.at + 1)
             interpreter.look(lambda seen: self._put(_looked(seen, began)))
             return
         spec = None

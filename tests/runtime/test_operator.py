@@ -347,3 +347,18 @@ async def test_a_closed_operator_begins_nothing_more() -> None:
         await value(kit.operator.restart_container("web"))
         assert (await value(kit.operator.get_container_info("web"))).phase == "stopping"
     assert len(kit.platform.orders) == orders
+
+
+async def test_what_runs_is_taken_over_although_no_millisecond_has_passed() -> None:
+    """The first look is newer than the declaration, also within its millisecond."""
+    platform = Faulty()
+    declared = fleet(spec("web"))
+    async with opened(declared, platform=platform) as kit:
+        await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
+        await value(kit.operator.restart_container("web"))
+        await kit.until(lambda: kit.operator.fleet.containers["web"].run == 2)
+        await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
+    for _ in range(20):
+        async with opened(declared, platform=platform) as kit:
+            await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
+            assert kit.operator.fleet.containers["web"].run == 2
