@@ -188,7 +188,7 @@ def _clock(now: object, asked: Asked) -> Finding:
 def _capabilities(told: object, wanted: tuple[Application, ...]) -> Iterator[Finding]:
     what = "capabilities"
     offered: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
-    has = [key for key in ("exec", "inspect", "labels") if offered.get(key) is True]
+    has = [key for key in ("exec", "inspect", "snapshots") if offered.get(key) is True]
     if offered.get("container") is False:
         found = "its objects have no container"
         yield problem(what, found, "deploy with wrangler 4.150 or newer")

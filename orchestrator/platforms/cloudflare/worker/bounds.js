@@ -15,6 +15,8 @@ export const ENV_VALUE_MAX = 65_536;
 export const WORDS_MAX = 256;
 export const WORD_MAX = 8_192;
 export const PORTS_MAX = 16;
+/** Epochs and runs stay so far below what a number holds that nobody can use them up. */
+export const EPOCH_MAX = 2 ** 50;
 export const DURATION_MAX = 10 * 365 * 86_400_000;
 export const ORDERS_MAX = 100;
 
@@ -55,15 +57,17 @@ function isObject(value) {
 }
 
 const name = matching(NAME, "a name of a-z, 0-9, '.', '_' and '-', at most 63 characters");
-const run = whole(0, Number.MAX_SAFE_INTEGER);
+const run = whole(0, EPOCH_MAX);
 const port = whole(1, 65_535);
 const duration = whole(0, DURATION_MAX);
 const signal = whole(1, 64);
-const keyed = { name, run, epoch: run };
+const processors = (value) => (typeof value === "number" && value > 0 && value <= 64 ? undefined : "a number of at most 64");
+const epoch = whole(0, EPOCH_MAX);
+const keyed = { name, run, epoch };
 const instance = (value) =>
   typeof value === "string"
     ? text(32)(value)
-    : shape({ vcpu: (cpu) => (cpu > 0 && cpu <= 64 ? undefined : "a number"), memoryMib: whole(1, 1_048_576), diskMb: whole(1, 1_048_576) })(value);
+    : shape({ vcpu: processors, memoryMib: whole(1, 1_048_576), diskMb: whole(1, 1_048_576) })(value);
 
 /** The fields of each order; a field that is not here is refused. */
 export const ORDERS = {

@@ -46,28 +46,27 @@ export class FleetContainer extends DurableObject {
       const highest = Math.max(this.record.run, this.record.closed);
       if (run === this.record.run && this.record.phase !== "gone") return this.shown();
       if (run <= highest) return refuse(409, "stale_run", "this run, or a higher one, is over", { name, run, highest });
-      await this.run.clear();
+      const left = await this.run.clear();
+      if (left) return left;
       await this.run.begin(order);
       return this.shown();
     });
   }
 
-  /** End a run: signal, wait for the grace, kill. */
+  /** End a run, and any before it: signal, wait for the grace, kill. */
   stop(order) {
     return this.alone(async () => {
-      if (!this.has(order)) return this.closeUnseen(order);
-      if (this.record.intent?.kind !== "destroy") await this.run.ask("stop", order.signal, order.grace_ms);
-      return this.shown();
+      const isKilled = this.record.intent?.kind === "destroy";
+      if (this.isUpTo(order) && !isKilled) await this.run.ask("stop", order.signal, order.grace_ms);
+      return this.has(order) ? this.shown() : this.closeUnseen(order);
     });
   }
 
-  /** Kill a run now. */
+  /** Kill a run, and any before it, now. */
   destroy(order) {
     return this.alone(async () => {
-      if (!this.has(order)) return this.closeUnseen(order);
-      this.memory.put({ intent: { kind: "destroy", kill_at: Date.now() } });
-      this.run.later(() => this.run.kill("destroy"));
-      return this.shown();
+      if (this.isUpTo(order)) this.run.later(() => this.run.kill("destroy"));
+      return this.has(order) ? this.shown() : this.closeUnseen(order);
     });
   }
 
@@ -76,15 +75,17 @@ export class FleetContainer extends DurableObject {
     return this.alone(async () => {
       if (this.run.isLive) return refuse(409, "not_stopped", "the container runs", { run: this.record.run });
       await this.vanish(order.run);
-      return this.shown();
+      return { ...this.shown(), name: order.name };
     });
   }
 
   /** Leave the container to another object: it is to run somewhere else. */
   retire(order) {
     return this.alone(async () => {
-      await this.run.clear();
+      const left = await this.run.clear();
+      if (left) return left;
       await this.vanish(order.run - 1);
+      return undefined;
     });
   }
 
@@ -101,6 +102,11 @@ export class FleetContainer extends DurableObject {
     return this.run.isLive && order.run === this.record.run;
   }
 
+  /** Whether what runs is the run of an order, or one before it. */
+  isUpTo(order) {
+    return this.run.isLive && this.record.run <= order.run;
+  }
+
   async vanish(run) {
     const closed = Math.max(this.record.closed, this.record.run, run);
     this.memory.put({ phase: "gone", closed, gone_at: Date.now(), end: null, problem: null });
@@ -109,13 +115,13 @@ export class FleetContainer extends DurableObject {
 
   /** Take note that a run is over which does not run here, and tell so. */
   closeUnseen(order) {
-    const { run, closed, phase, end, fleet, name } = this.record;
+    const { run, closed, phase, end, fleet, name, started_at: startedAt } = this.record;
     const changes = { closed: Math.max(closed, order.run) };
     if (!fleet) Object.assign(changes, { fleet: order.fleet, name: order.name, incarnation: crypto.randomUUID() });
     this.memory.put(changes);
     const known = order.run === run && phase === "ended" && name === order.name;
     const told = known ? end : { kind: "stopped", raw: "it was not here", at: Date.now() };
-    this.memory.tell({ type: "ended", run: order.run, at: told.at, end: told, started: known });
+    this.memory.tell({ type: "ended", run: order.run, at: told.at, end: told, started: known && startedAt !== null });
     this.run.deliver();
     return this.shown();
   }
@@ -178,10 +184,12 @@ export class FleetContainer extends DurableObject {
   async fetch(request) {
     await this.run.wake();
     const port = Number(request.headers.get("cf-container-target-port") ?? Object.values(this.record.ports)[0]);
-    if (!this.run.isLive || !(port > 0 && port < 65_536)) {
+    if (!this.run.isLive || !(Number.isInteger(port) && port > 0 && port < 65_536)) {
       return Response.json({ code: "not_running", message: "the container does not run", details: {} }, { status: 503 });
     }
     this.touch();
+    const sleeps = this.record.sleep_after_ms;
+    const touching = sleeps === null ? undefined : setInterval(() => this.touch(), sleeps / 4);
     try {
       const url = new URL(request.url);
       url.protocol = "http:";
@@ -190,6 +198,7 @@ export class FleetContainer extends DurableObject {
       const { kind, raw } = classify(error);
       return Response.json({ code: kind, message: raw, details: {} }, { status: 503, headers: { "retry-after": "1" } });
     } finally {
+      clearInterval(touching);
       this.touch();
     }
   }

@@ -9,9 +9,10 @@
 //   export default makeGateway({ applications: { web: { binding: "WEB" } } });
 
 import { unauthorized } from "./auth.js";
-import { BODIES, LIMITS, ORDERS, isName, numberOf, outOfBounds } from "./bounds.js";
+import { BODIES, EPOCH_MAX, LIMITS, ORDERS, isName, numberOf, outOfBounds } from "./bounds.js";
 import { answer, json, readBody, refuse } from "./http.js";
 import { objectOf } from "./registry.js";
+import { within } from "./waiting.js";
 
 export { FleetContainer } from "./container.js";
 export { FleetRegistry } from "./registry.js";
@@ -35,16 +36,18 @@ export function makeGateway({ applications }) {
       try {
         return await route(request, env, applications);
       } catch (error) {
-        // The text of an unknown fault may hold what must not be shown.
-        const reset = error?.retryable === true || error?.overloaded === true;
-        const name = String(error?.name ?? "Error").slice(0, 64);
-        const refusal = reset
-          ? refuse(503, "unreachable", "an object of the fleet did not answer", { cause: name })
-          : refuse(500, "internal", "the gateway failed", { cause: name });
-        return answer(refusal);
+        return answer(fault(error));
       }
     },
   };
+}
+
+/** What is said of a fault; its text may hold what must not be shown. */
+function fault(error) {
+  const cause = String(error?.name ?? "Error").slice(0, 64);
+  const isPassing = error?.retryable === true || error?.overloaded === true;
+  if (isPassing) return refuse(503, "unreachable", "an object of the fleet did not answer", { cause });
+  return refuse(500, "internal", "the gateway failed", { cause });
 }
 
 async function route(request, env, applications) {
@@ -59,8 +62,9 @@ async function route(request, env, applications) {
   if (fleets !== "fleets" || !isName(fleet)) return answer(refuse(404, "not_found", "no such path"));
   const registry = env.REGISTRY.get(env.REGISTRY.idFromName(fleet));
   const here = { request, env, applications, fleet, registry, query: url.searchParams };
-  const handler = HANDLERS[[kind, ...rest.map((part, at) => (at === 0 && kind === "containers" ? "*" : part))].join("/")];
-  if (!handler) return answer(refuse(404, "not_found", "no such path"));
+  const place = [kind, ...rest.map((part, at) => (at === 0 && kind === "containers" ? "*" : part))].join("/");
+  if (!Object.hasOwn(HANDLERS, place)) return answer(refuse(404, "not_found", "no such path"));
+  const handler = HANDLERS[place];
   const [name] = kind === "containers" ? rest : [];
   if (name !== undefined && !isName(name)) return answer(refuse(404, "not_found", "no such container"));
   return methodIs(request, handler.method) ?? answer(await handler.does({ ...here, name }), handler.status);
@@ -112,7 +116,7 @@ async function attach({ registry, fleet }, body) {
 }
 
 function epochOf(query) {
-  return query.has("epoch") ? numberOf(query, "epoch", 0, Number.MAX_SAFE_INTEGER) : undefined;
+  return query.has("epoch") ? numberOf(query, "epoch", 0, EPOCH_MAX) : undefined;
 }
 
 async function list({ registry, query, fleet }) {
@@ -160,7 +164,8 @@ async function carryOut(here, orders) {
   const admitted = sound.length === 0 ? [] : await admit(here, sound.map((at) => orders[at]));
   await Promise.all(
     sound.map(async (at, place) => {
-      results[at] = await performed(here, orders[at], admitted[place]);
+      const done = performed(here, orders[at], admitted[place]);
+      results[at] = await within(ORDER_LIMIT_MS, done).catch(fault);
     }),
   );
   return results;
@@ -179,10 +184,13 @@ async function admit({ registry, fleet, applications }, orders) {
 
 function unsound(order, applications) {
   const { op, ...body } = order ?? {};
-  if (!Object.hasOwn(ORDERS, op)) return refuse(422, "invalid", "op: expected start, stop, destroy or forget", { place: "op" });
+  if (!Object.hasOwn(ORDERS, op)) {
+    const expected = "start, stop, destroy or forget";
+    return refuse(422, "invalid", `op: expected ${expected}`, { place: "op", expected });
+  }
   const wrong = outOfBounds(body, ORDERS[op]);
   if (wrong || op !== "start") return wrong;
-  const application = applications[order.application];
+  const application = Object.hasOwn(applications, order.application) && applications[order.application];
   if (!application) {
     const known = Object.keys(applications);
     return refuse(409, "no_application", `no application ${order.application} is deployed`, { application: order.application, known });
@@ -200,18 +208,12 @@ async function performed({ env, registry, fleet }, { op, ...order }, admitted) {
     return admitted.done;
   }
   const { name, run } = order;
-  if (admitted.before) await objectOf(env, { ...admitted.before, fleet, name }).retire({ run });
-  const object = objectOf(env, { ...admitted.place, fleet, name });
-  const late = refuse(503, "unreachable", "the container's object did not answer in time", { name });
-  const result = await within(ORDER_LIMIT_MS, object[op]({ ...order, fleet }), late);
+  for (const place of admitted.before ?? []) {
+    const stays = await objectOf(env, { ...place, fleet, name }).retire({ run });
+    if (stays) return stays;
+    await registry.left(name, place);
+  }
+  const result = await objectOf(env, { ...admitted.place, fleet, name })[op]({ ...order, fleet });
   if (op === "forget" && !result.refused) await registry.dropped(name, run);
   return result;
-}
-
-function within(limit, promise, otherwise) {
-  let timer;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, limit, otherwise);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

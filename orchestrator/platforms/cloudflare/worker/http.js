@@ -17,9 +17,8 @@ export function json(value, status = 200, headers = {}) {
 export function answer(value, status = 200) {
   if (!value?.refused) return json(value, status);
   const { status: refusal, ...error } = value.refused;
-  const after = error.details?.retry_after_ms;
-  const headers = after === undefined ? {} : { "retry-after": String(Math.ceil(after / 1_000)) };
-  return json(error, refusal, headers);
+  const allowed = error.code === "wrong_method" ? { allow: error.details.expected } : {};
+  return json(error, refusal, allowed);
 }
 
 /**
@@ -45,5 +44,5 @@ export async function readBody(request) {
   } catch {
     // What was found is not repeated: a body may hold secrets.
   }
-  return refuse(422, "invalid", "body: expected a JSON object", { place: "body" });
+  return refuse(422, "invalid", "body: expected a JSON object", { place: "body", expected: "a JSON object" });
 }

@@ -9,6 +9,7 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS containers (
      name TEXT PRIMARY KEY, binding TEXT NOT NULL, jurisdiction TEXT, hint TEXT,
      run INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0,
+     leaving TEXT NOT NULL DEFAULT '[]',
      incarnation TEXT NOT NULL DEFAULT '', heard INTEGER NOT NULL DEFAULT 0, view TEXT)`,
   "CREATE TABLE IF NOT EXISTS floors (name TEXT PRIMARY KEY, run INTEGER NOT NULL, at INTEGER NOT NULL)",
   "CREATE TABLE IF NOT EXISTS feed (seq INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL)",
@@ -51,13 +52,22 @@ export class Ledger {
     return Math.max(row?.run ?? 0, row?.closed ?? 0, floor?.run ?? 0);
   }
 
-  enrol(name, { binding, jurisdiction, hint, run }) {
+  enrol(name, { binding, jurisdiction, hint, run, leaving }) {
     this.rows(
-      `INSERT INTO containers (name, binding, jurisdiction, hint, run) VALUES (?, ?, ?, ?, ?)
+      `INSERT INTO containers (name, binding, jurisdiction, hint, run, leaving) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (name) DO UPDATE SET binding = excluded.binding, jurisdiction = excluded.jurisdiction,
-         hint = excluded.hint, run = MAX(run, excluded.run)`,
-      name, binding, jurisdiction ?? null, hint ?? null, run,
+         hint = excluded.hint, run = MAX(run, excluded.run), leaving = excluded.leaving`,
+      name, binding, jurisdiction ?? null, hint ?? null, run, JSON.stringify(leaving),
     );
+  }
+
+  /** The places where a container may still run that is to run elsewhere. */
+  leaving(name) {
+    return JSON.parse(this.find(name)?.leaving ?? "[]");
+  }
+
+  setLeaving(name, places) {
+    this.rows("UPDATE containers SET leaving = ? WHERE name = ?", JSON.stringify(places), name);
   }
 
   /** Take note that a run and all before it are over, also of a name unknown here. */
@@ -115,12 +125,15 @@ export class Ledger {
     return rows.map((row) => ({ seq: row.seq, ...JSON.parse(row.body) }));
   }
 
+  /** The place of the oldest news that are kept, and of the newest that ever were. */
   ends() {
-    const [row] = this.rows("SELECT COALESCE(MIN(seq), 0) AS first, COALESCE(MAX(seq), 0) AS last FROM feed");
-    return row;
+    const [{ first, newest }] = this.rows("SELECT MIN(seq) AS first, MAX(seq) AS newest FROM feed");
+    const last = newest ?? this.fact("acknowledged") ?? 0;
+    return { first: first ?? last + 1, last };
   }
 
-  acknowledge(seq) {
+  acknowledge(upTo) {
+    const seq = Math.min(upTo, this.ends().last);
     this.rows("DELETE FROM feed WHERE seq <= ?", seq);
     this.setFact("acknowledged", Math.max(seq, this.fact("acknowledged") ?? 0));
   }

@@ -1,6 +1,7 @@
 // Whether a container listens: asked at its ports, and read from who refuses.
 
 import { classify } from "./classify.js";
+import { within } from "./waiting.js";
 
 /** How long one port may take to answer. */
 const LIMIT_MS = 2_000;
@@ -22,16 +23,24 @@ export async function look(container, ports) {
 }
 
 async function listens(container, port) {
+  const first = await asked(container, port);
+  if (first !== "unclear" || port === NO_PORT) return first === "unclear" ? "down" : first;
+  // It took the connection and says nothing in HTTP, or it is not there yet. Who is
+  // there, and says nothing once more, listens.
+  if ((await asked(container, NO_PORT)) !== "up") return "down";
+  const again = await asked(container, port);
+  return again === "unclear" ? "listening" : again;
+}
+
+async function asked(container, port) {
   try {
     const signal = AbortSignal.timeout(LIMIT_MS);
-    await container.getTcpPort(port).fetch("http://container/", { method: "HEAD", redirect: "manual", signal });
+    const request = { method: "HEAD", redirect: "manual", signal };
+    await within(2 * LIMIT_MS, container.getTcpPort(port).fetch("http://container/", request));
     return "listening";
   } catch (error) {
     const { kind } = classify(error);
     if (kind === "not_listening") return "up";
-    if (kind === "unknown") return "listening"; // it answers, though not in HTTP
-    // It took the connection and says nothing, or it is not there yet: another port tells.
-    if (kind === "timed_out" && port !== NO_PORT) return (await listens(container, NO_PORT)) === "up" ? "listening" : "down";
-    return "down";
+    return kind === "timed_out" || kind === "unknown" ? "unclear" : "down";
   }
 }

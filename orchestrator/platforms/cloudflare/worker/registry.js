@@ -6,9 +6,13 @@ import { DurableObject } from "cloudflare:workers";
 
 import { refuse } from "./http.js";
 import { Ledger } from "./ledger.js";
+import { within } from "./waiting.js";
 
 /** A container that does not answer in time is unreachable, not gone. */
 const LOOK_LIMIT_MS = 5_000;
+
+/** A list takes no longer: whoever was not looked at by then is unreachable in it. */
+const LIST_LIMIT_MS = 10_000;
 
 /** Containers that are looked at together. */
 const LOOKS_AT_ONCE = 32;
@@ -43,10 +47,15 @@ export class FleetRegistry extends DurableObject {
 
   /** Say whether orders of an epoch are stale; the newest operator is noted. */
   async stale(epoch) {
+    const refusal = this.refusal(epoch);
+    if (!refusal) await this.called();
+    return refusal;
+  }
+
+  refusal(epoch) {
     const highest = this.ledger.fact("epoch") ?? 0;
     if (epoch < highest) return refuse(409, "stale_operator", "a newer operator has taken over", { epoch, highest });
     if (epoch > highest) this.ledger.setFact("epoch", epoch);
-    await this.called();
     return undefined;
   }
 
@@ -84,29 +93,40 @@ export class FleetRegistry extends DurableObject {
    * sees its run.
    */
   async admit(orders) {
-    const admitted = [];
-    for (const order of orders) admitted.push((await this.stale(order.epoch)) ?? this.admitted(order));
+    // In one turn: no newer operator can come between the question and the writing.
+    const admitted = orders.map((order) => this.refusal(order.epoch) ?? this.admitted(order));
+    if (admitted.some((one) => one.refused?.code !== "stale_operator")) await this.called();
     return admitted;
   }
 
   admitted({ op, name, run, ...order }) {
     const row = this.ledger.find(name);
+    const leaving = this.ledger.leaving(name);
     if (op === "start") {
       const highest = this.ledger.floor(name);
       if (run < highest) return refuse(409, "stale_run", "a higher run was seen", { name, run, highest });
       if (run === highest && row?.run !== run) return refuse(409, "stale_run", "the run is over", { name, run, highest });
       const place = { binding: order.binding, jurisdiction: order.jurisdiction ?? null, hint: order.location_hint ?? null };
-      const before = row && !isSamePlace(row, place) ? placeOf(row) : undefined;
-      this.ledger.enrol(name, { ...place, run });
+      const before = [...leaving, ...(row ? [placeOf(row)] : [])].filter((one) => !isSamePlace(one, place));
+      this.ledger.enrol(name, { ...place, run, leaving: before });
       return { place, before };
     }
+    if (op === "forget" && row && run < row.run) {
+      return refuse(409, "stale_run", "a higher run was seen", { name, run, highest: row.run });
+    }
     if (op !== "forget") this.ledger.close(name, run, Date.now());
-    if (row) return { place: placeOf(row) };
+    if (row) return { place: placeOf(row), before: leaving };
     if (op !== "forget") {
       this.ledger.append({ type: "ended", name, run, at: Date.now(), end: { kind: "stopped", raw: "nobody knows it", at: Date.now() } });
       this.ring();
     }
     return { done: { name, run, phase: "none" } };
+  }
+
+  /** A container has left one of the places where it was before. */
+  left(name, place) {
+    const still = this.ledger.leaving(name).filter((one) => !isSamePlace(one, place));
+    this.ledger.setLeaving(name, still);
   }
 
   /** Take a container off the list; its object has forgotten it. */
@@ -128,7 +148,7 @@ export class FleetRegistry extends DurableObject {
     if (stale) return stale;
     const generation = this.ledger.fact("generation");
     const [of, number] = after.split(":");
-    const known = of === generation && /^\d{1,15}$/.test(number ?? "");
+    const known = of === generation && /^\d{1,15}$/.test(number ?? "") && Number(number) <= this.ledger.ends().last;
     const seq = known ? Number(number) : 0;
     const until = Date.now() + wait;
     let events = this.ledger.after(seq, limit);
@@ -138,8 +158,7 @@ export class FleetRegistry extends DurableObject {
       if (newer) return newer;
       events = this.ledger.after(seq, limit);
     }
-    const { first } = this.ledger.ends();
-    const gap = first > 0 && seq < first - 1 && seq < (this.ledger.fact("acknowledged") ?? 0);
+    const gap = seq < this.ledger.ends().first - 1;
     return {
       cursor: `${generation}:${events.at(-1)?.seq ?? seq}`,
       lost: (after !== "" && !known) || (known && gap),
@@ -179,14 +198,16 @@ export class FleetRegistry extends DurableObject {
     const stale = epoch === undefined ? undefined : await this.stale(epoch);
     if (stale) return stale;
     const views = new Map();
+    const { last } = this.ledger.ends(); // before the looks: news that come meanwhile come again
     const rows = this.ledger.all();
-    await this.each(rows, async (row) => views.set(row.name, await this.lookAt(row)));
+    const looking = this.each(rows, async (row) => views.set(row.name, await this.lookAt(row)));
+    await within(LIST_LIMIT_MS, looking).catch(() => {});
     const generation = this.ledger.fact("generation");
     return {
       generation,
-      cursor: `${generation}:${this.ledger.ends().last}`,
+      cursor: `${generation}:${last}`,
       complete: true,
-      containers: rows.map((row) => views.get(row.name)),
+      containers: rows.map((row) => views.get(row.name) ?? unseen(row)),
     };
   }
 
@@ -198,16 +219,14 @@ export class FleetRegistry extends DurableObject {
 
   /** What an object says; at rest, what it last said. */
   async lookAt(row, always = false) {
-    const kept = row.view === null ? null : JSON.parse(row.view);
-    if (!always && kept && kept.run >= row.run && !isLive(row)) return kept;
-    const unseen = { ...(kept ?? { name: row.name }), run: row.run, phase: "unreachable" };
+    if (!always && !isLive(row)) return JSON.parse(row.view);
     try {
       const view = await within(LOOK_LIMIT_MS, this.object(row).look());
       if (view.run < row.run) return { ...view, name: row.name, run: row.run, phase: "admitted" };
       this.ledger.keepView(row.name, view);
       return view;
     } catch {
-      return unseen;
+      return unseen(row);
     }
   }
 
@@ -256,14 +275,13 @@ function isSamePlace(one, other) {
   return one.binding === other.binding && (one.jurisdiction ?? null) === (other.jurisdiction ?? null);
 }
 
+/** What is said of a container that does not answer: what it last said, and that. */
+function unseen(row) {
+  const kept = row.view === null ? { name: row.name } : JSON.parse(row.view);
+  return { ...kept, run: row.run, phase: "unreachable" };
+}
+
 function isLive(row) {
   const view = row.view === null ? null : JSON.parse(row.view);
   return view === null || view.run < row.run || view.phase === "starting" || view.phase === "running";
-}
-
-function within(limit, promise) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("no answer in time")), limit);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

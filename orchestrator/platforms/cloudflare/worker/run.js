@@ -5,7 +5,9 @@
 // earliest. So it happens although the object was evicted meanwhile.
 
 import { classify } from "./classify.js";
+import { refuse } from "./http.js";
 import { look } from "./ready.js";
+import { pause, within } from "./waiting.js";
 
 /** How long a container may outlive its object before it is found again. */
 const OUTLIVES_MS = 3_600_000;
@@ -15,6 +17,9 @@ const BEAT_MS = 300_000;
 
 /** After which a kill, or a look at what seems to be over, is tried again. */
 const AGAIN_MS = 1_000;
+
+/** How long a kill may take to be answered. */
+const KILL_LIMIT_MS = 5_000;
 
 /** An alarm so late is taken for lost. */
 const LATE_MS = 5_000;
@@ -34,8 +39,6 @@ const WISHES = { stop: "stopped", destroy: "stopped", replace: "stopped", sleep:
 /** A watch that breaks off like this says nothing of a container that still runs. */
 const IN_DOUBT = new Set(["engine_lost", "timed_out", "overloaded", "unknown"]);
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
 export class Run {
   constructor(ctx, memory, post) {
     this.ctx = ctx;
@@ -43,6 +46,7 @@ export class Run {
     this.memory = memory;
     this.post = post;
     this.watching = null;
+    this.seeking = null;
     this.watchedAt = 0;
     this.stoppedAt = null;
   }
@@ -63,7 +67,7 @@ export class Run {
     await this.arm();
     await this.ctx.storage.sync();
     try {
-      this.container.start(optionsOf(order));
+      this.container.start(optionsOf(order, this.container.images));
     } catch (error) {
       const { kind, raw } = classify(error);
       this.finish(order.run, { kind: kind === "unknown" ? "start_failed" : kind, raw });
@@ -87,7 +91,19 @@ export class Run {
   attend() {
     const outlives = Math.max(OUTLIVES_MS, this.record.sleep_after_ms ?? 0);
     this.later(() => this.container.setInactivityTimeout?.(outlives));
-    if (!this.record.ready_at) this.later(() => this.untilReady(this.record.run));
+    this.seekReady();
+  }
+
+  /** Look at the ports until they listen; at most one search is under way. */
+  seekReady() {
+    const { run, ready_at: readyAt } = this.record;
+    if (readyAt || this.seeking === run) return;
+    this.seeking = run;
+    this.later(() =>
+      this.untilReady(run).finally(() => {
+        if (this.seeking === run) this.seeking = null;
+      }),
+    );
   }
 
   async untilReady(run) {
@@ -125,31 +141,26 @@ export class Run {
   }
 
   settle(run, end, watching) {
-    if (!this.isLive || this.record.run !== run || end.kind === "object_reset") return;
-    if (!this.container.running || !IN_DOUBT.has(end.kind)) {
-      this.finish(run, end);
-      return;
-    }
-    // The engine was lost, not the container, as far as anybody knows.
+    if (!this.isLive || this.record.run !== run) return undefined;
+    const isReset = end.kind === "object_reset";
+    if (!isReset && (!this.container.running || !IN_DOUBT.has(end.kind))) return this.finish(run, end);
+    // The object or the engine was lost, not the container, as far as anybody knows.
     if (this.watching === watching) this.watching = null;
+    if (isReset) return this.arm();
     const now = Date.now();
     this.memory.put({ problem: { kind: end.kind, raw: end.raw, at: now } });
     this.memory.tell({ type: "errored", run, at: now, cause: end.raw });
-    this.deliver();
+    return this.deliver();
   }
 
   /** Learn how a run ended that was over when the object woke up, if anybody knows. */
   async mourn() {
     const { run } = this.record;
-    let end = { kind: "lost", raw: "it was over when its object woke up" };
-    try {
-      await this.container.monitor();
-    } catch (error) {
-      const told = classify(error);
-      if (told.code !== undefined || told.kind === "rollout" || told.kind === "signalled") end = told;
-    }
+    this.watching = (async () => this.container.monitor())().then(() => undefined, classify);
+    const told = await this.watching;
+    const isTold = told?.code !== undefined || told?.kind === "rollout" || told?.kind === "signalled";
     if (this.container?.running) this.find();
-    else this.finish(run, end);
+    else this.finish(run, isTold ? told : { kind: "lost", raw: "it was over when its object woke up" });
   }
 
   /** Write the end of the run down, and tell it. */
@@ -184,19 +195,27 @@ export class Run {
 
   /** Kill the container now; the end is told by whoever watches. */
   async kill(kind) {
+    const { run } = this.record;
     this.memory.put({ intent: { kind, kill_at: Date.now() } });
+    await this.arm();
     try {
-      await this.container.destroy();
+      await within(KILL_LIMIT_MS, this.container.destroy());
     } catch (error) {
-      this.memory.put({ problem: { ...classify(error), at: Date.now() } });
+      if (this.isLive && this.record.run === run) this.memory.put({ problem: { ...classify(error), at: Date.now() } });
     }
     await this.arm();
   }
 
-  /** Make room for another run: what runs is killed, and its end told. */
+  /** Make room for another run: what runs is killed, and its end told; or say why not. */
   async clear() {
-    if (this.container?.running) await this.kill("replace");
-    this.finish(this.record.run, { kind: "stopped", raw: "another run replaced it" });
+    const { run } = this.record;
+    if (this.container?.running) {
+      await this.kill("replace");
+      await Promise.race([this.watching, pause(AGAIN_MS)]);
+      if (this.container.running) return refuse(503, "unreachable", "what runs here could not be stopped", { run });
+    }
+    this.finish(run, { kind: "stopped", raw: "another run replaced it" });
+    return undefined;
   }
 
   // Alarms
@@ -224,6 +243,7 @@ export class Run {
     if (this.container?.running) {
       this.stoppedAt = null;
       if (!this.watching || now >= this.watchedAt + BEAT_MS) this.watch();
+      this.seekReady();
       return;
     }
     this.stoppedAt ??= now;
@@ -254,7 +274,8 @@ export class Run {
     if (this.memory.hasNews()) due.push(now + this.post.again);
     if (phase === "gone") due.push(goneAt + GONE_MS);
     if (!this.isLive) return due;
-    due.push(now + (this.container?.running && this.watching ? BEAT_MS : AGAIN_MS));
+    const isWell = this.container?.running && this.watching;
+    due.push(now + (isWell ? (readyAt ? BEAT_MS : LOOK_MS[2]) : AGAIN_MS));
     if (intent) due.push(intent.kill_at > now ? intent.kill_at : now + AGAIN_MS);
     else if (sleeps !== null && readyAt) due.push(activeAt + sleeps);
     return due;
@@ -280,12 +301,16 @@ export class Run {
   }
 }
 
-/** What the runtime is told: image and size only where they are chosen per start. */
-function optionsOf(order) {
+/**
+ * What the runtime is told: image and size only where they are chosen per start. An
+ * image is one of the Worker's own by its name, or a reference.
+ */
+function optionsOf(order, images) {
   const options = { env: order.env, enableInternet: order.internet };
   if (order.entrypoint.length > 0) options.entrypoint = order.entrypoint;
   options.labels = { fleet: order.fleet, container: order.name, revision: String(order.revision) };
-  if (order.image) options.image = order.image;
+  const built = images instanceof Map ? images : new Map(Object.entries(images ?? {}));
+  if (order.image) options.image = built.get(order.image) ?? order.image;
   if (order.instance) options.instance = order.instance;
   return options;
 }

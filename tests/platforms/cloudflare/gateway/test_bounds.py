@@ -1,0 +1,326 @@
+"""What an order may hold: each field's type and size; what was found is never told."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench.workerd import Workerd
+from tests.platforms.cloudflare.gateway.kit import TOKEN, Gateway, Reply
+
+SECRET = "planted-and-never-told"
+WHOLE: tuple[Any, ...] = (-1, 1.5, 2**53, "1", None, True, [], {}, SECRET)
+TEXT: tuple[Any, ...] = (1, None, True, [], {}, "with\0nothing")
+LISTS: tuple[Any, ...] = (1, None, SECRET, {}, [1], [None], [[]])
+FLAGS = (None, 0, 1, "true", SECRET)
+PORT = (0, 65_536, 1.5, "80", None, SECRET)
+
+# A field of an order, and values that it must not have; each is tried by itself.
+START: dict[str, tuple[Any, ...]] = {
+    "run": WHOLE,
+    "epoch": WHOLE,
+    "revision": WHOLE,
+    "fingerprint": (*TEXT, SECRET * 9),
+    "application": (*TEXT, "UPPER", SECRET * 9),
+    "entrypoint": (*LISTS, [SECRET] * 257, [SECRET * 500], ["with\0nothing"]),
+    "env": (
+        *(1, None, SECRET, [SECRET]),
+        *({SECRET: "x"}, {"": "x"}, {"A=B": SECRET}, {"A" * 257: SECRET}),
+        *({"A": 1}, {"A": None}, {"A": {"B": SECRET}}, {"A": f"{SECRET}\0"}),
+        {"A": SECRET * 4_000},
+        {f"A{number}": SECRET for number in range(513)},
+    ),
+    "ports": (
+        *(1, None, SECRET, [80], {"UPPER": 80}, {SECRET * 2: 80}),
+        *({"http": port} for port in PORT),
+        {f"p{number}": 80 for number in range(17)},
+    ),
+    "wait_for": (1, None, SECRET, {}, *([port] for port in PORT), [80] * 17),
+    "start_timeout_ms": (*WHOLE, 10**12),
+    "stop": (
+        *(None, SECRET, [], {}, {"signal": 15}, {"grace_ms": 1}),
+        {"signal": 15, "grace_ms": SECRET},
+        {"signal": SECRET, "grace_ms": 1},
+        *({"signal": number, "grace_ms": 1} for number in (0, 65, "15", None)),
+        {"signal": 15, "grace_ms": 1, "more": SECRET},
+    ),
+    "internet": FLAGS,
+    "keep_alive": FLAGS,
+    "sleep_after_ms": (0, -1, 1.5, "1", SECRET, 10**12),
+    "location_hint": (1, [], SECRET, "WEUR", "weur "),
+    "jurisdiction": (1, [], SECRET * 2, "EU"),
+    "image": (1, [], "", "two words", SECRET * 500),
+    "instance": (
+        *(1, [], SECRET * 2, {}, {"vcpu": 1}, {"more": 1}),
+        *(
+            {"vcpu": 1, "memoryMib": 256, "diskMb": 1_000, **wrong}
+            for wrong in (
+                {"vcpu": 0},
+                {"vcpu": 65},
+                {"vcpu": "1"},
+                {"vcpu": [1]},
+                {"vcpu": True},
+                {"memoryMib": 1.5},
+                {"diskMb": SECRET},
+                {"more": SECRET},
+            )
+        ),
+    ),
+    "more": (SECRET, None),
+    "__proto__": ({"run": 1},),
+}
+KEYED: dict[str, tuple[Any, ...]] = {
+    "run": WHOLE,
+    "epoch": WHOLE,
+    "more": (SECRET, None),
+}
+STOP: dict[str, tuple[Any, ...]] = {
+    **KEYED,
+    "signal": (*WHOLE, 0, 65),
+    "grace_ms": (*WHOLE, 10**12),
+}
+PROBE: dict[str, tuple[Any, ...]] = {
+    "port": PORT,
+    "path": (1, "", "no-slash", f"/{SECRET} x", "/" * 1_025),
+    "method": (1, "POST", "get", SECRET),
+    "headers": (
+        *(1, SECRET, [], {"a b": "x"}, {"a": 1}, {"a": SECRET * 50}),
+        {f"h{number}": "x" for number in range(17)},
+    ),
+    "timeout_ms": (0, 25_001, 1.5, "1", SECRET),
+    "more": (SECRET,),
+}
+ATTACH: dict[str, tuple[Any, ...]] = {
+    "after": WHOLE,
+    "orphan_after_ms": (0, 999, 1.5, "1000", SECRET, 10**12),
+    "more": (SECRET,),
+}
+ACK: dict[str, tuple[Any, ...]] = {
+    "cursor": (*TEXT, SECRET * 9),
+    "more": (SECRET,),
+}
+BATCH: dict[str, tuple[Any, ...]] = {
+    "orders": (1, None, SECRET, {}, [{}] * 101),
+    "more": (SECRET,),
+}
+
+SIGHT = {"run": 1, "epoch": 1}
+CASES: dict[str, tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] = {
+    "containers/a/start": ({}, START),
+    "containers/a/stop": ({**SIGHT, "signal": 15, "grace_ms": 1}, STOP),
+    "containers/a/destroy": (SIGHT, KEYED),
+    "containers/a/forget": (SIGHT, KEYED),
+    "containers/a/probe": ({"port": 8080}, PROBE),
+    "attach": ({"after": 0}, ATTACH),
+    "events/ack": ({"cursor": ""}, ACK),
+    "batch": ({"orders": []}, BATCH),
+}
+
+
+def assert_refused(answer: Reply, place: str) -> None:
+    assert (answer.status, answer.code) == (422, "invalid"), answer
+    assert answer.body["details"]["place"] == place
+    assert answer.body["details"]["expected"] in answer.body["message"]
+    assert SECRET not in str(answer.body)
+
+
+@pytest.mark.parametrize("path", CASES)
+async def test_a_wrong_field_is_refused_by_its_place(
+    gateway: Gateway, path: str
+) -> None:
+    sound, fields = CASES[path]
+    sound = sound or gateway.start_body()
+
+    async def check(field: str, wrong: object) -> None:
+        # Not a dict of it: what JSON calls __proto__ is a field as any other.
+        body = json.dumps({**sound, field: wrong})
+        answer = await gateway.ask("POST", gateway.path(path), data=body.encode())
+        assert_refused(answer, field)
+
+    tried = [(field, wrong) for field, many in fields.items() for wrong in many]
+    for begin in range(0, len(tried), 16):
+        await asyncio.gather(*(check(*one) for one in tried[begin : begin + 16]))
+    for field in sound:
+        body = {key: found for key, found in sound.items() if key != field}
+        assert_refused(await gateway.post(path, **body), field)
+    assert await gateway.listed() == {}
+
+
+async def test_a_field_that_is_no_field_is_named_and_cut(gateway: Gateway) -> None:
+    answer = await gateway.order("destroy", "a", 1, **{"x" * 1_000: SECRET})
+    assert_refused(answer, "x" * 64)
+
+
+async def test_what_may_be_left_out_may_be_null(scripted: Gateway) -> None:
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("sleep_after_ms", "location_hint", "jurisdiction", "image", "instance")
+    )
+    assert (await scripted.start("a", **nothing)).status == 202
+    largest: dict[str, Any] = {
+        "env": {f"A{number}": "x" * 1_000 for number in range(512)},
+        "entrypoint": ["x" * 1_000] * 256,
+        "ports": {f"p{number}": 8080 for number in range(16)},
+        "run": 2**50,
+    }
+    assert (await scripted.start("b", **largest)).status == 202
+    (given,) = (await scripted.drive("b", "calls", "start"))[0]
+    assert given["env"] == largest["env"]
+    assert given["entrypoint"] == largest["entrypoint"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"{", b"[]", b'"x"', b"1", b"null", b"\xff{}", b"{} {}", b"{'a': 1}"]
+)
+async def test_what_is_no_object_of_json_is_refused(
+    gateway: Gateway, data: bytes
+) -> None:
+    for path in ("attach", "batch", "containers/a/start", "containers/a/probe"):
+        answer = await gateway.ask("POST", gateway.path(path), data=data)
+        assert_refused(answer, "body")
+
+
+async def test_a_body_too_large_is_not_read(gateway: Gateway) -> None:
+    body = json.dumps({"after": 0, "more": "x" * 1_048_576}).encode()
+    async with gateway.session.post(
+        f"{gateway.workerd.url}{gateway.path('attach')}",
+        data=io.BytesIO(body),
+        headers={"authorization": f"Bearer {TOKEN}"},
+    ) as response:
+        answer = Reply(response.status, await response.json(), response.headers)
+    assert (answer.status, answer.code) == (413, "too_large")
+    assert answer.body["details"] == {"max": 1_048_576}
+
+
+async def test_so_is_one_that_does_not_say_its_size(gateway: Gateway) -> None:
+    async def pieces() -> Any:
+        for _ in range(1_100):
+            yield b" " * 1_024
+
+    async with gateway.session.post(
+        f"{gateway.workerd.url}{gateway.path('attach')}",
+        data=pieces(),
+        headers={"authorization": f"Bearer {TOKEN}"},
+    ) as answer:
+        assert answer.status == 413
+
+
+@pytest.mark.parametrize(
+    "name", ["UPPER", "a..b", "-a", "a-", ".a", "a" * 64, "a%2Fb", "a%20b", "%C3%A9"]
+)
+async def test_a_name_that_is_none_is_nowhere(gateway: Gateway, name: str) -> None:
+    for path in (f"/v1/fleets/{name}/containers", gateway.path("containers", name)):
+        answer = await gateway.ask("GET", path)
+        assert (answer.status, answer.code) == (404, "not_found")
+    answer = await gateway.start(name)
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/health"),
+        ("DELETE", "/v1/about"),
+        ("GET", "/v1/fleets/shop/attach"),
+        ("POST", "/v1/fleets/shop/events"),
+        ("GET", "/v1/fleets/shop/events/ack"),
+        ("PUT", "/v1/fleets/shop/batch"),
+        ("DELETE", "/v1/fleets/shop/containers"),
+        ("DELETE", "/v1/fleets/shop/containers/a"),
+        ("GET", "/v1/fleets/shop/containers/a/start"),
+        ("PATCH", "/v1/fleets/shop/containers/a/probe"),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_one(
+    gateway: Gateway, method: str, path: str
+) -> None:
+    answer = await gateway.ask(method, path)
+    assert (answer.status, answer.code) == (405, "wrong_method")
+    assert answer.body["details"]["expected"] in {"GET", "POST"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v2/about",
+        "/v1",
+        "/v1/",
+        "/v1/health/",
+        "/v1/fleets",
+        "/v1/fleets/shop",
+        "/v1/fleets/shop/",
+        "/v1/fleets/shop/nothing",
+        "/v1/fleets/shop/events/nothing",
+        "/v1/fleets/shop/containers/a/",
+        "/v1/fleets/shop/containers/a/nothing",
+        "/v1/fleets/shop/containers/a/start/more",
+        *(
+            f"/v1/fleets/shop/{name}"
+            for name in ("constructor", "toString", "valueOf", "__proto__")
+        ),
+    ],
+)
+async def test_an_unknown_path_is_nowhere(gateway: Gateway, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = await gateway.ask(method, path)
+        assert (answer.status, answer.code) == (404, "not_found"), method
+
+
+@pytest.mark.parametrize("name", ["nothing", "constructor", "valueof"])
+async def test_an_application_that_is_not_deployed_is_told(
+    gateway: Gateway, name: str
+) -> None:
+    answer = await gateway.start("a", application=name)
+    assert (answer.status, answer.code) == (409, "no_application")
+    assert answer.body["details"] == {"application": name, "known": ["web", "api"]}
+
+
+async def test_image_and_size_belong_to_the_application(gateway: Gateway) -> None:
+    choices: tuple[dict[str, Any], ...] = ({"image": "x"}, {"instance": "lite"})
+    for choice in choices:
+        answer = await gateway.start("a", **choice)
+        assert (answer.status, answer.code) == (409, "unsupported")
+
+
+async def test_what_an_environment_holds_is_nowhere_but_in_the_container(
+    gateway: Gateway, workerd: Workerd
+) -> None:
+    answers = [await gateway.start("a", env={"PASSWORD": SECRET})]
+    await gateway.news("ready", "a")
+    (one,) = [one for one in gateway.containers() if one.state == "running"]
+    assert workerd.engine.docker.environment(one.id)["PASSWORD"] == SECRET
+    answers += [
+        await gateway.get("containers"),
+        await gateway.get("containers", "a"),
+        await gateway.post(
+            "containers", "a", "probe", port=8080, headers={"x": SECRET}
+        ),
+        await gateway.stop("a"),
+    ]
+    await gateway.end_of("a")
+    answers += [
+        await gateway.start("a", 1, env={"PASSWORD": SECRET}),
+        await gateway.start("a", 0, env={"PASSWORD": SECRET}),
+        await gateway.start("b", env={"PASSWORD": SECRET}, application="nothing"),
+        await gateway.get("events"),
+    ]
+    assert [answer.status for answer in answers] == [
+        *[202, 200, 200, 200, 202, 202],
+        *[409, 409, 200],
+    ]
+    for answer in answers:
+        assert SECRET not in str((answer.body, dict(answer.headers)))
+    assert SECRET not in workerd.log
+    assert keeping(workerd.folder / "storage", "a-fingerprint")
+    assert not keeping(workerd.folder / "storage", SECRET)
+
+
+def keeping(folder: Path, text: str) -> list[str]:
+    """List the files in which a text is."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.name for path in files if text.encode() in path.read_bytes()]

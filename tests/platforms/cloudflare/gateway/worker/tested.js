@@ -1,0 +1,91 @@
+// What a test may do to the objects of the gateway that nobody else may.
+
+/** Methods that a test may break: who calls an object finds them on its class only. */
+const BREAKABLE = ["start", "retire", "look"];
+
+/** @returns a class of objects, with what a test may ask of one */
+export function tested(Base) {
+  class Tested extends Base {
+    /** What it remembers. */
+    remembered() {
+      return this.memory.record;
+    }
+
+    /** The news that it still has to tell. */
+    untold() {
+      return this.memory.untold(1_000);
+    }
+
+    /** The milliseconds until its alarm. */
+    async alarmIn() {
+      const at = await this.ctx.storage.getAlarm();
+      return at === null ? null : at - Date.now();
+    }
+
+    async loseAlarm() {
+      await this.ctx.storage.deleteAlarm();
+    }
+
+    /** Call a method as it would be some time from now; alarms come by the real clock. */
+    async ahead(ms, method, ...words) {
+      const { now } = Date;
+      Date.now = () => now() + ms;
+      try {
+        return await this[method](...words);
+      } finally {
+        Date.now = now;
+      }
+    }
+
+    /** How often a method was called. */
+    timesCalled(method) {
+      return this.called?.[method] ?? 0;
+    }
+
+    /** Have each call of a method fail with a text, never be answered, or be as it was. */
+    break(method, how) {
+      this.broken = { ...this.broken, [method]: how };
+    }
+  }
+  for (const method of BREAKABLE) {
+    Tested.prototype[method] = async function (...words) {
+      this.called = { ...this.called, [method]: this.timesCalled(method) + 1 };
+      const how = this.broken?.[method];
+      if (how === "hangs") await scheduler.wait(600_000);
+      if (how) throw new Error(how);
+      return Base.prototype[method].apply(this, words);
+    };
+  }
+  return Tested;
+}
+
+/** @returns the registry, with what a test may ask of it */
+export function testedRegistry(Base) {
+  return class extends tested(Base) {
+    /** Refuse to hear news; "late": hear them, but let the answer be lost. */
+    deafen(how) {
+      this.deafness = how;
+    }
+
+    tries() {
+      return this.recorded ?? 0;
+    }
+
+    async record(view, news) {
+      this.recorded = this.tries() + 1;
+      if (this.deafness === "deaf") throw new Error("the registry is down");
+      await super.record(view, news);
+      if (this.deafness === "late") throw new Error("the answer is lost");
+    }
+
+    /** Let the feed go on as if so many news had been in it, all of them pruned. */
+    leap(seq) {
+      this.ledger.rows("INSERT INTO feed (seq, body) VALUES (?, ?)", seq, JSON.stringify({ type: "leapt" }));
+    }
+
+    /** How many wait for news. */
+    listeners() {
+      return this.waiting.size;
+    }
+  };
+}
