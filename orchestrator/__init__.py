@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
+    from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
     from orchestrator.core.errors import (
         AdHocContainerNotAllowed,
         ContainerError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from orchestrator.core.explain import ContainerInfo, Explanation
+    from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
     from orchestrator.core.policies import (
         Backoff,
         CrashLimit,
@@ -62,7 +64,9 @@ if TYPE_CHECKING:
     from orchestrator.core.table import Table
     from orchestrator.journal.memory import MemoryJournal
     from orchestrator.journal.sqlite import open_sqlite
+    from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
     from orchestrator.platforms.local.platform import LocalPlatform
+    from orchestrator.platforms.port import PlatformDetail
     from orchestrator.platforms.simulated.platform import SimulatedPlatform
     from orchestrator.runtime.operator import OpenFailed, Operator
     from orchestrator.runtime.outcomes import settled
@@ -131,7 +135,11 @@ _HOMES: Final[dict[str, str]] = {
     **dict.fromkeys(
         ("ContainerSpec", "FleetSettings", "FleetSpec", "Prune"), "core.specs"
     ),
+    **dict.fromkeys(("CloudflareChoice", "SchedulingPolicy"), "codec.platform_choices"),
+    **dict.fromkeys(("INSTANCE_TYPES", "InstanceType", "Placement"), "core.hosting"),
     "Table": "core.table",
+    "CloudflarePlatform": "platforms.cloudflare.gateway",
+    "PlatformDetail": "platforms.port",
     "MemoryJournal": "journal.memory",
     "open_sqlite": "journal.sqlite",
     "LocalPlatform": "platforms.local.platform",
@@ -148,8 +156,11 @@ _HOMES: Final[dict[str, str]] = {
 }
 
 __all__ = (
+    "INSTANCE_TYPES",
     "AdHocContainerNotAllowed",
     "Backoff",
+    "CloudflareChoice",
+    "CloudflarePlatform",
     "ContainerError",
     "ContainerFailed",
     "ContainerInfo",
@@ -169,6 +180,7 @@ __all__ = (
     "FleetFile",
     "FleetSettings",
     "FleetSpec",
+    "InstanceType",
     "InvalidSpec",
     "JournalConflict",
     "JournalCorrupt",
@@ -186,6 +198,8 @@ __all__ = (
     "Operator",
     "OperatorClosed",
     "PartialReconcile",
+    "Placement",
+    "PlatformDetail",
     "Problem",
     "Prune",
     "QuotaExceeded",
@@ -196,6 +210,7 @@ __all__ = (
     "Refused",
     "RestartPolicy",
     "RevisionConflict",
+    "SchedulingPolicy",
     "SecretMissing",
     "Secrets",
     "SimulatedPlatform",

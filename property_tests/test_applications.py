@@ -15,17 +15,20 @@ from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPoli
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
 from orchestrator.core.names import is_name
 from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, named
-from orchestrator.platforms.cloudflare.application import Application
-from orchestrator.platforms.cloudflare.applications import (
+from orchestrator.platforms.cloudflare.project.application import Application
+from orchestrator.platforms.cloudflare.project.applications import (
     application_of,
     applications_of,
 )
-from orchestrator.platforms.cloudflare.jsonc import pretty, read_jsonc
-from orchestrator.platforms.cloudflare.manifest import manifest_file, read_manifest
-from orchestrator.platforms.cloudflare.migrations import living_classes
-from orchestrator.platforms.cloudflare.plan import Earlier, Plan, plan_of
-from orchestrator.platforms.cloudflare.project import project_of
-from orchestrator.platforms.cloudflare.wrangler_file import read_wrangler_file
+from orchestrator.platforms.cloudflare.project.files import project_of
+from orchestrator.platforms.cloudflare.project.jsonc import pretty, read_jsonc
+from orchestrator.platforms.cloudflare.project.manifest import (
+    manifest_file,
+    read_manifest,
+)
+from orchestrator.platforms.cloudflare.project.migrations import living_classes
+from orchestrator.platforms.cloudflare.project.plan import Earlier, Plan, plan_of
+from orchestrator.platforms.cloudflare.project.wrangler_file import read_wrangler_file
 
 ALPHABET = "ab0-._"
 NASTY = ("fleet", "registry", "gateway", "gateway-token", "7", "ad-hoc", "a.b", "a-b")

@@ -177,7 +177,7 @@ def test_every_answer_is_a_value_to_every_operation(
             platform._epoch = None
             await first_of(platform)
 
-    async def first_of(platform: gateway.GatewayPlatform) -> None:
+    async def first_of(platform: gateway.CloudflarePlatform) -> None:
         with contextlib.suppress(StreamRefused):
             async with asyncio.timeout(5):
                 async for event in platform.events(""):

@@ -15,28 +15,28 @@ from returns.result import Failure, Result
 
 from orchestrator import settled
 from orchestrator.core.errors import PlatformError, RateLimited
-from orchestrator.platforms.cloudflare import rest_answers as answers
-from orchestrator.platforms.cloudflare.rest import RestClient, RestLimits
-from orchestrator.platforms.cloudflare.rest_errors import (
+from orchestrator.platforms.cloudflare.rest import answers
+from orchestrator.platforms.cloudflare.rest.client import RestClient, RestLimits
+from orchestrator.platforms.cloudflare.rest.errors import (
     Answer,
     Reply,
     Trouble,
     judge,
 )
-from orchestrator.platforms.cloudflare.rest_joins import (
+from orchestrator.platforms.cloudflare.rest.joins import (
     by_durable_object_id,
     exit_code_of,
 )
-from orchestrator.platforms.cloudflare.rest_limits import HOLD_MAX_MS, hold_ms
-from orchestrator.platforms.cloudflare.rest_reading import Malformed, Reader, read
-from orchestrator.platforms.cloudflare.rest_requests import (
+from orchestrator.platforms.cloudflare.rest.limits import HOLD_MAX_MS, hold_ms
+from orchestrator.platforms.cloudflare.rest.reading import Malformed, Reader, read
+from orchestrator.platforms.cloudflare.rest.requests import (
     DurableObjectDraft,
     NamespaceByClass,
     NamespaceById,
     RolloutDraft,
     ScheduledDraft,
 )
-from orchestrator.platforms.cloudflare.rest_types import (
+from orchestrator.platforms.cloudflare.rest.types import (
     Configuration,
     Creation,
     Instance,

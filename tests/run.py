@@ -23,6 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv-test"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed"
+ON_THE_RUNTIME = (
+    "tests/bench",
+    "tests/compared",
+    "tests/platforms/cloudflare/gateway",
+    "tests/platforms/cloudflare/real",
+)
+"""Tests that start Cloudflare's runtime and a Docker engine for it."""
+
 FULLY_COVERED = ("core", "codec", "replay", "simulation", "journal")
 
 STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -33,7 +41,13 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("pyright",),
     ),
     "floors": (("lint-imports",),),
-    "tests": (("coverage", "run", "-m", "pytest", "-q", "-rs", "tests"),),
+    "tests": (
+        (
+            *("coverage", "run", "-m", "pytest", "-q", "-rs", "tests"),
+            *(f"--ignore={folder}" for folder in ON_THE_RUNTIME),
+        ),
+    ),
+    "runtime": (("pytest", "-q", "-rs", *ON_THE_RUNTIME),),
     "properties": (
         ("coverage", "run", "--append", "-m", "pytest", "-q", "-rs", "property_tests"),
     ),

@@ -25,22 +25,29 @@ from orchestrator.cli.tools import read_file
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.errors import InvalidSpec, PlatformError, Problem
-from orchestrator.platforms.cloudflare.application import Application
-from orchestrator.platforms.cloudflare.applications import application_warnings
-from orchestrator.platforms.cloudflare.checks import ask, check_answer, check_file
-from orchestrator.platforms.cloudflare.findings import Cause, Finding, Level
-from orchestrator.platforms.cloudflare.images import (
-    ImageKind,
-    image_kind,
-    what_becomes,
+from orchestrator.platforms.cloudflare.project.application import Application
+from orchestrator.platforms.cloudflare.project.applications import application_warnings
+from orchestrator.platforms.cloudflare.project.checks import (
+    ask,
+    check_answer,
+    check_file,
 )
-from orchestrator.platforms.cloudflare.manifest import MANIFEST_FILE, manifest_file
-from orchestrator.platforms.cloudflare.plan import Plan, plan_of
-from orchestrator.platforms.cloudflare.project import (
+from orchestrator.platforms.cloudflare.project.files import (
     gateway_sources,
     gateway_version,
     project_of,
 )
+from orchestrator.platforms.cloudflare.project.findings import Cause, Finding, Level
+from orchestrator.platforms.cloudflare.project.images import (
+    ImageKind,
+    image_kind,
+    what_becomes,
+)
+from orchestrator.platforms.cloudflare.project.manifest import (
+    MANIFEST_FILE,
+    manifest_file,
+)
+from orchestrator.platforms.cloudflare.project.plan import Plan, plan_of
 from orchestrator.runtime.secrets import EnvironmentSecrets
 
 __all__ = ("gateway",)

@@ -16,15 +16,15 @@ from returns.result import Failure
 
 from orchestrator.cli.failing import Failed
 from orchestrator.core.errors import InvalidSpec
-from orchestrator.platforms.cloudflare.manifest import (
+from orchestrator.platforms.cloudflare.project.files import WRANGLER_FILE
+from orchestrator.platforms.cloudflare.project.manifest import (
     MANIFEST_FILE,
     Manifest,
     digest_of,
     read_manifest,
 )
-from orchestrator.platforms.cloudflare.plan import Earlier
-from orchestrator.platforms.cloudflare.project import WRANGLER_FILE
-from orchestrator.platforms.cloudflare.wrangler_file import read_wrangler_file
+from orchestrator.platforms.cloudflare.project.plan import Earlier
+from orchestrator.platforms.cloudflare.project.wrangler_file import read_wrangler_file
 
 __all__ = ("Change", "Folder", "look", "write")
 

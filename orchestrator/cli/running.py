@@ -64,7 +64,7 @@ def platform_of(
 def _cloudflare(choice: CloudflareChoice, fleet: str, secrets: Secrets) -> Platform:
     """Return Cloudflare: loaded only here, for it brings a client of HTTP."""
     module = importlib.import_module("orchestrator.platforms.cloudflare.gateway")
-    platform: Platform = module.GatewayPlatform(choice, fleet, secrets)
+    platform: Platform = module.CloudflarePlatform(choice, fleet, secrets)
     return platform
 
 

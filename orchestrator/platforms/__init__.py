@@ -1,1 +1,1 @@
-"""Where containers run: a port (``port``) and its adapters."""
+"""Where containers run: a port (``port``), its adapters, and what they share."""

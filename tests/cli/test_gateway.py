@@ -19,10 +19,13 @@ from orchestrator.cli.main import cli
 from orchestrator.codec.fleet_file import read_fleet_file
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.errors import PlatformError, Unauthorized, Unreachable
-from orchestrator.platforms.cloudflare.application import facts_of
-from orchestrator.platforms.cloudflare.applications import applications_of
-from orchestrator.platforms.cloudflare.jsonc import read_jsonc
-from orchestrator.platforms.cloudflare.project import gateway_sources, gateway_version
+from orchestrator.platforms.cloudflare.project.application import facts_of
+from orchestrator.platforms.cloudflare.project.applications import applications_of
+from orchestrator.platforms.cloudflare.project.files import (
+    gateway_sources,
+    gateway_version,
+)
+from orchestrator.platforms.cloudflare.project.jsonc import read_jsonc
 from tests.cli.kit import Done, file_at, run
 
 HEAD = """\

@@ -15,7 +15,7 @@ from orchestrator.core.exits import outcome
 from orchestrator.core.moments import format_duration
 from orchestrator.platforms.cloudflare.answers import END_KINDS, exit_of
 from orchestrator.platforms.cloudflare.http import error_of
-from orchestrator.platforms.cloudflare.project import gateway_sources
+from orchestrator.platforms.cloudflare.project.files import gateway_sources
 from tests.platforms.cloudflare.openapi import (
     FILE,
     Tree,
@@ -215,6 +215,9 @@ ABOUT: dict[tuple[str, str], str] = {
     ("gateway.js", "ORDER_LIMIT_MS"): "for an object to take on an order; then 503",
     ("registry.js", "LOOK_LIMIT_MS"): "for an object to answer a look; then"
     " `unreachable`",
+    ("registry.js", "LIST_LIMIT_MS"): "for a list; who was not looked at by then is"
+    " `unreachable` in it",
+    ("bounds.js", "EPOCH_MAX"): "the highest epoch, run or revision",
     ("registry.js", "LOOKS_AT_ONCE"): "objects that are looked at together",
     ("registry.js", "FLOOR_MS"): "the runs of a forgotten container stay refused by"
     " the registry",

@@ -13,7 +13,10 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from orchestrator.platforms.cloudflare.answers import END_KINDS
-from orchestrator.platforms.cloudflare.project import gateway_sources, gateway_version
+from orchestrator.platforms.cloudflare.project.files import (
+    gateway_sources,
+    gateway_version,
+)
 from tests.bench.machine import node
 from tests.docs.generate_gateway import message_kinds, refusals
 from tests.platforms.cloudflare.openapi import (
@@ -148,7 +151,7 @@ def asked(folder: Path, cases: list[tuple[str, Any]]) -> Tree:
 SIZE = {"vcpu": 1.5, "memoryMib": 4_096, "diskMb": 8_000}
 STOP = {"signal": 15, "grace_ms": 0}
 YEARS = 10 * 365 * 86_400_000
-SAFE = 2**53 - 1
+SAFE = 2**50
 NUMBERS = (0, -1, 1, 1.5, 64, 65, 999, 1_000, 25_000, 25_001, 65_535, 65_536)
 LENGTHS = (32, 33, 63, 64, 65, 128, 129, 1_024, 4_096, 4_097, 8_192, 8_193, 65_537)
 TEXTS = ("", "a", "web-0", "a..b", "-a", "A", "a b", "\0", "/", "/a?b", "/a b")

@@ -13,7 +13,7 @@ from returns.result import Failure
 
 from orchestrator.codec.fleet_file import read_fleet_file
 from orchestrator.codec.platform_choices import CloudflareChoice
-from orchestrator.platforms.cloudflare.applications import applications_of
+from orchestrator.platforms.cloudflare.project.applications import applications_of
 from tests.cli.kit import reached
 from tests.docs.generate import DOCS, PAGES
 from tests.platforms.local_kit import shims

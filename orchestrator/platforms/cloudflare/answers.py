@@ -78,6 +78,11 @@ END_KINDS: Final[dict[str, str]] = {
     "lost": "`Lost`",
     "engine_lost": "`StartFailed` before it was up, else `Lost`",
     "unknown": "`StartFailed` before it was up, else `Lost`",
+    "overloaded": "`StartFailed` before it was up, else `Lost`",
+    "timed_out": "`StartFailed` before it was up, else `Lost`",
+    "not_listening": "`StartFailed` before it was up, else `Lost`",
+    "already_running": "`StartFailed` before it was up, else `Lost`",
+    "not_running": "`StartFailed` before it was up, else `Lost`",
 }
 """Each kind of end that the gateway tells, and what it counts as (for the docs)."""
 

@@ -34,15 +34,15 @@ from orchestrator.platforms.cloudflare.answers import (
     event_page,
     observation_of,
 )
-from orchestrator.platforms.cloudflare.application import (
+from orchestrator.platforms.cloudflare.dispatch import Dispatch
+from orchestrator.platforms.cloudflare.http import Answer, Credentials, Gateway, Tree
+from orchestrator.platforms.cloudflare.orders import body_of, path_of
+from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,
     Application,
     read_applications,
 )
-from orchestrator.platforms.cloudflare.applications import application_of
-from orchestrator.platforms.cloudflare.dispatch import Dispatch
-from orchestrator.platforms.cloudflare.http import Answer, Credentials, Gateway, Tree
-from orchestrator.platforms.cloudflare.orders import body_of, path_of
+from orchestrator.platforms.cloudflare.project.applications import application_of
 from orchestrator.platforms.cloudflare.witness import Witness, rest_of
 from orchestrator.platforms.port import (
     Accepted,
@@ -54,7 +54,7 @@ from orchestrator.platforms.port import (
     StreamRefused,
 )
 
-__all__ = ("API", "GatewayPlatform", "ask_about", "credentials_of")
+__all__ = ("API", "CloudflarePlatform", "ask_about", "credentials_of")
 
 LOG: Final = logging.getLogger("orchestrator.cloudflare")
 
@@ -109,7 +109,7 @@ async def ask_about(
     return told.failure() if isinstance(told, Failure) else told.unwrap()
 
 
-class GatewayPlatform:
+class CloudflarePlatform:
     """Containers on Cloudflare, behind a gateway."""
 
     def __init__(
@@ -260,7 +260,7 @@ class GatewayPlatform:
         """Let the gateway forget what is written down here."""
         if cursor:
             path = f"fleets/{self._fleet}/events/ack"
-            _ = await self._gateway.post(path, {"cursor": cursor})
+            _ = await self._gateway.post(path, {"cursor": cursor, "epoch": self._epoch})
 
     def details(self) -> FutureResult[tuple[PlatformDetail, ...], PlatformError]:
         """Tell of each container what the platform says, in its own words."""
@@ -280,7 +280,7 @@ class GatewayPlatform:
         """Say where the logs are: Cloudflare keeps them, and offers no way to read."""
         del name, follow
         now = time.time_ns() // 1_000_000
-        text = "logs of containers are in Workers Logs: the dashboard, or wrangler tail"
+        text = "logs of containers are in Workers Logs, on the dashboard"
         yield LogLine(at=now, stream="e", text=text)
 
     async def detach(self) -> None:

@@ -10,8 +10,8 @@ import orjson
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.platforms.cloudflare.http import Tree
-from orchestrator.platforms.cloudflare.images import ImageKind, image_kind
-from orchestrator.platforms.cloudflare.naming import image_name_of
+from orchestrator.platforms.cloudflare.project.images import ImageKind, image_kind
+from orchestrator.platforms.cloudflare.project.naming import image_name_of
 from orchestrator.platforms.port import (
     DestroyOrder,
     ForgetOrder,

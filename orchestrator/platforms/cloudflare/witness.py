@@ -21,14 +21,14 @@ from orchestrator.core.errors import PlatformError
 from orchestrator.core.exits import Exit, Exited, Lost
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.http import Gateway, Tree
-from orchestrator.platforms.cloudflare.rest import RestClient
-from orchestrator.platforms.cloudflare.rest_joins import (
+from orchestrator.platforms.cloudflare.rest.client import RestClient
+from orchestrator.platforms.cloudflare.rest.joins import (
     by_durable_object_id,
     exit_code_of,
     image_of,
     location_of,
 )
-from orchestrator.platforms.cloudflare.rest_types import Application, Instance
+from orchestrator.platforms.cloudflare.rest.types import Application, Instance
 from orchestrator.platforms.port import PlatformDetail
 
 __all__ = ("Witness", "rest_of")
@@ -94,6 +94,7 @@ class Witness:
             instance: Instance | None = await _known(rest.instance(one.id, id_), None)
             if instance is not None:
                 return instance
+        self._applications = ()  # it may belong to one that came since
         return None
 
     async def _candidates(

@@ -22,8 +22,8 @@ from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.hosting import LITE
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.application import Application, facts_of
-from orchestrator.platforms.cloudflare.gateway import GatewayPlatform
+from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
+from orchestrator.platforms.cloudflare.project.application import Application, facts_of
 from tests.platforms.cloudflare.fake_rest import (
     IMAGE,
     START_MS,
@@ -475,11 +475,11 @@ def choice_of(url: str | None, **more: Any) -> CloudflareChoice:
 @asynccontextmanager
 async def over(
     fake: FakeGateway, secrets: Mapping[str, str] | None = None, **more: Any
-) -> AsyncIterator[GatewayPlatform]:
+) -> AsyncIterator[CloudflarePlatform]:
     """Open the platform over a fake that is served."""
     known = SECRETS if secrets is None else secrets
     async with serving(fake) as url:
-        platform = GatewayPlatform(choice_of(url, **more), FLEET, known)
+        platform = CloudflarePlatform(choice_of(url, **more), FLEET, known)
         try:
             yield platform
         finally:

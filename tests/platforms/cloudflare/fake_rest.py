@@ -18,7 +18,7 @@ import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from orchestrator.platforms.cloudflare.rest import RestClient, RestLimits
+from orchestrator.platforms.cloudflare.rest.client import RestClient, RestLimits
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "planted-token-7f3a"

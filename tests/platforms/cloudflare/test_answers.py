@@ -70,6 +70,11 @@ ENDS: dict[str, tuple[Exit, Exit]] = {
     "lost": (Lost(), Lost()),
     "engine_lost": (StartFailed(reason="why"), Lost()),
     "unknown": (StartFailed(reason="why"), Lost()),
+    "overloaded": (StartFailed(reason="why"), Lost()),
+    "timed_out": (StartFailed(reason="why"), Lost()),
+    "not_listening": (StartFailed(reason="why"), Lost()),
+    "already_running": (StartFailed(reason="why"), Lost()),
+    "not_running": (StartFailed(reason="why"), Lost()),
 }
 """What each kind counts as: before the container was up, and afterwards."""
 

@@ -9,18 +9,18 @@ from returns.result import Failure
 from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
 from orchestrator.core.hosting import INSTANCE_TYPES, LITE, InstanceType, Placement
 from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, named
-from orchestrator.platforms.cloudflare.application import (
+from orchestrator.platforms.cloudflare.project.application import (
     Application,
     facts_of,
     read_applications,
 )
-from orchestrator.platforms.cloudflare.applications import (
+from orchestrator.platforms.cloudflare.project.applications import (
     application_of,
     application_warnings,
     applications_of,
 )
-from orchestrator.platforms.cloudflare.images import ImageKind, image_kind
-from orchestrator.platforms.cloudflare.naming import (
+from orchestrator.platforms.cloudflare.project.images import ImageKind, image_kind
+from orchestrator.platforms.cloudflare.project.naming import (
     binding_of,
     class_name_of,
     image_name_of,

@@ -18,15 +18,15 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.hosting import INSTANCE_TYPES
 from orchestrator.core.specs import FleetSpec
-from orchestrator.platforms.cloudflare.application import facts_of
-from orchestrator.platforms.cloudflare.applications import applications_of
-from orchestrator.platforms.cloudflare.checks import (
+from orchestrator.platforms.cloudflare.project.application import facts_of
+from orchestrator.platforms.cloudflare.project.applications import applications_of
+from orchestrator.platforms.cloudflare.project.checks import (
     Asked,
     ask,
     check_answer,
     check_file,
 )
-from orchestrator.platforms.cloudflare.findings import Cause, Finding, Level
+from orchestrator.platforms.cloudflare.project.findings import Cause, Finding, Level
 from tests.platforms.cloudflare.test_applications import fleet, replicas, spec
 
 CHOICE = CloudflareChoice(url="https://shop.example.com", headroom=2)

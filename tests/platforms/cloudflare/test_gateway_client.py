@@ -33,15 +33,15 @@ from orchestrator.core.observations import (
 from orchestrator.core.specs import FleetSettings
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare import gateway
-from orchestrator.platforms.cloudflare.application import (
+from orchestrator.platforms.cloudflare.gateway import (
+    CloudflarePlatform,
+    ask_about,
+    credentials_of,
+)
+from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,
     Application,
     facts_of,
-)
-from orchestrator.platforms.cloudflare.gateway import (
-    GatewayPlatform,
-    ask_about,
-    credentials_of,
 )
 from orchestrator.platforms.port import (
     Accepted,
@@ -135,7 +135,7 @@ async def test_a_gateway_of_another_interface_is_refused(api: object) -> None:
 
 
 async def test_without_an_address_nothing_is_attached_to() -> None:
-    platform = GatewayPlatform(choice_of(None), FLEET, SECRETS)
+    platform = CloudflarePlatform(choice_of(None), FLEET, SECRETS)
     refused = await settled(platform.attach(0))
     assert isinstance(refused, Refused)
     assert "platform.url" in refused.cause
@@ -455,7 +455,7 @@ async def test_details_are_the_platforms_own_words() -> None:
 
 
 async def _some(
-    platform: GatewayPlatform, count: int, after: str = ""
+    platform: CloudflarePlatform, count: int, after: str = ""
 ) -> AsyncIterator[LifecycleEvent]:
     """Yield so many events, within a limit."""
     events = platform.events(after)
@@ -569,7 +569,7 @@ async def test_what_is_durable_is_acknowledged() -> None:
         await platform.acknowledge("")
         assert fake.seen == []
         await platform.acknowledge(cursor)
-        assert fake.seen[0].body == {"cursor": cursor}
+        assert fake.seen[0].body == {"cursor": cursor, "epoch": None}
         assert (fake.acknowledged, fake.feed) == (1, [])
         await platform.acknowledge("of another feed:7")
         fake.standing["ack"] = Drop()
@@ -652,10 +652,10 @@ async def test_an_older_operator_ends_as_its_stream_is_refused() -> None:
 
 
 @asynccontextmanager
-async def over_same(fake: FakeGateway) -> AsyncIterator[GatewayPlatform]:
+async def over_same(fake: FakeGateway) -> AsyncIterator[CloudflarePlatform]:
     """Open another platform over a fake that is served already."""
     url = f"http://127.0.0.1:{fake._port}"
-    platform = GatewayPlatform(choice_of(url), FLEET, SECRETS)
+    platform = CloudflarePlatform(choice_of(url), FLEET, SECRETS)
     try:
         yield platform
     finally:
@@ -694,11 +694,10 @@ async def test_an_older_operator_ends_as_its_order_is_refused() -> None:
 async def test_two_operators_one_after_the_other_leave_the_containers_running() -> None:
     fake = FakeGateway()
     async with operating(fake), over_same(fake) as newer:
-        # What is told of a run before it is known is passed over: a look finds it.
-        often = FleetSettings(reconcile_interval_ms=20, min_restart_delay_ms=0)
-        declared = attrs.evolve(DECLARED, settings=often)
+        # What is told of a run before it is known is passed over: the first look, which
+        # is newer than the declaration, finds it.
         journal = MemoryJournal()
-        async with Operator.open(declared, platform=newer, journal=journal) as operator:
+        async with Operator.open(DECLARED, platform=newer, journal=journal) as operator:
             _ = await value(operator.wait("web-0", limit_ms=5_000))
             assert operator.fleet.epoch == 2
     assert not [event for _, event in fake.feed if event["type"] == "ended"]

@@ -11,7 +11,6 @@ import pytest
 from orchestrator.core.hosting import InstanceType, Placement
 from orchestrator.core.specs import STOP_SIGNALS, ContainerSpec
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.naming import image_name_of
 from orchestrator.platforms.cloudflare.orders import (
     BYTES_MAX,
     ORDERS_MAX,
@@ -20,6 +19,7 @@ from orchestrator.platforms.cloudflare.orders import (
     path_of,
     signal_number,
 )
+from orchestrator.platforms.cloudflare.project.naming import image_name_of
 from orchestrator.platforms.port import DestroyOrder, ForgetOrder, Order, StopOrder
 from orchestrator.testing.platforms import start_order
 

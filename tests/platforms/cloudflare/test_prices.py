@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.core.hosting import INSTANCE_TYPES
 from orchestrator.core.specs import FleetSettings
-from orchestrator.platforms.cloudflare.prices import cost_of_fleet, cost_per_day
+from orchestrator.platforms.cloudflare.project.prices import cost_of_fleet, cost_per_day
 from tests.platforms.cloudflare.test_applications import fleet, replicas, spec
 
 HOURS_A_MONTH = 730

@@ -12,22 +12,22 @@ from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPoli
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
 from orchestrator.core.specs import FleetSpec
-from orchestrator.platforms.cloudflare.jsonc import pretty, read_jsonc
-from orchestrator.platforms.cloudflare.manifest import (
-    MANIFEST_FILE,
-    digest_of,
-    manifest_file,
-    read_manifest,
-)
-from orchestrator.platforms.cloudflare.migrations import living_classes
-from orchestrator.platforms.cloudflare.plan import Earlier, Plan, plan_of
-from orchestrator.platforms.cloudflare.project import (
+from orchestrator.platforms.cloudflare.project.files import (
     WRANGLER_FILE,
     gateway_sources,
     gateway_version,
     project_of,
 )
-from orchestrator.platforms.cloudflare.wrangler_file import read_wrangler_file
+from orchestrator.platforms.cloudflare.project.jsonc import pretty, read_jsonc
+from orchestrator.platforms.cloudflare.project.manifest import (
+    MANIFEST_FILE,
+    digest_of,
+    manifest_file,
+    read_manifest,
+)
+from orchestrator.platforms.cloudflare.project.migrations import living_classes
+from orchestrator.platforms.cloudflare.project.plan import Earlier, Plan, plan_of
+from orchestrator.platforms.cloudflare.project.wrangler_file import read_wrangler_file
 from tests.platforms.cloudflare.test_applications import DIGEST, fleet, replicas, spec
 
 SOURCES = {"gateway.js": b'export const VERSION = "1.0.0";\n', "http.js": b"//\n"}

@@ -18,10 +18,10 @@ from orchestrator.core.errors import (
     Unreachable,
 )
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.rest import RestClient, RestLimits
-from orchestrator.platforms.cloudflare.rest_enums import InstanceState
-from orchestrator.platforms.cloudflare.rest_flows import runs_everywhere
-from orchestrator.platforms.cloudflare.rest_requests import (
+from orchestrator.platforms.cloudflare.rest.client import RestClient, RestLimits
+from orchestrator.platforms.cloudflare.rest.enums import InstanceState
+from orchestrator.platforms.cloudflare.rest.flows import runs_everywhere
+from orchestrator.platforms.cloudflare.rest.requests import (
     ApplicationChange,
     DurableObjectDraft,
     NamespaceByClass,
@@ -30,7 +30,7 @@ from orchestrator.platforms.cloudflare.rest_requests import (
     RolloutDraft,
     ScheduledDraft,
 )
-from orchestrator.platforms.cloudflare.rest_types import (
+from orchestrator.platforms.cloudflare.rest.types import (
     Configuration,
     Creation,
     DurableObjectApplication,

@@ -18,21 +18,21 @@ from orchestrator.core.errors import (
     Unreachable,
 )
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare import rest_answers as answers
-from orchestrator.platforms.cloudflare.rest_errors import Reply, judge, problem_of
-from orchestrator.platforms.cloudflare.rest_joins import (
+from orchestrator.platforms.cloudflare.rest import answers
+from orchestrator.platforms.cloudflare.rest.errors import Reply, judge, problem_of
+from orchestrator.platforms.cloudflare.rest.joins import (
     by_durable_object_id,
     exit_code_of,
     image_of,
     location_of,
 )
-from orchestrator.platforms.cloudflare.rest_limits import (
+from orchestrator.platforms.cloudflare.rest.limits import (
     HOLD_MAX_MS,
     hold_ms,
     retry_after_ms,
 )
-from orchestrator.platforms.cloudflare.rest_reading import Malformed, read
-from orchestrator.platforms.cloudflare.rest_requests import (
+from orchestrator.platforms.cloudflare.rest.reading import Malformed, read
+from orchestrator.platforms.cloudflare.rest.requests import (
     ApplicationChange,
     DurableObjectDraft,
     NamespaceByClass,
@@ -46,7 +46,7 @@ from orchestrator.platforms.cloudflare.rest_requests import (
     draft_tree,
     rollout_tree,
 )
-from orchestrator.platforms.cloudflare.rest_types import (
+from orchestrator.platforms.cloudflare.rest.types import (
     AuthorizedKey,
     Configuration,
     Constraints,

@@ -15,9 +15,9 @@ from orchestrator.core.events import ContainerEnded
 from orchestrator.core.exits import Exited, Lost
 from orchestrator.core.observations import SeenEnded
 from orchestrator.platforms.cloudflare import witness as module
-from orchestrator.platforms.cloudflare.gateway import GatewayPlatform
+from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
 from orchestrator.platforms.cloudflare.http import Credentials, Gateway
-from orchestrator.platforms.cloudflare.rest import RestClient
+from orchestrator.platforms.cloudflare.rest.client import RestClient
 from orchestrator.platforms.cloudflare.witness import Witness, rest_of
 from orchestrator.platforms.port import PlatformDetail
 from orchestrator.testing.platforms import start_order
@@ -48,7 +48,7 @@ class Both:
     gateway: FakeGateway
     rest: FakeRest
     witness: Witness
-    platform: GatewayPlatform
+    platform: CloudflarePlatform
     application: str
 
     async def start(self) -> str:
@@ -70,7 +70,7 @@ async def both() -> AsyncIterator[Both]:
     gateway, rest = FakeGateway(), FakeRest()
     application = rest.add_web("orchestrator-demo-web")
     async with serving(gateway) as url, served(rest) as client:
-        platform = GatewayPlatform(choice_of(url), FLEET, SECRETS)
+        platform = CloudflarePlatform(choice_of(url), FLEET, SECRETS)
         asking = Gateway(url, lambda: Success(Credentials(token=TOKEN)), 5_000)
         witness = Witness(asking, FLEET, client)
         platform._witness = witness

@@ -16,7 +16,7 @@ export const WORDS_MAX = 256;
 export const WORD_MAX = 8_192;
 export const PORTS_MAX = 16;
 /** Epochs and runs stay so far below what a number holds that nobody can use them up. */
-export const EPOCH_MAX = 2 ** 50;
+export const EPOCH_MAX = 1_125_899_906_842_624;
 export const DURATION_MAX = 10 * 365 * 86_400_000;
 export const ORDERS_MAX = 100;
 
@@ -98,7 +98,7 @@ export const ORDERS = {
 /** The fields of the other bodies. */
 export const BODIES = {
   attach: { after: run, orphan_after_ms: optional(whole(1_000, DURATION_MAX)) },
-  ack: { cursor: text(128) },
+  ack: { cursor: text(128), epoch: optional(epoch) },
   batch: { orders: (value) => (Array.isArray(value) && value.length <= ORDERS_MAX ? undefined : `an array of at most ${ORDERS_MAX}`) },
   probe: {
     port,

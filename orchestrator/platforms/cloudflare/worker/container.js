@@ -44,7 +44,7 @@ export class FleetContainer extends DurableObject {
       const { name, run, application } = order;
       if (!this.container) return refuse(409, "no_application", `${application}: no container is bound to this class`);
       const highest = Math.max(this.record.run, this.record.closed);
-      if (run === this.record.run && this.record.phase !== "gone") return this.shown();
+      if (run === this.record.run && this.record.phase !== "gone") return this.again();
       if (run <= highest) return refuse(409, "stale_run", "this run, or a higher one, is over", { name, run, highest });
       const left = await this.run.clear();
       if (left) return left;
@@ -98,6 +98,12 @@ export class FleetContainer extends DurableObject {
     });
   }
 
+  /** Answer a start that was done before: nothing is done, and its news are told anew. */
+  again() {
+    this.run.retell();
+    return this.shown();
+  }
+
   has(order) {
     return this.run.isLive && order.run === this.record.run;
   }
@@ -115,13 +121,13 @@ export class FleetContainer extends DurableObject {
 
   /** Take note that a run is over which does not run here, and tell so. */
   closeUnseen(order) {
-    const { run, closed, phase, end, fleet, name, started_at: startedAt } = this.record;
+    const { run, closed, phase, fleet } = this.record;
     const changes = { closed: Math.max(closed, order.run) };
     if (!fleet) Object.assign(changes, { fleet: order.fleet, name: order.name, incarnation: crypto.randomUUID() });
     this.memory.put(changes);
-    const known = order.run === run && phase === "ended" && name === order.name;
-    const told = known ? end : { kind: "stopped", raw: "it was not here", at: Date.now() };
-    this.memory.tell({ type: "ended", run: order.run, at: told.at, end: told, started: known && startedAt !== null });
+    if (order.run === run && phase === "ended") return this.again();
+    const end = { kind: "stopped", raw: "it was not here", at: Date.now() };
+    this.memory.tell({ type: "ended", run: order.run, at: end.at, end, started: false });
     this.run.deliver();
     return this.shown();
   }

@@ -167,7 +167,9 @@ export class FleetRegistry extends DurableObject {
   }
 
   /** The operator has written down all up to a cursor; it is not needed here any more. */
-  async acknowledge({ cursor }) {
+  async acknowledge({ cursor, epoch }) {
+    const stale = epoch === null || epoch === undefined ? undefined : await this.stale(epoch);
+    if (stale) return stale;
     const [of, number] = cursor.split(":");
     if (of !== this.ledger.fact("generation") || !/^\d{1,15}$/.test(number ?? "")) {
       return refuse(409, "unknown_cursor", "the cursor is of another feed");

@@ -126,6 +126,16 @@ export class Run {
     this.deliver();
   }
 
+  /** Tell once more what has become of the run: who asks again may not have heard it. */
+  retell() {
+    const { run, ports, application, started_at: startedAt, ready_at: readyAt, end } = this.record;
+    const facts = { run, ports, application };
+    if (end) this.memory.tell({ type: "ended", run, at: end.at, end, started: startedAt !== null });
+    else if (readyAt) this.memory.tell({ type: "ready", at: readyAt, ...facts });
+    else if (startedAt) this.memory.tell({ type: "started", at: startedAt, ...facts });
+    this.deliver();
+  }
+
   // The end
 
   /** Wait for the end of the run; a watch that was overtaken changes nothing. */

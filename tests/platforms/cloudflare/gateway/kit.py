@@ -20,8 +20,8 @@ from returns.result import Success
 
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.specs import ContainerSpec, FleetSpec
-from orchestrator.platforms.cloudflare.plan import plan_of
-from orchestrator.platforms.cloudflare.project import gateway_sources, project_of
+from orchestrator.platforms.cloudflare.project.files import gateway_sources, project_of
+from orchestrator.platforms.cloudflare.project.plan import plan_of
 from tests.bench.docker import Container
 from tests.bench.engine import Engine
 from tests.bench.images import APP_1, APP_2

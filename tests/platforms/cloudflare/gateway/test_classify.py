@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.platforms.cloudflare.project import gateway_sources
+from orchestrator.platforms.cloudflare.project.files import gateway_sources
 from tests.platforms.cloudflare.gateway.kit import Gateway
 
 DO = "Durable Object"

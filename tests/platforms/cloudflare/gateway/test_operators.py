@@ -165,6 +165,19 @@ async def test_its_object_refuses_what_the_registry_had_admitted(
     assert answer["refused"]["details"] == {"name": "a", "run": 2, "highest": 2}
 
 
+async def test_a_run_whose_stop_did_not_arrive_is_over_all_the_same(
+    scripted: Gateway,
+) -> None:
+    await scripted.start("a", 4)
+    await scripted.news("ready", "a", 4)
+    await scripted.drive("a", "end", EXITED_3)
+    await scripted.news("ended", "a", 4)
+    await scripted.call("a", "break", "stop", "on its way")
+    assert (await scripted.stop("a", 5)).status == 500
+    assert refused(await scripted.start("a", 5)) == (409, "stale_run")
+    assert (await scripted.start("a", 6)).status == 202
+
+
 async def test_a_stop_of_a_higher_run_leaves_nothing_running(scripted: Gateway) -> None:
     for op, name in (("stop", "a"), ("destroy", "b")):
         await scripted.start(name, 3)

@@ -39,9 +39,9 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.invariants import Step, violations
 from orchestrator.core.observations import SeenEnded
-from orchestrator.platforms.cloudflare.gateway import GatewayPlatform
-from orchestrator.platforms.cloudflare.plan import plan_of
-from orchestrator.platforms.cloudflare.project import gateway_sources, project_of
+from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
+from orchestrator.platforms.cloudflare.project.files import gateway_sources, project_of
+from orchestrator.platforms.cloudflare.project.plan import plan_of
 from orchestrator.platforms.port import PlatformDetail
 from tests.bench.engine import Engine
 from tests.bench.images import APP_1
@@ -156,11 +156,11 @@ class Stage:
     declared: FleetSpec
     folder: Path
 
-    def platform(self, url: str | None = None, **more: Any) -> GatewayPlatform:
+    def platform(self, url: str | None = None, **more: Any) -> CloudflarePlatform:
         more.setdefault("timeout_ms", 5_000)
         choice = CloudflareChoice(url=url or self.workerd.url, **more)
         secrets = {choice.token_secret: TOKEN}
-        return GatewayPlatform(choice, self.declared.name, secrets)
+        return CloudflarePlatform(choice, self.declared.name, secrets)
 
     @asynccontextmanager
     async def operator(

@@ -20,14 +20,14 @@ from returns.result import Failure, Result
 
 from orchestrator.core.errors import RateLimited, Refused, TimedOut, Unreachable
 from orchestrator.core.moments import Millis
-from orchestrator.platforms.cloudflare.rest_errors import (
+from orchestrator.platforms.cloudflare.rest.errors import (
     Answer,
     Reply,
     Trouble,
     judge,
     told,
 )
-from orchestrator.platforms.cloudflare.rest_limits import hold_ms
+from orchestrator.platforms.cloudflare.rest.limits import hold_ms
 
 __all__ = ("Call", "RestHttp", "RestLimits", "RestTiming")
 

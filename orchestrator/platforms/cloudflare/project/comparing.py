@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.specs import ContainerSpec, FleetSpec
-from orchestrator.platforms.cloudflare.application import (
+from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,
     Application,
     differences,
 )
-from orchestrator.platforms.cloudflare.applications import AD_HOC, declared_counts
-from orchestrator.platforms.cloudflare.findings import (
+from orchestrator.platforms.cloudflare.project.applications import (
+    AD_HOC,
+    declared_counts,
+)
+from orchestrator.platforms.cloudflare.project.findings import (
     Finding,
     fine,
     problem,

@@ -17,8 +17,8 @@ from orchestrator.codec.wire import read_tree, tree_of
 from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.specs import Json
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.application import Application
-from orchestrator.platforms.cloudflare.plan import Plan
+from orchestrator.platforms.cloudflare.project.application import Application
+from orchestrator.platforms.cloudflare.project.plan import Plan
 
 __all__ = ("MANIFEST_FILE", "Manifest", "digest_of", "manifest_file", "read_manifest")
 

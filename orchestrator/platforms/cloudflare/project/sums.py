@@ -9,9 +9,9 @@ import attrs
 
 from orchestrator.core.hosting import InstanceType
 from orchestrator.core.specs import FleetSpec
-from orchestrator.platforms.cloudflare.application import Application
-from orchestrator.platforms.cloudflare.findings import Finding, fine, warning
-from orchestrator.platforms.cloudflare.prices import (
+from orchestrator.platforms.cloudflare.project.application import Application
+from orchestrator.platforms.cloudflare.project.findings import Finding, fine, warning
+from orchestrator.platforms.cloudflare.project.prices import (
     INCLUDED,
     PLAN_PER_MONTH,
     DailyCost,

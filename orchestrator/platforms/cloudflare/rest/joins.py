@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from orchestrator.core.moments import Millis, Moment
-from orchestrator.platforms.cloudflare.rest_enums import InstanceState
-from orchestrator.platforms.cloudflare.rest_types import Instance
+from orchestrator.platforms.cloudflare.rest.enums import InstanceState
+from orchestrator.platforms.cloudflare.rest.types import Instance
 
 __all__ = ("by_durable_object_id", "exit_code_of", "image_of", "location_of")
 

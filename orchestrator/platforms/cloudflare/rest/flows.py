@@ -15,17 +15,17 @@ from returns.result import Failure, Result, Success
 from orchestrator.core.errors import RateLimited, Refused, TimedOut, Unreachable
 from orchestrator.core.moments import Millis
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare import rest_calls as calls
-from orchestrator.platforms.cloudflare.rest_errors import Trouble
-from orchestrator.platforms.cloudflare.rest_http import RestHttp
-from orchestrator.platforms.cloudflare.rest_requests import (
+from orchestrator.platforms.cloudflare.rest import calls
+from orchestrator.platforms.cloudflare.rest.errors import Trouble
+from orchestrator.platforms.cloudflare.rest.http import RestHttp
+from orchestrator.platforms.cloudflare.rest.requests import (
     ApplicationDraft,
     DurableObjectDraft,
     NamespaceByClass,
     NamespaceById,
     RolloutDraft,
 )
-from orchestrator.platforms.cloudflare.rest_types import (
+from orchestrator.platforms.cloudflare.rest.types import (
     Application,
     Creation,
     DurableObjectApplication,

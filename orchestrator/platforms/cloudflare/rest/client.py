@@ -19,20 +19,20 @@ from returns.result import Result
 
 from orchestrator.core.errors import PlatformError
 from orchestrator.core.moments import Millis
-from orchestrator.platforms.cloudflare import rest_calls as calls
-from orchestrator.platforms.cloudflare import rest_flows as flows
-from orchestrator.platforms.cloudflare.rest_errors import Trouble
-from orchestrator.platforms.cloudflare.rest_http import (
+from orchestrator.platforms.cloudflare.rest import calls
+from orchestrator.platforms.cloudflare.rest import flows
+from orchestrator.platforms.cloudflare.rest.errors import Trouble
+from orchestrator.platforms.cloudflare.rest.http import (
     RestHttp,
     RestLimits,
     RestTiming,
 )
-from orchestrator.platforms.cloudflare.rest_requests import (
+from orchestrator.platforms.cloudflare.rest.requests import (
     ApplicationChange,
     ApplicationDraft,
     RolloutDraft,
 )
-from orchestrator.platforms.cloudflare.rest_types import (
+from orchestrator.platforms.cloudflare.rest.types import (
     Application,
     Creation,
     ImagePreparation,

@@ -22,14 +22,17 @@ from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPoli
 from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.specs import ContainerSpec, FleetSpec
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.application import (
+from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,
     Application,
     differences,
 )
-from orchestrator.platforms.cloudflare.images import image_refusal, image_warnings
-from orchestrator.platforms.cloudflare.naming import image_name_of
-from orchestrator.platforms.cloudflare.placing import (
+from orchestrator.platforms.cloudflare.project.images import (
+    image_refusal,
+    image_warnings,
+)
+from orchestrator.platforms.cloudflare.project.naming import image_name_of
+from orchestrator.platforms.cloudflare.project.placing import (
     placement_problems,
     placement_warnings,
 )

@@ -18,18 +18,18 @@ from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.specs import FleetSpec, Json
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.application import Application
-from orchestrator.platforms.cloudflare.applications import (
+from orchestrator.platforms.cloudflare.project.application import Application
+from orchestrator.platforms.cloudflare.project.applications import (
     applications_of,
     declared_counts,
 )
-from orchestrator.platforms.cloudflare.migrations import (
+from orchestrator.platforms.cloudflare.project.migrations import (
     Migration,
     living_classes,
     with_deleted,
     with_new,
 )
-from orchestrator.platforms.cloudflare.naming import worker_name_of
+from orchestrator.platforms.cloudflare.project.naming import worker_name_of
 
 __all__ = ("REGISTRY_CLASS", "Earlier", "Plan", "plan_of")
 

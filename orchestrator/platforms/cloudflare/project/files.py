@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
-from orchestrator.platforms.cloudflare.application import facts_of
-from orchestrator.platforms.cloudflare.jsonc import pretty
-from orchestrator.platforms.cloudflare.plan import Plan
-from orchestrator.platforms.cloudflare.wrangler_file import wrangler_file
+from orchestrator.platforms.cloudflare.project.application import facts_of
+from orchestrator.platforms.cloudflare.project.jsonc import pretty
+from orchestrator.platforms.cloudflare.project.plan import Plan
+from orchestrator.platforms.cloudflare.project.wrangler_file import wrangler_file
 
 __all__ = ("WRANGLER_FILE", "gateway_sources", "gateway_version", "project_of")
 

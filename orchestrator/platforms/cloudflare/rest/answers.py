@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.rest_enums import (
+from orchestrator.platforms.cloudflare.rest.enums import (
     PreparationStatus,
     SchedulingPolicy,
 )
-from orchestrator.platforms.cloudflare.rest_reading import (
+from orchestrator.platforms.cloudflare.rest.reading import (
     Node,
     Reader,
     each,
@@ -23,7 +23,7 @@ from orchestrator.platforms.cloudflare.rest_reading import (
     text,
     whole,
 )
-from orchestrator.platforms.cloudflare.rest_types import (
+from orchestrator.platforms.cloudflare.rest.types import (
     Application,
     AuthorizedKey,
     Configuration,

@@ -17,12 +17,12 @@ from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.hosting import InstanceType
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.images import (
+from orchestrator.platforms.cloudflare.project.images import (
     ImageKind,
     image_kind,
     image_refusal,
 )
-from orchestrator.platforms.cloudflare.naming import binding_of, class_name_of
+from orchestrator.platforms.cloudflare.project.naming import binding_of, class_name_of
 
 __all__ = (
     "DURABLE_OBJECT",

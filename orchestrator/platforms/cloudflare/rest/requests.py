@@ -10,12 +10,12 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from orchestrator.platforms.cloudflare.rest_enums import (
+from orchestrator.platforms.cloudflare.rest.enums import (
     RolloutKind,
     RolloutStrategy,
     SchedulingPolicy,
 )
-from orchestrator.platforms.cloudflare.rest_types import (
+from orchestrator.platforms.cloudflare.rest.types import (
     Configuration,
     Constraints,
     Ssh,

@@ -16,17 +16,17 @@ from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.errors import PlatformError, Unauthorized
 from orchestrator.core.moments import Millis, Moment, format_duration
 from orchestrator.core.specs import FleetSpec
-from orchestrator.platforms.cloudflare.application import (
+from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,
     Application,
     read_applications,
 )
-from orchestrator.platforms.cloudflare.applications import (
+from orchestrator.platforms.cloudflare.project.applications import (
     application_warnings,
     applications_of,
 )
-from orchestrator.platforms.cloudflare.comparing import AGAIN, compared
-from orchestrator.platforms.cloudflare.findings import (
+from orchestrator.platforms.cloudflare.project.comparing import AGAIN, compared
+from orchestrator.platforms.cloudflare.project.findings import (
     Cause,
     Finding,
     Level,
@@ -34,8 +34,8 @@ from orchestrator.platforms.cloudflare.findings import (
     problem,
     warning,
 )
-from orchestrator.platforms.cloudflare.images import ImageKind, image_kind
-from orchestrator.platforms.cloudflare.sums import sums
+from orchestrator.platforms.cloudflare.project.images import ImageKind, image_kind
+from orchestrator.platforms.cloudflare.project.sums import sums
 
 __all__ = ("API", "Asked", "AsksAbout", "ask", "check_answer", "check_file")
 

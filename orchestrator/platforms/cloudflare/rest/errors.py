@@ -38,12 +38,12 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.moments import Millis
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.rest_limits import (
+from orchestrator.platforms.cloudflare.rest.limits import (
     TOO_MANY,
     hold_ms,
     retry_after_ms,
 )
-from orchestrator.platforms.cloudflare.rest_reading import (
+from orchestrator.platforms.cloudflare.rest.reading import (
     Malformed,
     Node,
     flag,

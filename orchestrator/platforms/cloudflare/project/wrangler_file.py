@@ -17,16 +17,22 @@ from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType
 from orchestrator.core.specs import Json
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.application import DURABLE_OBJECT, Application
-from orchestrator.platforms.cloudflare.images import (
+from orchestrator.platforms.cloudflare.project.application import (
+    DURABLE_OBJECT,
+    Application,
+)
+from orchestrator.platforms.cloudflare.project.images import (
     ImageKind,
     image_kind,
     moved_path,
 )
-from orchestrator.platforms.cloudflare.jsonc import pretty, read_jsonc
-from orchestrator.platforms.cloudflare.migrations import Migration, read_migrations
-from orchestrator.platforms.cloudflare.naming import account_name_of
-from orchestrator.platforms.cloudflare.plan import REGISTRY_CLASS, Plan
+from orchestrator.platforms.cloudflare.project.jsonc import pretty, read_jsonc
+from orchestrator.platforms.cloudflare.project.migrations import (
+    Migration,
+    read_migrations,
+)
+from orchestrator.platforms.cloudflare.project.naming import account_name_of
+from orchestrator.platforms.cloudflare.project.plan import REGISTRY_CLASS, Plan
 
 __all__ = ("COMPATIBILITY_DATE", "read_wrangler_file", "wrangler_file")
 

@@ -1,7 +1,7 @@
 """What Cloudflare's REST API tells of applications, instances and rollouts.
 
 Fields that the API may leave out are None where it did. Words of its enumerations are
-kept as text (``rest_enums`` lists those known today). Times are moments. The values
+kept as text (``enums`` lists those known today). Times are moments. The values
 of environment variables may be secret and are never shown.
 """
 
@@ -13,7 +13,7 @@ import attrs
 
 from orchestrator.core.moments import Moment
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare.rest_enums import SchedulingPolicy
+from orchestrator.platforms.cloudflare.rest.enums import SchedulingPolicy
 
 __all__ = (
     "Application",

@@ -14,16 +14,16 @@ from typing import Final, TypeAlias, TypeVar
 from returns.result import Failure, Result, Success
 
 from orchestrator.core.errors import Refused, Unreachable
-from orchestrator.platforms.cloudflare import rest_answers as answers
-from orchestrator.platforms.cloudflare.rest_errors import Answer, Trouble, misread
-from orchestrator.platforms.cloudflare.rest_http import Call, RestHttp
-from orchestrator.platforms.cloudflare.rest_reading import (
+from orchestrator.platforms.cloudflare.rest import answers
+from orchestrator.platforms.cloudflare.rest.errors import Answer, Trouble, misread
+from orchestrator.platforms.cloudflare.rest.http import Call, RestHttp
+from orchestrator.platforms.cloudflare.rest.reading import (
     Malformed,
     Reader,
     each,
     read,
 )
-from orchestrator.platforms.cloudflare.rest_requests import (
+from orchestrator.platforms.cloudflare.rest.requests import (
     ApplicationChange,
     ApplicationDraft,
     RolloutDraft,
@@ -31,7 +31,7 @@ from orchestrator.platforms.cloudflare.rest_requests import (
     draft_tree,
     rollout_tree,
 )
-from orchestrator.platforms.cloudflare.rest_types import (
+from orchestrator.platforms.cloudflare.rest.types import (
     Application,
     Configuration,
     ImagePreparation,
