@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from tests.bench import fault_proxy as faults
+from tests.bench.docker import Container
 from tests.bench.engine import CGROUPS, PREFIX, Engine, temp
 from tests.bench.fault_proxy import FaultProxy
 from tests.bench.images import APP_1
@@ -50,6 +51,13 @@ async def ask(url: str, **params: Any) -> Any:
         return json.loads(await r.text())
 
 
+def own(engine: Engine, running: Workerd) -> tuple[Container, ...]:
+    """List the containers of one runtime: others may share the engine."""
+    prefix = f"workerd-{running.name}-"
+    every = engine.docker.containers()
+    return tuple(one for one in every if one.name.startswith(prefix))
+
+
 async def test_five_containers_come_up_with_their_environment(
     engine: Engine, running: Workerd
 ) -> None:
@@ -57,11 +65,11 @@ async def test_five_containers_come_up_with_their_environment(
     names = [f"{running.url}/box{number}" for number in range(5)]
     answers = await asyncio.gather(*(ask(f"{name}/up") for name in names))
     assert answers == [{"status": 200, "text": "hello\n"}] * 5
-    assert engine.docker.count() == 5
+    assert len(own(engine, running)) == 5
     assert engine.calls()["POST /containers/create"] == 10  # and five sidecars
     shown = await ask(f"{names[0]}/get", path="/cgi-bin/env")
     assert "GREETING=hello box" in shown["text"].splitlines()
-    for one in engine.docker.containers():
+    for one in own(engine, running):
         assert one.image == APP_1
         assert one.state == "running"
         assert engine.docker.environment(one.id)["GREETING"] == "hello box"
@@ -98,7 +106,7 @@ async def test_a_container_ends_as_it_is_told(engine: Engine, running: Workerd) 
     )
     assert await ask(f"{running.url}/polite/term") == 0
     assert await ask(f"{running.url}/coded/term") == 143
-    (left,) = engine.docker.containers()
+    (left,) = own(engine, running)
     engine.docker.kill(left.id, "TERM")
     assert (await ask(f"{running.url}/deaf/get", path="/version"))["text"] == "1"
     engine.docker.kill(left.id)
@@ -121,12 +129,12 @@ async def test_a_killed_runtime_comes_back_to_its_containers_and_storage(
     engine: Engine, running: Workerd
 ) -> None:
     await ask(f"{running.url}/a/up", word=["serve", "5"])
-    before = engine.docker.containers()
+    before = own(engine, running)
     url = running.url
     await running.kill()
     with pytest.raises(aiohttp.ClientConnectorError):
         await ask(f"{url}/a/remembered")
-    assert engine.docker.containers() == before
+    assert own(engine, running) == before
     await running.start()
     assert running.url == url
     assert await ask(f"{url}/a/remembered") == {
