@@ -113,16 +113,16 @@ export class Run {
       const seen = await look(this.container, this.record.wait_for);
       if (!this.isLive || this.record.run !== run) return;
       const now = Date.now();
-      if (seen !== "down" && !this.record.started_at) this.tell("started", { phase: "running", started_at: now });
-      if (seen === "listening") this.tell("ready", { ready_at: now, active_at: now });
+      if (seen !== "down" && !this.record.started_at) this.tell("started", now, { phase: "running", started_at: now });
+      if (seen === "listening") this.tell("ready", now, { ready_at: now, active_at: now });
       else await pause(now > this.record.start_deadline ? LOOK_MS[2] : delay);
       delay = Math.min(delay * 1.5, LOOK_MS[1]);
     }
   }
 
-  tell(type, changes) {
+  tell(type, at, changes) {
     const { run, ports, application } = this.memory.put(changes);
-    this.memory.tell({ type, run, at: Date.now(), ports, application });
+    this.memory.tell({ type, run, at, ports, application });
     this.deliver();
   }
 

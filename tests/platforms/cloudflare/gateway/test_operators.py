@@ -97,7 +97,21 @@ async def test_many_identical_starts_are_one(gateway: Gateway) -> None:
     assert len(gateway.containers()) == 1
     made = gateway.workerd.engine.calls()["POST /containers/create"]
     assert made == 2  # and a sidecar
-    assert [event["type"] for event in gateway.told] == ["started", "ready"]
+    assert {event["type"] for event in gateway.told} == {"started", "ready"}
+
+
+async def test_who_orders_the_same_again_is_told_again(scripted: Gateway) -> None:
+    await scripted.start("a")
+    for news, tells in (("ready", None), ("ended", EXITED_3)):
+        if tells:
+            await scripted.drive("a", "end", tells)
+        first = await scripted.news(news, "a")
+        scripted.told.clear()
+        assert (await scripted.start("a")).status == 202
+        again = await scripted.news(news, "a")
+        assert {**again, "cursor": ""} == {**first, "cursor": ""}
+        assert again["cursor"] != first["cursor"]
+    assert len(await scripted.drive("a", "calls", "start")) == 1
 
 
 async def test_of_two_runs_at_once_the_higher_wins(gateway: Gateway) -> None:

@@ -25,8 +25,8 @@ async def test_news_are_kept_until_the_registry_hears_them(scripted: Gateway) ->
         return await untold(scripted) == ["started", "ready"]
 
     await until("two news wait", ready)
-    await scripted.drive("a", "end", EXITED_3)
     tries = await scripted.registry("tries")
+    await scripted.drive("a", "end", EXITED_3)
 
     async def tried() -> bool:
         return bool(await scripted.registry("tries") > tries)
@@ -52,7 +52,7 @@ async def test_it_tries_less_and_less_often(scripted: Gateway) -> None:
     async def slower() -> bool:
         wait = await scripted.call("a", "alarmIn")
         waits.append(wait or 0)
-        return waits[-1] > 2_000
+        return waits[-1] > 900
 
     await until("the alarm moves away", slower)
     assert waits[-1] <= 30_000

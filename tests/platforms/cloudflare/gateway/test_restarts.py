@@ -70,6 +70,7 @@ async def test_containers_go_on_while_the_gateway_is_killed(gateway: Gateway) ->
     gateway.epoch -= 1
     assert (await gateway.start("late")).code == "stale_operator"
     told = [(event["name"], event["type"]) for event in gateway.told]
+    told.remove(("stays", "ready"))  # told to who ordered the same once more
     assert sorted(told) == sorted(
         (name, kind) for name in words for kind in ("started", "ready", "ended")
     )

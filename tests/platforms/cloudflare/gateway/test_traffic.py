@@ -88,7 +88,7 @@ async def test_a_container_that_is_idle_is_put_to_sleep(gateway: Gateway) -> Non
 async def test_one_that_is_used_stays_awake(scripted: Gateway) -> None:
     await scripted.drive("a", "put", {"plan": {"onSignal": EXITED_0}})
     await running(scripted, sleep_after_ms=1_000)
-    used_until = time.monotonic() + 2.5
+    used_until = time.monotonic() + 1.8
     while time.monotonic() < used_until:
         assert (await scripted.own("a")).status == 200
         assert await scripted.drive("a", "calls", "signal") == []
@@ -121,14 +121,14 @@ async def test_one_that_may_not_sleep_never_does(scripted: Gateway) -> None:
 
 
 async def test_without_an_operator_containers_are_stopped(gateway: Gateway) -> None:
-    answer = await gateway.post("attach", after=0, orphan_after_ms=4_000)
-    gateway.epoch = answer.body["epoch"]
     await running(gateway, "a")
     await running(
         gateway, "b", entrypoint=["stubborn"], stop={"signal": 15, "grace_ms": 200}
     )
+    answer = await gateway.post("attach", after=1, orphan_after_ms=2_000)
+    gateway.epoch = answer.body["epoch"]
     # A caller keeps them.
-    kept_until = time.monotonic() + 5
+    kept_until = time.monotonic() + 3
     while time.monotonic() < kept_until:
         answer = await gateway.get("containers", epoch=gateway.epoch)
         assert answer.status == 200
