@@ -21,13 +21,12 @@ from orchestrator.core.exits import Exit, Exited
 from orchestrator.core.observations import Observation
 from orchestrator.platforms.cloudflare import gateway, http
 from orchestrator.platforms.cloudflare.answers import (
-    END_KINDS,
     EventPage,
     details_read,
     event_page,
-    exit_of,
     observation_of,
 )
+from orchestrator.platforms.cloudflare.ends import END_KINDS, exit_of
 from orchestrator.platforms.cloudflare.http import HOLD_MAX_MS, Credentials, error_of
 from orchestrator.platforms.cloudflare.orders import BYTES_MAX, ORDERS_MAX, batches
 from orchestrator.platforms.port import (

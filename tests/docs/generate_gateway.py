@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.core.exits import outcome
 from orchestrator.core.moments import format_duration
-from orchestrator.platforms.cloudflare.answers import END_KINDS, exit_of
+from orchestrator.platforms.cloudflare.ends import END_KINDS, exit_of
 from orchestrator.platforms.cloudflare.http import error_of
 from orchestrator.platforms.cloudflare.project.files import gateway_sources
 from tests.platforms.cloudflare.openapi import (

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from orchestrator.platforms.cloudflare.answers import END_KINDS
+from orchestrator.platforms.cloudflare.ends import END_KINDS
 from orchestrator.platforms.cloudflare.project.files import (
     gateway_sources,
     gateway_version,

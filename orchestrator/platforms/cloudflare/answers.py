@@ -1,22 +1,17 @@
 """What the gateway says, as values of the core: events, exits, sightings.
 
-The gateway's kinds of ends are its own words for Cloudflare's messages; here stands
-what each counts as. An end that nobody saw is ``Lost``, never a code 0.
+What an end counts as is said in ``ends``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import attrs
 from returns.result import Failure, Result, Success
 
 from orchestrator.core.errors import (
-    NoCapacity,
     PlatformError,
-    QuotaExceeded,
-    RateLimited,
     Unreachable,
 )
 from orchestrator.core.events import (
@@ -25,15 +20,6 @@ from orchestrator.core.events import (
     ContainerReady,
     ContainerStarted,
     LifecycleEvent,
-)
-from orchestrator.core.exits import (
-    Exit,
-    Exited,
-    Lost,
-    RolledOut,
-    Slept,
-    StartFailed,
-    Stopped,
 )
 from orchestrator.core.moments import MOMENT_MAX, Moment
 from orchestrator.core.names import is_name
@@ -46,45 +32,19 @@ from orchestrator.core.observations import (
     Sighting,
 )
 from orchestrator.core.table import Table
+from orchestrator.platforms.cloudflare.ends import exit_of
 from orchestrator.platforms.cloudflare.http import Tree
 from orchestrator.platforms.port import PlatformDetail
 
 __all__ = (
-    "END_KINDS",
     "EventPage",
     "addresses_of",
     "details_read",
     "event_page",
-    "exit_of",
     "observation_of",
 )
 
-CODE_MAX: Final = 255
-
 EVENT_TYPES: Final = ("started", "ready", "ended", "errored")
-
-END_KINDS: Final[dict[str, str]] = {
-    "exited": "`Exited(code)`",
-    "signalled": "`RolledOut`: the platform stopped it, and not for its own fault",
-    "rollout": "`RolledOut`",
-    "slept": "`Slept`",
-    "stopped": "`Stopped`",
-    "orphaned": "`Stopped`: no operator had called for `orphan_after_ms`",
-    "no_capacity": "`NoCapacity`",
-    "quota": "`QuotaExceeded`",
-    "rate_limited": "`RateLimited`",
-    "start_failed": "`StartFailed`",
-    "no_application": "`StartFailed`",
-    "lost": "`Lost`",
-    "engine_lost": "`StartFailed` before it was up, else `Lost`",
-    "unknown": "`StartFailed` before it was up, else `Lost`",
-    "overloaded": "`StartFailed` before it was up, else `Lost`",
-    "timed_out": "`StartFailed` before it was up, else `Lost`",
-    "not_listening": "`StartFailed` before it was up, else `Lost`",
-    "already_running": "`StartFailed` before it was up, else `Lost`",
-    "not_running": "`StartFailed` before it was up, else `Lost`",
-}
-"""Each kind of end that the gateway tells, and what it counts as (for the docs)."""
 
 
 class _Misread(Exception):
@@ -233,43 +193,6 @@ def addresses_of(fleet: str, view: Tree) -> Table[str, str]:
     return Table.of(
         (str(name), f"{place}:{port}") for name, port in cast("Tree", ports).items()
     )
-
-
-def exit_of(end: object, *, was_up: bool) -> Exit:
-    """Return what an end counts as; what is not understood was not seen.
-
-    >>> exit_of({"kind": "exited", "code": 7}, was_up=True)
-    Exited(code=7)
-    >>> exit_of({"kind": "from the future", "raw": "?"}, was_up=True)
-    Lost()
-
-    """
-    facts = cast("Mapping[str, Any]", end) if isinstance(end, Mapping) else {}
-    raw = str(facts.get("raw", ""))[:300]
-    match facts.get("kind"):
-        case "exited":
-            code = facts.get("code")
-            if type(code) is int and 0 <= code <= CODE_MAX:
-                return Exited(code=code)
-            return Lost()
-        case "signalled" | "rollout":
-            return RolledOut()
-        case "slept":
-            return Slept()
-        case "stopped" | "orphaned":
-            return Stopped()
-        case "no_capacity":
-            return NoCapacity()
-        case "quota":
-            return QuotaExceeded()
-        case "rate_limited":
-            return RateLimited()
-        case "start_failed" | "no_application":
-            return StartFailed(reason=raw)
-        case "lost":
-            return Lost()
-        case _:
-            return Lost() if was_up else StartFailed(reason=raw)
 
 
 def _list(tree: Tree, key: str) -> list[Tree]:

@@ -39,14 +39,13 @@ from orchestrator.core.observations import (
 )
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.answers import (
-    END_KINDS,
     EventPage,
     addresses_of,
     details_read,
     event_page,
-    exit_of,
     observation_of,
 )
+from orchestrator.platforms.cloudflare.ends import END_KINDS, exit_of
 from orchestrator.platforms.port import PlatformDetail
 
 EVENT = {"name": "web-0", "run": 3, "at": 7, "cursor": "g:1"}

@@ -19,8 +19,7 @@ from returns.result import Result
 
 from orchestrator.core.errors import PlatformError
 from orchestrator.core.moments import Millis
-from orchestrator.platforms.cloudflare.rest import calls
-from orchestrator.platforms.cloudflare.rest import flows
+from orchestrator.platforms.cloudflare.rest import calls, flows
 from orchestrator.platforms.cloudflare.rest.errors import Trouble
 from orchestrator.platforms.cloudflare.rest.http import (
     RestHttp,
