@@ -148,6 +148,7 @@ export class FleetContainer extends DurableObject {
   async look() {
     await this.run.wake();
     this.run.keepWatch(Date.now());
+    if (this.run.stoppedAt) await this.run.arm(); // it is over, and nobody has told so yet
     return this.shown();
   }
 
@@ -212,6 +213,7 @@ export class FleetContainer extends DurableObject {
   /** Note that it is used; written down now and then only. */
   touch() {
     const now = Date.now();
+    this.run.touchedAt = now;
     const every = (this.record.sleep_after_ms ?? Infinity) / 4;
     if (now - this.record.active_at > every) this.memory.put({ active_at: now });
   }

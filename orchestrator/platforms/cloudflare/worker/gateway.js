@@ -159,7 +159,7 @@ async function batch(here, { orders }) {
 
 /** Carry out orders: each checked, admitted together, then all at once. */
 async function carryOut(here, orders) {
-  const results = orders.map((order) => unsound(order, here.applications));
+  const results = orders.map((order) => unsound(order, here));
   const sound = orders.map((_, at) => at).filter((at) => results[at] === undefined);
   const admitted = sound.length === 0 ? [] : await admit(here, sound.map((at) => orders[at]));
   await Promise.all(
@@ -182,7 +182,7 @@ async function admit({ registry, fleet, applications }, orders) {
   );
 }
 
-function unsound(order, applications) {
+function unsound(order, { env, applications }) {
   const { op, ...body } = order ?? {};
   if (!Object.hasOwn(ORDERS, op)) {
     const expected = "start, stop, destroy or forget";
@@ -191,7 +191,7 @@ function unsound(order, applications) {
   const wrong = outOfBounds(body, ORDERS[op]);
   if (wrong || op !== "start") return wrong;
   const application = Object.hasOwn(applications, order.application) && applications[order.application];
-  if (!application) {
+  if (!application || application.retired || !env[application.binding]) {
     const known = Object.keys(applications);
     return refuse(409, "no_application", `no application ${order.application} is deployed`, { application: order.application, known });
   }

@@ -55,7 +55,10 @@ export class FleetRegistry extends DurableObject {
   refusal(epoch) {
     const highest = this.ledger.fact("epoch") ?? 0;
     if (epoch < highest) return refuse(409, "stale_operator", "a newer operator has taken over", { epoch, highest });
-    if (epoch > highest) this.ledger.setFact("epoch", epoch);
+    if (epoch > highest) {
+      this.ledger.setFact("epoch", epoch);
+      this.ring();
+    }
     return undefined;
   }
 

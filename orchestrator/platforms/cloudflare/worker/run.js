@@ -6,6 +6,7 @@
 
 import { classify } from "./classify.js";
 import { refuse } from "./http.js";
+import { optionsOf } from "./options.js";
 import { look } from "./ready.js";
 import { pause, within } from "./waiting.js";
 
@@ -36,6 +37,9 @@ const GONE_MS = 600_000;
 /** How a run ends that we end ourselves. */
 const WISHES = { stop: "stopped", destroy: "stopped", replace: "stopped", sleep: "slept", orphan: "orphaned" };
 
+/** What is believed of an end that nobody saw, told when it was over. */
+const TOLD_LATER = new Set(["rollout", "signalled", "no_capacity", "quota", "rate_limited", "start_failed"]);
+
 /** A watch that breaks off like this says nothing of a container that still runs. */
 const IN_DOUBT = new Set(["engine_lost", "timed_out", "overloaded", "unknown"]);
 
@@ -49,10 +53,16 @@ export class Run {
     this.seeking = null;
     this.watchedAt = 0;
     this.stoppedAt = null;
+    this.touchedAt = 0;
   }
 
   get record() {
     return this.memory.record;
+  }
+
+  /** When it was last used: as written down, or as this object has seen since. */
+  get usedAt() {
+    return Math.max(this.record.active_at, this.touchedAt);
   }
 
   get isLive() {
@@ -168,7 +178,7 @@ export class Run {
     const { run } = this.record;
     this.watching = (async () => this.container.monitor())().then(() => undefined, classify);
     const told = await this.watching;
-    const isTold = told?.code !== undefined || told?.kind === "rollout" || told?.kind === "signalled";
+    const isTold = told !== undefined && (told.code !== undefined || TOLD_LATER.has(told.kind));
     if (this.container?.running) this.find();
     else this.finish(run, isTold ? told : { kind: "lost", raw: "it was over when its object woke up" });
   }
@@ -233,14 +243,14 @@ export class Run {
   /** Do what is due. */
   async beat() {
     const now = Date.now();
-    const { intent, phase, gone_at: goneAt, sleep_after_ms: sleeps, ready_at: readyAt, active_at: activeAt } = this.record;
+    const { intent, phase, gone_at: goneAt, sleep_after_ms: sleeps, ready_at: readyAt } = this.record;
     if (phase === "gone" && now >= goneAt + GONE_MS && !this.memory.hasNews()) {
       await this.ctx.storage.deleteAll();
       this.memory.open();
       return;
     }
     if (this.isLive && intent && now >= intent.kill_at && this.container.running) await this.kill(intent.kind);
-    if (this.isLive && !intent && sleeps !== null && readyAt && now >= activeAt + sleeps) {
+    if (this.isLive && !intent && sleeps !== null && readyAt && now >= this.usedAt + sleeps) {
       await this.ask("sleep", this.record.stop.signal, this.record.stop.grace_ms);
     }
     this.keepWatch(now);
@@ -279,7 +289,7 @@ export class Run {
   }
 
   due(now) {
-    const { intent, phase, gone_at: goneAt, sleep_after_ms: sleeps, ready_at: readyAt, active_at: activeAt } = this.record;
+    const { intent, phase, gone_at: goneAt, sleep_after_ms: sleeps, ready_at: readyAt } = this.record;
     const due = [];
     if (this.memory.hasNews()) due.push(now + this.post.again);
     if (phase === "gone") due.push(goneAt + GONE_MS);
@@ -287,7 +297,7 @@ export class Run {
     const isWell = this.container?.running && this.watching;
     due.push(now + (isWell ? (readyAt ? BEAT_MS : LOOK_MS[2]) : AGAIN_MS));
     if (intent) due.push(intent.kill_at > now ? intent.kill_at : now + AGAIN_MS);
-    else if (sleeps !== null && readyAt) due.push(activeAt + sleeps);
+    else if (sleeps !== null && readyAt) due.push(this.usedAt + sleeps);
     return due;
   }
 
@@ -309,18 +319,4 @@ export class Run {
     });
     this.ctx.waitUntil(done);
   }
-}
-
-/**
- * What the runtime is told: image and size only where they are chosen per start. An
- * image is one of the Worker's own by its name, or a reference.
- */
-function optionsOf(order, images) {
-  const options = { env: order.env, enableInternet: order.internet };
-  if (order.entrypoint.length > 0) options.entrypoint = order.entrypoint;
-  options.labels = { fleet: order.fleet, container: order.name, revision: String(order.revision) };
-  const built = images instanceof Map ? images : new Map(Object.entries(images ?? {}));
-  if (order.image) options.image = built.get(order.image) ?? order.image;
-  if (order.instance) options.instance = order.instance;
-  return options;
 }

@@ -57,7 +57,7 @@ async def test_each_order_has_an_answer_of_its_own(scripted: Gateway) -> None:
         (start(scripted, "x", application="nothing"), (409, "no_application")),
         (start(scripted, "x", image="an-image"), (409, "unsupported")),
         (start(scripted, "bare", application="bare"), (409, "no_application")),
-        (start(scripted, "lost", application="missing"), (500, "internal")),
+        (start(scripted, "lost", application="missing"), (409, "no_application")),
         *((nothing, (422, "invalid")) for nothing in NOTHING),
     ]
     sound = [start(scripted, f"s{number}") for number in range(ORDERS_MAX - len(odd))]
