@@ -94,10 +94,10 @@ export class Ledger {
     this.rows("DELETE FROM floors WHERE at < ?", before);
   }
 
-  /** Keep what a container says of itself, unless it is about an older run. */
+  /** Keep what a container says of itself, unless it is about an older run, or nothing new. */
   keepView(name, view) {
     const row = this.find(name);
-    if (!row || view.run < row.run) return;
+    if (!row || view.run < row.run || isSame(row.view, view)) return;
     this.rows("UPDATE containers SET run = ?, view = ? WHERE name = ?", view.run, JSON.stringify(view), name);
   }
 
@@ -137,4 +137,9 @@ export class Ledger {
     this.rows("DELETE FROM feed WHERE seq <= ?", seq);
     this.setFact("acknowledged", Math.max(seq, this.fact("acknowledged") ?? 0));
   }
+}
+
+/** Whether a container says what is kept of it already, its clock aside. */
+function isSame(kept, view) {
+  return kept !== null && JSON.stringify({ ...JSON.parse(kept), now: 0 }) === JSON.stringify({ ...view, now: 0 });
 }

@@ -73,7 +73,7 @@ async def test_each_order_has_an_answer_of_its_own(scripted: Gateway) -> None:
     views = await scripted.listed()
     assert set(views) == {
         *(one["name"] for one in sound),
-        *("old", "runs", "bare", "lost"),
+        *("old", "runs", "bare"),
     }
 
 
