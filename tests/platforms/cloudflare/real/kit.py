@@ -52,7 +52,7 @@ IMAGE: Final = f"docker.io/library/{APP_1}"
 """What a fleet file says; the engine knows it by its short name."""
 
 TOKEN: Final = "a-token-of-the-tests-0123456789"
-LIMIT_S: Final = 120.0
+LIMIT_S: Final = 60.0
 FAST: Final = Backoff(initial_ms=100, factor=1, max_ms=200, jitter=0)
 PORTS: Final = Table.of([("http", 8080)])
 
