@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
     from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
+    from orchestrator.core.backoff import Backoff
     from orchestrator.core.errors import (
         AdHocContainerNotAllowed,
         ContainerError,
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from orchestrator.core.explain import ContainerInfo, Explanation
     from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
     from orchestrator.core.policies import (
-        Backoff,
         CrashLimit,
         OnLoop,
         OnLost,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.core.commands import StartContainer
 from orchestrator.core.events import Booted
-from orchestrator.core.invariants import Step, Violation, violations
+from orchestrator.core.invariants import Violation, violations
 from orchestrator.core.phases import BackingOff, CrashLooping, phase_name
 from orchestrator.core.policies import CrashLimit, RestartPolicy, When
 from orchestrator.core.reduce import fold, reduce
@@ -29,6 +29,7 @@ from orchestrator.core.requests import (
 )
 from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 from orchestrator.core.state import empty_fleet
+from orchestrator.core.steps import Step
 from orchestrator.simulation.faults import Character, calm, draw_plan
 from orchestrator.simulation.runs import Run, start_run
 

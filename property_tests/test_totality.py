@@ -13,7 +13,7 @@ from orchestrator.core.admit import admit
 from orchestrator.core.advance import advance
 from orchestrator.core.events import Event, TimeReached
 from orchestrator.core.explain import container_info, explain
-from orchestrator.core.invariants import Step, violations
+from orchestrator.core.invariants import violations
 from orchestrator.core.outstanding import outstanding
 from orchestrator.core.reduce import fold, reduce
 from orchestrator.core.requests import (
@@ -28,6 +28,8 @@ from orchestrator.core.requests import (
 )
 from orchestrator.core.specs import ContainerSpec, FleetSpec, named
 from orchestrator.core.state import Container, Fleet, empty_fleet
+from orchestrator.core.steps import Step
+from orchestrator.core.terms import FixedTerms
 from orchestrator.core.wake import wake_at
 from orchestrator.testing import strategies as drawn
 
@@ -50,14 +52,14 @@ def test_a_container_in_any_phase_takes_any_event(
     fences: bool,  # noqa: FBT001 - drawn
 ) -> None:
     about = attrs.evolve(event, name=container.name)  # type: ignore[arg-type]
-    settings_ = empty_fleet("demo").settings
-    moved, commands = advance(container, about, settings_, fences=fences)  # type: ignore[arg-type]
+    terms = FixedTerms(fences=fences)
+    moved, commands = advance(container, about, terms)  # type: ignore[arg-type]
     assert moved.name == container.name
     assert len(commands) <= 1
     assert moved.run >= container.run
     assert moved.history.crashes_total >= container.history.crashes_total
     assert explain(moved, fences=fences, now=about.at).why
-    again = advance(container, about, settings_, fences=fences)  # type: ignore[arg-type]
+    again = advance(container, about, terms)  # type: ignore[arg-type]
     assert again == (moved, commands)
 
 
@@ -71,8 +73,8 @@ def test_nothing_happens_before_its_time(container: Container, fences: bool) -> 
     else:
         return
     early = TimeReached(at=at, name=container.name)
-    settings_ = empty_fleet("demo").settings
-    assert advance(container, early, settings_, fences=fences) == (container, ())
+    terms = FixedTerms(fences=fences)
+    assert advance(container, early, terms) == (container, ())
 
 
 @given(history=HISTORIES)

@@ -13,8 +13,9 @@ from orchestrator.api.statuses import status_of
 from orchestrator.codec.problems import invalid
 from orchestrator.codec.wire import read_tree, tree_of
 from orchestrator.core.errors import ContainerError, InvalidSpec
+from orchestrator.core.fields import Json
 from orchestrator.core.policies import RestartPolicy
-from orchestrator.core.specs import ContainerSpec, Json
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 
 __all__ = ("Asking", "StartBody", "answer", "error_body", "read_body", "refusal")

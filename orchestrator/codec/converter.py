@@ -25,7 +25,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from orchestrator.codec.json_values import freeze_json, thaw_json
 from orchestrator.codec.problems import Wrong, suggestion
-from orchestrator.core.specs import LATER
+from orchestrator.core.fields import LATER
 from orchestrator.core.table import Table
 
 __all__ = ("make_converter", "tag_of")

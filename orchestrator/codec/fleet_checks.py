@@ -17,9 +17,11 @@ from orchestrator.codec.platform_choices import (
     SchedulingPolicy,
 )
 from orchestrator.codec.problems import suggestion
+from orchestrator.core.backoff import base_wait
+from orchestrator.core.fields import Json
 from orchestrator.core.moments import format_duration
-from orchestrator.core.policies import When, base_wait
-from orchestrator.core.specs import ContainerSpec, FleetSpec, Json
+from orchestrator.core.policies import When
+from orchestrator.core.specs import ContainerSpec, FleetSpec
 from orchestrator.core.table import Table
 from orchestrator.core.templates import Placeholder, placeholders
 

@@ -21,10 +21,12 @@ from orchestrator.codec.schema import SCHEMA, upcast
 from orchestrator.core.commands import Command
 from orchestrator.core.errors import InvalidSpec, PlatformError, StartError
 from orchestrator.core.events import Event
+from orchestrator.core.exit_rules import ExitMatch
 from orchestrator.core.exits import Exit
+from orchestrator.core.fields import Json
+from orchestrator.core.health import Probe
 from orchestrator.core.observations import Sight
 from orchestrator.core.phases import Phase
-from orchestrator.core.specs import Json
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.table import Table
 
@@ -53,6 +55,8 @@ TAGGED: Final[tuple[type, ...]] = (
     *get_args(Phase),
     *get_args(Exit),
     *get_args(Sight),
+    *get_args(Probe),
+    *get_args(ExitMatch),
     *get_args(PlatformError),
     *get_args(StartError),
 )

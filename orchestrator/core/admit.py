@@ -12,6 +12,7 @@ from typing import assert_never
 import attrs
 from returns.result import Failure, Result, Success
 
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.decide import crash_loop
 from orchestrator.core.drafts import is_removable
 from orchestrator.core.errors import (
@@ -38,7 +39,14 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.moments import Moment
 from orchestrator.core.names import is_name
-from orchestrator.core.phases import Completed, CrashLooping, Failed, phase_name
+from orchestrator.core.phases import (
+    Completed,
+    CrashLooping,
+    Failed,
+    Rule,
+    phase_name,
+)
+from orchestrator.core.registry import not_registered
 from orchestrator.core.requests import (
     Apply,
     ClearCrashHistory,
@@ -55,14 +63,26 @@ from orchestrator.core.state import Container, Fleet
 __all__ = ("admit",)
 
 
-def admit(fleet: Fleet, request: Request, at: Moment) -> Result[Event, RequestError]:
+def admit(
+    fleet: Fleet, request: Request, at: Moment, policies: CustomPolicies = NO_POLICIES
+) -> Result[Event, RequestError]:
     """Answer a request with its event, or with the reason why it may not be.
+
+    *policies* are the custom ones that a spec may name.
 
     >>> from orchestrator.core.state import empty_fleet
     >>> admit(empty_fleet("demo"), Stop(name="web"), at=0).failure()
     ContainerNotFound(name='web')
 
     """
+    return _admitted(fleet, request, at).bind(
+        lambda event: _unless(not_registered(event, policies), event)
+    )
+
+
+def _admitted(
+    fleet: Fleet, request: Request, at: Moment
+) -> Result[Event, RequestError]:
     match request:
         case Start():
             return _start(fleet, request, at)
@@ -146,6 +166,8 @@ def _may_start(known: Container, request: Start) -> RequestError | None:
 def _is_held(known: Container) -> RequestError | None:
     """Say what keeps a container from starting by a plain request."""
     match known.phase:
+        case CrashLooping(rule=Rule.GROUP_HELD) as phase:
+            return StartNeedsForce(name=known.name, current_status=phase_name(phase))
         case CrashLooping() as phase:
             return crash_loop(known, phase)
         case Failed() | Completed() as phase if known.desired.running:

@@ -9,6 +9,7 @@ a container: it makes it *pending*, and the fleet grants starts (``core.reduce``
 | the owner's requests | ``core.wishes`` |
 | the platform's news, outcomes of commands | ``core.lifecycle`` |
 | observations | ``core.sights`` |
+| health checks | ``core.checkups`` |
 | time | ``core.timing`` |
 """
 
@@ -18,7 +19,7 @@ from typing import assert_never
 
 import attrs
 
-from orchestrator.core import lifecycle, wishes
+from orchestrator.core import checkups, lifecycle, wishes
 from orchestrator.core.events import (
     CommandAccepted,
     CommandFailed,
@@ -29,6 +30,7 @@ from orchestrator.core.events import (
     ContainerReady,
     ContainerStarted,
     CrashHistoryCleared,
+    HealthChanged,
     RemoveRequested,
     RestartRequested,
     StartRequested,
@@ -37,8 +39,8 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.moves import Moved
 from orchestrator.core.sights import see
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import Container
+from orchestrator.core.terms import Terms
 from orchestrator.core.timing import time_passed
 
 __all__ = ("advance",)
@@ -47,15 +49,10 @@ __all__ = ("advance",)
 def advance(
     container: Container,
     event: ContainerEvent | TimeReached,
-    settings: FleetSettings,
-    *,
-    fences: bool,
+    terms: Terms,
 ) -> Moved:
-    """Move one container by one event.
-
-    ``fences``: the platform refuses older runs, so that a lost one may be replaced.
-    """
-    moved, commands = _move(container, event, settings, fences=fences)
+    """Move one container by one event."""
+    moved, commands = _move(container, event, terms)
     if moved is container or moved == container:
         return container, commands
     return attrs.evolve(moved, changed_at=event.at), commands
@@ -64,27 +61,27 @@ def advance(
 def _move(
     container: Container,
     event: ContainerEvent | TimeReached,
-    settings: FleetSettings,
-    *,
-    fences: bool,
+    terms: Terms,
 ) -> Moved:
     match event:
         case TimeReached():
-            return time_passed(container, event.at, settings, fences=fences)
+            return time_passed(container, event.at, terms)
         case ContainerStarted():
             return lifecycle.started(container, event), ()
         case ContainerReady():
             return lifecycle.ready(container, event), ()
         case ContainerEnded():
-            return lifecycle.ended(container, event, settings), ()
+            return lifecycle.ended(container, event, terms), ()
         case ContainerErrored():
             return lifecycle.errored(container, event)
         case CommandAccepted():
             return lifecycle.accepted(container, event), ()
         case CommandFailed():
-            return lifecycle.command_failed(container, event, settings), ()
+            return lifecycle.command_failed(container, event, terms), ()
+        case HealthChanged():
+            return checkups.changed(container, event)
         case ContainerObserved():
-            return see(container, event, settings)
+            return see(container, event, terms)
         case StartRequested():
             return wishes.start(container, event)
         case StopRequested():

@@ -5,130 +5,99 @@ reconcile, a start after the operator's own crash. It reads the record alone, so
 same record has the same answer now and later. The order:
 
 1. the owner's desired state;
-2. ends that are neither success nor failure: the run was not over by itself, so every
+2. the exit rules;
+3. ends that are neither success nor failure: the run was not over by itself, so every
    ``when`` treats them alike;
-3. ``when``;
-4. the crash limit;
-5. the backoff.
+4. a custom policy, in place of all that follows;
+5. ``when``;
+6. the budgets: failures in a row, failed starts in a row, failures in the window;
+7. the backoff.
 
-``record_end`` is its other half: what the end of a run adds to the history.
+``core.histories`` is its other half: what the end of a run adds to the history.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
-import attrs
-
+from orchestrator.core.backoff import backoff_wait
+from orchestrator.core.custom import Situation, ask
+from orchestrator.core.decisions import (
+    Complete,
+    CoolDown,
+    Decision,
+    GiveUp,
+    Hold,
+    Rest,
+    RestartAt,
+    Sleep,
+)
 from orchestrator.core.errors import CrashLoopDetected, RateLimited
+from orchestrator.core.exit_rules import ExitAction, Judgement
 from orchestrator.core.exits import (
-    Exit,
-    Obstacle,
+    GroupEnded,
     Outcome,
     RolledOut,
     Slept,
+    StartFailed,
     Stopped,
-    outcome,
 )
+from orchestrator.core.histories import counted_failures
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import CrashLooping, Rule
-from orchestrator.core.policies import OnLoop, RestartPolicy, When, backoff_wait
-from orchestrator.core.specs import FleetSettings, Origin
-from orchestrator.core.state import Container, History, LastRun
+from orchestrator.core.policies import CustomPolicyRef, OnLoop, When, judged
+from orchestrator.core.specs import Origin
+from orchestrator.core.state import Container, LastRun
+from orchestrator.core.terms import Terms
 
-__all__ = (
-    "Complete",
-    "CoolDown",
-    "Decision",
-    "GiveUp",
-    "Hold",
-    "Rest",
-    "RestartAt",
-    "Sleep",
-    "counted_failures",
-    "crash_loop",
-    "decide",
-    "is_proven",
-    "record_end",
-)
+__all__ = ("crash_loop", "decide")
 
 
-@attrs.frozen(kw_only=True)
-class RestartAt:
-    """Start again at a moment."""
-
-    at: Moment
-    rule: Rule
-
-
-@attrs.frozen(kw_only=True)
-class Complete:
-    """The work is done."""
-
-    rule: Rule
-
-
-@attrs.frozen(kw_only=True)
-class GiveUp:
-    """Do not start again."""
-
-    rule: Rule
-
-
-@attrs.frozen(kw_only=True)
-class CoolDown:
-    """A crash loop: try again at ``until``."""
-
-    until: Moment
-    rule: Rule
-
-
-@attrs.frozen(kw_only=True)
-class Hold:
-    """A crash loop: stay until somebody clears it."""
-
-    rule: Rule
-
-
-@attrs.frozen(kw_only=True)
-class Rest:
-    """The owner wants it stopped."""
-
-    rule: Rule
-
-
-@attrs.frozen(kw_only=True)
-class Sleep:
-    """Idle: start when asked for."""
-
-    rule: Rule
-
-
-Decision: TypeAlias = RestartAt | Complete | GiveUp | CoolDown | Hold | Rest | Sleep
-
-
-def decide(container: Container, last: LastRun, settings: FleetSettings) -> Decision:
+def decide(container: Container, last: LastRun, terms: Terms) -> Decision:
     """Answer what follows the end of *last*, which the history already counts."""
     if not container.desired.running:
         return Rest(rule=Rule.OWNER_WANTS_IT_STOPPED)
-    match outcome(last.exit):
-        case Outcome.NEITHER:
-            return _after_neither(container, last, settings)
-        case Outcome.CLEAN:
-            return _after_success(container, last, settings)
-        case Outcome.FAILURE:
-            return _after_failure(container, last, settings)
+    judgement = judged(container.spec.restart, last.exit)
+    match judgement.action:
+        case ExitAction.COMPLETE:
+            return Complete(rule=Rule.EXIT_RULE_COMPLETE)
+        case ExitAction.FAIL:
+            return GiveUp(rule=Rule.EXIT_RULE_FAIL)
+        case ExitAction.IGNORE:
+            at = _not_too_often(container, last, terms)
+            return RestartAt(at=at, rule=Rule.EXIT_RULE_IGNORE)
+        case ExitAction.RESTART | None:
+            return _after_run(container, last, judgement, terms)
         case _:
-            assert_never(outcome(last.exit))
+            assert_never(judgement.action)
 
 
-def _after_neither(
-    container: Container, last: LastRun, settings: FleetSettings
+def _after_run(
+    container: Container, last: LastRun, judgement: Judgement, terms: Terms
 ) -> Decision:
-    soon = last.ended_at + settings.min_restart_delay_ms
+    custom = container.spec.restart.custom
+    match judgement.outcome:
+        case Outcome.NEITHER:
+            return _after_neither(container, last, terms)
+        case Outcome.CLEAN | Outcome.FAILURE if custom is not None:
+            return _after_custom(container, last, custom, terms)
+        case Outcome.CLEAN:
+            return _after_success(container, last, terms)
+        case Outcome.FAILURE:
+            return _after_failure(container, last, judgement, terms)
+        case _:
+            assert_never(judgement.outcome)
+
+
+def _after_neither(container: Container, last: LastRun, terms: Terms) -> Decision:
+    soon = last.ended_at + terms.settings.min_restart_delay_ms
     match last.exit:
         case Stopped():
             return RestartAt(at=last.ended_at, rule=Rule.RESTART_REQUESTED)
+        case GroupEnded(restart_at=None):
+            return Hold(rule=Rule.GROUP_HELD)
+        case GroupEnded(restart_at=int(at)):
+            return RestartAt(at=max(soon, at), rule=Rule.GROUP_RESTART)
         case RolledOut():
             return RestartAt(at=soon, rule=Rule.ROLLED_OUT)
         case Slept() if container.spec.keep_alive:
@@ -142,38 +111,88 @@ def _after_neither(
     return RestartAt(at=max(soon, last.ended_at + wait), rule=Rule.OBSTACLE_BACKOFF)
 
 
-def _after_success(
-    container: Container, last: LastRun, settings: FleetSettings
-) -> Decision:
-    policy = container.spec.restart
-    if policy.when is not When.ALWAYS:
+def _after_success(container: Container, last: LastRun, terms: Terms) -> Decision:
+    if container.spec.restart.when is not When.ALWAYS:
         return Complete(rule=Rule.CLEAN_EXIT)
+    at = _not_too_often(container, last, terms)
+    return RestartAt(at=at, rule=Rule.ALWAYS_AFTER_CLEAN_EXIT)
+
+
+def _not_too_often(container: Container, last: LastRun, terms: Terms) -> Moment:
+    """Return when a run that counts for nothing may be followed by the next."""
     began = last.ended_at if last.started_at is None else last.started_at
-    soon = last.ended_at + settings.min_restart_delay_ms
-    return RestartAt(
-        at=max(soon, began + policy.min_interval_ms),
-        rule=Rule.ALWAYS_AFTER_CLEAN_EXIT,
+    return max(
+        last.ended_at + terms.settings.min_restart_delay_ms,
+        began + container.spec.restart.min_interval_ms,
     )
 
 
 def _after_failure(
-    container: Container, last: LastRun, settings: FleetSettings
+    container: Container, last: LastRun, judgement: Judgement, terms: Terms
 ) -> Decision:
-    policy = container.spec.restart
-    if policy.when is When.NEVER:
+    policy, history = container.spec.restart, container.history
+    by_rule = judgement.action is ExitAction.RESTART
+    if policy.when is When.NEVER and not by_rule:
         return GiveUp(rule=Rule.NEVER_RESTART)
-    wait = max(
-        settings.min_restart_delay_ms, _wait(container, container.history.attempts)
-    )
-    counted = counted_failures(container.history, policy, last.ended_at)
-    if len(counted) <= policy.crash.allowed_crashes:
-        return RestartAt(at=last.ended_at + wait, rule=Rule.FAILURE_BACKOFF)
+    if policy.max_restarts is not None and history.attempts > policy.max_restarts:
+        return GiveUp(rule=Rule.MAX_RESTARTS)
+    wait = max(terms.settings.min_restart_delay_ms, _wait(container, history.attempts))
+    again = last.ended_at + wait
+    if isinstance(last.exit, StartFailed):
+        if history.start_failures > policy.start_budget:
+            return _after_start_loop(container, last.ended_at, again)
+    else:
+        counted = counted_failures(history, policy, last.ended_at)
+        if len(counted) > policy.crash.allowed_crashes:
+            return _after_crash_loop(container, counted[0], again)
+    rule = Rule.EXIT_RULE_RESTART if by_rule else Rule.FAILURE_BACKOFF
+    return RestartAt(at=again, rule=rule)
+
+
+def _after_start_loop(container: Container, at: Moment, again: Moment) -> Decision:
+    """Hold, or try once a window: nothing that is counted would leave by itself."""
+    if _on_loop(container) is OnLoop.HOLD:
+        return Hold(rule=Rule.START_LOOP_HOLD)
+    until = max(at + container.spec.restart.crash.window_ms, again)
+    return CoolDown(until=until, rule=Rule.START_LOOP_COOLDOWN)
+
+
+def _after_crash_loop(container: Container, oldest: Moment, again: Moment) -> Decision:
+    """Hold, or try again when the oldest counted failure leaves the window."""
     if _on_loop(container) is OnLoop.HOLD:
         return Hold(rule=Rule.CRASH_LOOP_HOLD)
-    leaves = counted[0] + policy.crash.window_ms
-    return CoolDown(
-        until=max(leaves, last.ended_at + wait), rule=Rule.CRASH_LOOP_COOLDOWN
+    until = max(oldest + container.spec.restart.crash.window_ms, again)
+    return CoolDown(until=until, rule=Rule.CRASH_LOOP_COOLDOWN)
+
+
+def _after_custom(
+    container: Container, last: LastRun, custom: CustomPolicyRef, terms: Terms
+) -> Decision:
+    """Ask the program's own policy; the fleet's least delay holds for it, too."""
+    policy, history = container.spec.restart, container.history
+    situation = Situation(
+        name=container.name,
+        exit=last.exit,
+        outcome=judged(policy, last.exit).outcome,
+        ended_at=last.ended_at,
+        started_at=last.started_at,
+        ready_at=last.ready_at,
+        failures=counted_failures(history, policy, last.ended_at),
+        attempts=history.attempts,
+        start_failures=history.start_failures,
+        restarts_total=history.restarts_total,
+        wait_ms=_wait(container, history.attempts),
+        policy=policy,
+        params=custom.params,
     )
+    soon = last.ended_at + terms.settings.min_restart_delay_ms
+    match ask(terms.policies, custom, situation):
+        case RestartAt(at=at, rule=rule):
+            return RestartAt(at=max(soon, at), rule=rule)
+        case CoolDown(until=until, rule=rule):
+            return CoolDown(until=max(soon, until), rule=rule)
+        case answer:
+            return answer
 
 
 def _wait(container: Container, attempt: int) -> int:
@@ -190,62 +209,15 @@ def _on_loop(container: Container) -> OnLoop:
     return OnLoop.COOLDOWN if declared else OnLoop.HOLD
 
 
-def counted_failures(
-    history: History, policy: RestartPolicy, at: Moment
-) -> tuple[Moment, ...]:
-    """Return the failures that lie within the window that ends at *at*.
-
-    A failure leaves the window exactly ``window_ms`` after it happened.
-
-    >>> counted_failures(History(failures=(0, 5)), RestartPolicy(), 600_000)
-    (5,)
-
-    """
-    oldest = at - policy.crash.window_ms
-    return tuple(moment for moment in history.failures if moment > oldest)
-
-
 def crash_loop(container: Container, phase: CrashLooping) -> CrashLoopDetected:
     """Tell the crash loop that a container is in, as it was when it entered it."""
-    policy = container.spec.restart
+    policy, history = container.spec.restart, container.history
+    count = len(counted_failures(history, policy, phase.since))
+    if phase.rule in (Rule.START_LOOP_COOLDOWN, Rule.START_LOOP_HOLD):
+        count = history.start_failures
     return CrashLoopDetected(
         name=container.name,
-        crash_count=len(counted_failures(container.history, policy, phase.since)),
+        crash_count=count,
         window_ms=policy.crash.window_ms,
         next_start_at=phase.until,
     )
-
-
-def is_proven(policy: RestartPolicy, ready_at: Moment | None, at: Moment) -> bool:
-    """Say whether a run has been up and ready for long enough to forgive the past.
-
-    >>> is_proven(RestartPolicy(), 0, 600_000), is_proven(RestartPolicy(), None, 9**9)
-    (True, False)
-
-    """
-    return ready_at is not None and at - ready_at >= policy.backoff.reset_after_ms
-
-
-def record_end(history: History, policy: RestartPolicy, last: LastRun) -> History:
-    """Return the history after the end of a run: what it forgave, what it counts."""
-    if is_proven(policy, last.ready_at, last.ended_at):
-        history = attrs.evolve(history, failures=(), attempts=0)
-    match outcome(last.exit):
-        case Outcome.FAILURE:
-            counted = counted_failures(history, policy, last.ended_at)
-            kept = (*counted, last.ended_at)[-policy.crash.allowed_crashes - 1 :]
-            return attrs.evolve(
-                history,
-                failures=kept,
-                attempts=history.attempts + 1,
-                obstacles=0,
-                crashes_total=history.crashes_total + 1,
-            )
-        case Outcome.NEITHER if _is_obstacle(last.exit):
-            return attrs.evolve(history, obstacles=history.obstacles + 1)
-        case _:
-            return attrs.evolve(history, obstacles=0)
-
-
-def _is_obstacle(exit_: Exit) -> bool:
-    return isinstance(exit_, Obstacle)

@@ -12,6 +12,7 @@ from typing import assert_never
 import attrs
 
 from orchestrator.core.commands import Command
+from orchestrator.core.companions import release_orphans
 from orchestrator.core.drafts import FleetDraft, abandon, place, remove
 from orchestrator.core.events import Declaration, SpecApplied
 from orchestrator.core.moments import Moment
@@ -68,6 +69,7 @@ def apply_spec(draft: FleetDraft, event: SpecApplied) -> tuple[Command, ...]:
                 renewed = attrs.evolve(renewed, changed_at=event.at)
                 commands += place(draft, known, renewed)
                 changed = True
+    release_orphans(draft)
     draft.revision += changed
     return tuple(commands)
 

@@ -15,6 +15,8 @@ from typing import TypeAlias, TypeVar
 import attrs
 
 from orchestrator.core.commands import Command, ForgetContainer
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
+from orchestrator.core.groups import Membership
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import (
     Asleep,
@@ -71,20 +73,32 @@ class FleetDraft:
     diverged: AnyTable[str, None]
     forgetting: AnyTable[str, int]
     strangers: AnyTable[str, int]
+    groups: AnyTable[str, tuple[tuple[int, str], ...]]
+    policies: CustomPolicies = NO_POLICIES
     touched: dict[str, None] = attrs.field(factory=dict[str, None])
     """Names whose record an event changed, in order: an ordered set."""
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Fleet))
-_TABLES = ("containers", "waiting", "starting", "diverged", "forgetting", "strangers")
+_TABLES = (
+    "containers",
+    "waiting",
+    "starting",
+    "diverged",
+    "forgetting",
+    "strangers",
+    "groups",
+)
 
 
-def open_draft(fleet: Fleet, *, mutable: bool = False) -> FleetDraft:
+def open_draft(
+    fleet: Fleet, policies: CustomPolicies, *, mutable: bool = False
+) -> FleetDraft:
     """Open a fleet for change; *mutable* copies its tables first."""
     values = {name: getattr(fleet, name) for name in _FIELDS}
     if mutable:
         values |= {name: MutableTable(values[name]) for name in _TABLES}
-    return FleetDraft(**values)
+    return FleetDraft(**values, policies=policies)
 
 
 def close(draft: FleetDraft) -> Fleet:
@@ -147,6 +161,28 @@ def _index(
         draft.starting = _toggled(draft.starting, name)
     if _wanders(before) != _wanders(after):
         draft.diverged = _toggled(draft.diverged, name)
+    old_place, new_place = _group_of(before), _group_of(after)
+    if old_place != new_place:
+        _regroup(draft, name, old_place, new_place)
+
+
+def _group_of(container: Container | None) -> Membership | None:
+    return None if container is None else container.spec.group
+
+
+def _regroup(
+    draft: FleetDraft, name: str, old: Membership | None, new: Membership | None
+) -> None:
+    if old is not None:
+        row = draft.groups.get(old.group) or ()
+        rest = tuple(place for place in row if place[1] != name)
+        draft.groups = (
+            draft.groups.put(old.group, rest) if rest else draft.groups.drop(old.group)
+        )
+    if new is not None:
+        row = draft.groups.get(new.group) or ()
+        places = sorted((*row, (new.position, name)))
+        draft.groups = draft.groups.put(new.group, tuple(places))
 
 
 def _waits(container: Container | None) -> tuple[Moment, str] | None:

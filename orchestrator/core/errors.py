@@ -19,6 +19,7 @@ from orchestrator.core.journal_errors import (
     JournalTooNew,
     JournalUnavailable,
     NotReplayable,
+    PolicyNotRegistered,
 )
 from orchestrator.core.moments import Millis, Moment, format_duration
 from orchestrator.core.platform_errors import (
@@ -62,6 +63,7 @@ __all__ = (
     "OperatorClosed",
     "PartialReconcile",
     "PlatformError",
+    "PolicyNotRegistered",
     "Problem",
     "QuotaExceeded",
     "RateLimited",
@@ -276,6 +278,7 @@ RequestError: TypeAlias = (
     | MinReplicaSetContainer
     | AdHocContainerNotAllowed
     | InvalidSpec
+    | PolicyNotRegistered
     | RevisionConflict
 )
 """Why ``admit`` refuses."""

@@ -25,6 +25,7 @@ from orchestrator.core.commands import (
 )
 from orchestrator.core.errors import PlatformError, StartError
 from orchestrator.core.exits import Exit
+from orchestrator.core.health import CheckKind
 from orchestrator.core.moments import Moment
 from orchestrator.core.observations import Sight
 from orchestrator.core.specs import ContainerSpec, FleetSettings
@@ -47,6 +48,7 @@ __all__ = (
     "Event",
     "FleetEvent",
     "FleetObserved",
+    "HealthChanged",
     "LifecycleEvent",
     "ReconcileRequested",
     "RemoveRequested",
@@ -205,6 +207,21 @@ class ContainerErrored:
 
 
 @attrs.frozen(kw_only=True)
+class HealthChanged:
+    """A health check of the run has another verdict; *cause* says why, without secrets.
+
+    Single answers are counted (``core.tallies``) and never become events.
+    """
+
+    at: Moment
+    name: str
+    run: int
+    check: CheckKind
+    passing: bool
+    cause: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class ContainerObserved:
     """An observation differs from what the fleet believes."""
 
@@ -277,6 +294,7 @@ ContainerEvent: TypeAlias = (
     | RemoveRequested
     | CrashHistoryCleared
     | ContainerObserved
+    | HealthChanged
     | CommandAccepted
     | CommandFailed
 )

@@ -1,7 +1,8 @@
 """How a run ends: a sum type that says what is known, never more.
 
-``outcome`` is the one table that says what an exit counts as. ``Lost`` is not
-``Exited(code=0)``: an end that nobody saw is never read as success.
+``outcome`` is the one table that says what an exit counts as, unless the policy has a
+rule of its own for it (``core.exit_rules``). ``Lost`` is not ``Exited(code=0)``: an
+end that nobody saw is never read as success.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from orchestrator.core.errors import (
     SecretMissing,
     Unauthorized,
 )
+from orchestrator.core.moments import Moment
 
 __all__ = (
     "Exit",
     "Exited",
+    "GroupEnded",
     "Lost",
     "Obstacle",
     "OutOfMemory",
@@ -87,6 +90,18 @@ class Stopped:
     """We stopped the run on request."""
 
 
+@attrs.frozen(kw_only=True)
+class GroupEnded:
+    """We ended the run because *by*, a member of its group, has ended.
+
+    ``restart_at`` is when *by* starts again; None: it does not, and this one waits.
+    """
+
+    group: str
+    by: str
+    restart_at: Moment | None
+
+
 @attrs.frozen
 class Lost:
     """The run is gone, and nobody knows why."""
@@ -111,6 +126,7 @@ Exit: TypeAlias = (
     | RolledOut
     | Slept
     | Stopped
+    | GroupEnded
     | Lost
     | Obstacle
 )
@@ -138,7 +154,7 @@ def outcome(exit_: Exit) -> Outcome:
             Exited() | Signaled() | OutOfMemory() | StartFailed() | Unhealthy() | Lost()
         ):
             return Outcome.FAILURE
-        case RolledOut() | Slept() | Stopped():
+        case RolledOut() | Slept() | Stopped() | GroupEnded():
             return Outcome.NEITHER
         case (
             NoCapacity()
@@ -177,6 +193,8 @@ def exit_text(exit_: Exit) -> str:
             return "slept"
         case Stopped():
             return "stopped"
+        case GroupEnded(group=group, by=by):
+            return f"ended with {by} of group {group}"
         case Lost():
             return "lost"
         case _:

@@ -9,8 +9,9 @@ from typing import Final, assert_never
 
 import attrs
 
-from orchestrator.core.decide import counted_failures
+from orchestrator.core.backoff import backoff_wait
 from orchestrator.core.exits import exit_text
+from orchestrator.core.histories import counted_failures
 from orchestrator.core.moments import Millis, Moment, format_duration
 from orchestrator.core.phases import (
     Asleep,
@@ -27,7 +28,7 @@ from orchestrator.core.phases import (
     Unknown,
     phase_name,
 )
-from orchestrator.core.policies import RestartPolicy, backoff_wait
+from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Fleet, LastRun
 from orchestrator.core.table import Table
@@ -60,6 +61,20 @@ _BECAUSE: Final[dict[Rule, str]] = {
     Rule.FAILURE_BACKOFF: "it failed",
     Rule.CRASH_LOOP_COOLDOWN: "it fails too often and cools down",
     Rule.CRASH_LOOP_HOLD: "it fails too often; start it with force, or reset it",
+    Rule.START_LOOP_COOLDOWN: "its starts fail again and again, and it cools down",
+    Rule.START_LOOP_HOLD: (
+        "its starts fail again and again; start it with force, or reset it"
+    ),
+    Rule.MAX_RESTARTS: "it has failed more often than max_restarts allows",
+    Rule.EXIT_RULE_RESTART: "an exit rule restarts it",
+    Rule.EXIT_RULE_COMPLETE: "an exit rule says that it is done",
+    Rule.EXIT_RULE_FAIL: "an exit rule gives it up",
+    Rule.EXIT_RULE_IGNORE: "an exit rule restarts it, and counts nothing",
+    Rule.GROUP_RESTART: "it is restarted together with its group",
+    Rule.GROUP_HELD: "its group is down; start the member that failed, or it alone",
+    Rule.CUSTOM_POLICY: "a policy of the embedding program said so",
+    Rule.CUSTOM_POLICY_FAILED: "its custom policy raised, or gave no decision",
+    Rule.CUSTOM_POLICY_MISSING: "its custom policy is not registered",
     Rule.STALE_RUN: "the platform knows a newer run",
 }
 """One sentence a rule; a test holds it total."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import attrs
 from returns.result import Success
@@ -13,14 +14,30 @@ from orchestrator.core.table import Table
 from orchestrator.core.templates import parse_template
 
 __all__ = (
+    "LATER",
+    "Json",
     "Validator",
     "are_port_names",
     "holds",
     "is_command",
     "is_env_table",
+    "is_header_table",
     "is_port_table",
+    "is_url_path",
     "pairs",
 )
+
+LATER: Final = {"written": "unless default"}
+"""Marks a field that the first records did not have.
+
+Where it is at its default it is not written, so that the record of a container, and
+the digest of a journal that holds it, stay what they were.
+"""
+
+Json: TypeAlias = (
+    "bool | int | float | str | tuple[Json, ...] | Table[str, Json] | None"
+)
+"""A frozen JSON value: arrays are tuples, objects are tables."""
 
 Validator: TypeAlias = "Callable[[Any, attrs.Attribute[Any], Any], None]"
 
@@ -84,4 +101,37 @@ def is_env_table(value: object) -> bool:
     return entries is not None and all(
         isinstance(key, str) and is_env_key(key) and _parses(text)
         for key, text in entries
+    )
+
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+"""The name of a header field (RFC 9110, section 5.6.2)."""
+
+
+def is_header_table(value: object) -> bool:
+    """Say whether a value is a table of header fields, their values templates."""
+    entries = pairs(value)
+    return entries is not None and all(
+        isinstance(key, str)
+        and _TOKEN.fullmatch(key) is not None
+        and _parses(text)
+        and not any(control in str(text) for control in "\r\n")
+        for key, text in entries
+    )
+
+
+def is_url_path(value: object) -> bool:
+    """Say whether a value is a path, perhaps with a query, that a request can ask for.
+
+    >>> is_url_path("/ready?full=1"), is_url_path("ready"), is_url_path("/a b")
+    (True, False, False)
+
+    """
+    return (
+        isinstance(value, str)
+        and value.startswith("/")
+        and value.isascii()
+        and value.isprintable()
+        and " " not in value
+        and "#" not in value
     )

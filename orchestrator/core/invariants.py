@@ -3,7 +3,7 @@
 Checked after each step in the property tests and in simulation, and cheaply in
 production (only what an event touched; a violation is logged and counted, never a
 crash). Laws that need more than one step (determinism, replay, convergence) are
-properties of their own.
+properties of their own. Those about budgets and waits are in ``core.bounds``.
 """
 
 from __future__ import annotations
@@ -13,51 +13,34 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from orchestrator.core.bounds import (
+    max_restarts_is_kept,
+    only_failures_count,
+    resets_have_a_reason,
+    start_budget_is_kept,
+    waits_are_bounded,
+    window_is_kept,
+)
 from orchestrator.core.commands import (
-    Command,
     DestroyContainer,
     StartContainer,
     StopContainer,
 )
-from orchestrator.core.decide import counted_failures, is_proven
 from orchestrator.core.drafts import diverges
-from orchestrator.core.events import (
-    ContainerObserved,
-    CrashHistoryCleared,
-    Event,
-    SpecApplied,
-    StartRequested,
-)
-from orchestrator.core.exits import Outcome, outcome
+from orchestrator.core.events import ContainerObserved, HealthChanged
+from orchestrator.core.health import CheckKind
 from orchestrator.core.observations import SeenUnreachable
 from orchestrator.core.phases import (
     BackingOff,
     CrashLooping,
     Pending,
-    Running,
     Starting,
-    Unknown,
     live_run,
 )
 from orchestrator.core.state import Container, Fleet
+from orchestrator.core.steps import Step, is_asked_for
 
-__all__ = ("INVARIANTS", "Step", "Violation", "violations")
-
-
-@attrs.frozen(kw_only=True)
-class Step:
-    """One step of the fleet, and the names to look at."""
-
-    before: Fleet
-    event: Event
-    after: Fleet
-    commands: tuple[Command, ...]
-    touched: tuple[str, ...]
-
-    def pairs(self) -> Iterable[tuple[Container | None, Container | None]]:
-        """Yield what each touched container was and is."""
-        for name in self.touched:
-            yield self.before.containers.get(name), self.after.containers.get(name)
+__all__ = ("INVARIANTS", "Violation", "violations")
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +72,7 @@ def _no_start_unless_wanted(step: Step) -> Iterable[str]:
 
 
 def _no_start_before_its_time(step: Step) -> Iterable[str]:
-    if _is_asked_for(step.event):
+    if is_asked_for(step.event):
         return
     for before, after in step.pairs():
         waits = before is not None and isinstance(
@@ -102,10 +85,6 @@ def _no_start_before_its_time(step: Step) -> Iterable[str]:
             until is None or step.after.at < until
         ):
             yield after.name
-
-
-def _is_asked_for(event: Event) -> bool:
-    return isinstance(event, StartRequested | CrashHistoryCleared | SpecApplied)
 
 
 def _no_start_before_the_first_look(step: Step) -> Iterable[str]:
@@ -127,36 +106,6 @@ def _starts_within_the_limit(step: Step) -> Iterable[str]:
     return (step.after.name,) if more else ()
 
 
-def _only_failures_count(step: Step) -> Iterable[str]:
-    """Clean ends, requested stops, rollouts and lack of capacity never add failures."""
-    for before, after in step.pairs():
-        if before is None or after is None or after.last is None:
-            continue
-        grew = after.history.crashes_total > before.history.crashes_total
-        if grew and outcome(after.last.exit) is not Outcome.FAILURE:
-            yield after.name
-
-
-def _resets_have_a_reason(step: Step) -> Iterable[str]:
-    if _is_asked_for(step.event):
-        return
-    for before, after in step.pairs():
-        if before is None or after is None:
-            continue
-        if after.history.attempts < before.history.attempts and not _was_proven(
-            before, step.after.at
-        ):
-            yield after.name
-
-
-def _was_proven(container: Container, at: int) -> bool:
-    phase = container.phase
-    if isinstance(phase, Unknown):
-        phase = phase.was
-    ready_at = phase.ready_at if isinstance(phase, Running) else None
-    return is_proven(container.spec.restart, ready_at, at)
-
-
 def _unknown_never_destroys(step: Step) -> Iterable[str]:
     event = step.event
     if isinstance(event, ContainerObserved) and isinstance(
@@ -168,36 +117,6 @@ def _unknown_never_destroys(step: Step) -> Iterable[str]:
             if isinstance(command, StopContainer | DestroyContainer)
         ]
     return ()
-
-
-def _failures_are_bounded(step: Step) -> Iterable[str]:
-    for _, after in step.pairs():
-        if after is None:
-            continue
-        policy = after.spec.restart
-        if len(after.history.failures) > policy.crash.allowed_crashes + 1:
-            yield after.name
-        if isinstance(after.phase, BackingOff) and after.last is not None:
-            ended_at = after.last.ended_at
-            counted = counted_failures(after.history, policy, ended_at)
-            failed = outcome(after.last.exit) is Outcome.FAILURE
-            if failed and len(counted) > policy.crash.allowed_crashes:
-                yield after.name
-
-
-def _waits_are_bounded(step: Step) -> Iterable[str]:
-    for _, after in step.pairs():
-        if after is None or not isinstance(after.phase, BackingOff):
-            continue
-        policy = after.spec.restart
-        longest = max(
-            policy.backoff.max_ms,
-            policy.min_interval_ms,
-            step.after.settings.min_restart_delay_ms,
-        )
-        asked = getattr(after.last and after.last.exit, "retry_after_ms", None) or 0
-        if after.phase.until - after.phase.since > max(longest, asked):
-            yield after.name
 
 
 def _the_live_run_is_the_newest(step: Step) -> Iterable[str]:
@@ -217,11 +136,43 @@ def _indexes_are_true(step: Step) -> Iterable[str]:
         waits = container is not None and isinstance(container.phase, Pending)
         if container is not None and waits != _is_queued(fleet, container):
             yield name
+        if container is not None and not _is_grouped(fleet, container):
+            yield name
+
+
+def _passing_ends_nothing(step: Step) -> Iterable[str]:
+    """Only a failing startup or liveness check may end a run."""
+    event = step.event
+    if not isinstance(event, HealthChanged):
+        return ()
+    if not event.passing and event.check is not CheckKind.READINESS:
+        return ()
+    return [
+        command.name
+        for command in step.commands
+        if isinstance(command, StopContainer | DestroyContainer)
+    ]
+
+
+def _checks_are_declared(step: Step) -> Iterable[str]:
+    event = step.event
+    if not isinstance(event, HealthChanged):
+        return
+    for before, _ in step.pairs():
+        if before is not None and before.spec.health.get(event.check) is None:
+            yield before.name
 
 
 def _is_queued(fleet: Fleet, container: Container) -> bool:
     since = getattr(container.phase, "since", 0)
     return (since, container.name) in fleet.waiting
+
+
+def _is_grouped(fleet: Fleet, container: Container) -> bool:
+    group = container.spec.group
+    if group is None:
+        return True
+    return (group.position, container.name) in (fleet.groups.get(group.group) or ())
 
 
 def _time_runs_forward(step: Step) -> Iterable[str]:
@@ -236,11 +187,15 @@ INVARIANTS: Final[dict[str, _Check]] = {
     "run numbers only grow": _runs_only_grow,
     "the live run is the newest": _the_live_run_is_the_newest,
     "starts in flight stay within the limit": _starts_within_the_limit,
-    "only failures count as crashes": _only_failures_count,
-    "a history is reset for a reason": _resets_have_a_reason,
+    "only failures count as crashes": only_failures_count,
+    "a history is reset for a reason": resets_have_a_reason,
     "unknown never destroys": _unknown_never_destroys,
-    "restarts after failures stay within the budget": _failures_are_bounded,
-    "no wait exceeds the longest": _waits_are_bounded,
+    "a check that passes ends nothing": _passing_ends_nothing,
+    "only a check that the spec has changes anything": _checks_are_declared,
+    "restarts after failures stay within the window's budget": window_is_kept,
+    "restarts after failed starts stay within their budget": start_budget_is_kept,
+    "failures in a row stay within max_restarts": max_restarts_is_kept,
+    "no wait exceeds the longest": waits_are_bounded,
     "indexes agree with the records": _indexes_are_true,
     "time never runs backwards": _time_runs_forward,
 }

@@ -14,6 +14,7 @@ __all__ = (
     "JournalTooNew",
     "JournalUnavailable",
     "NotReplayable",
+    "PolicyNotRegistered",
 )
 
 
@@ -116,6 +117,27 @@ class NotReplayable:
         )
 
 
+@attrs.frozen(kw_only=True)
+class PolicyNotRegistered:
+    """A spec names a custom restart policy that the program has not registered.
+
+    A journal that needs it is not replayed: nobody guesses what it would decide.
+    """
+
+    code: ClassVar[str] = "policy_not_registered"
+    name: str
+    policy: str
+    version: int
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return (
+            f"{self.name} needs the restart policy {self.policy!r} version"
+            f" {self.version}, which is not registered"
+        )
+
+
 JournalError: TypeAlias = (
     JournalCorrupt
     | JournalUnavailable
@@ -123,5 +145,6 @@ JournalError: TypeAlias = (
     | JournalTooNew
     | JournalConflict
     | NotReplayable
+    | PolicyNotRegistered
 )
 """Why the journal cannot be used."""

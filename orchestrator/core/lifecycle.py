@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import attrs
 
+from orchestrator.core.backoff import backoff_wait
 from orchestrator.core.commands import ObserveFleet
 from orchestrator.core.errors import (
     PlatformError,
@@ -43,10 +44,9 @@ from orchestrator.core.phases import (
     Unknown,
     live_run,
 )
-from orchestrator.core.policies import backoff_wait
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import Container
 from orchestrator.core.table import Table
+from orchestrator.core.terms import Terms
 
 __all__ = (
     "accepted",
@@ -73,13 +73,11 @@ def ready(container: Container, event: ContainerReady) -> Container:
     return seen_running(container, event.at, ready=True, addresses=event.addresses)
 
 
-def ended(
-    container: Container, event: ContainerEnded, settings: FleetSettings
-) -> Container:
+def ended(container: Container, event: ContainerEnded, terms: Terms) -> Container:
     """Conclude the live run."""
     if live_run(container.phase) != event.run:
         return container
-    return conclude(container, event.exit, event.at, settings)
+    return conclude(container, event.exit, event.at, terms)
 
 
 def errored(container: Container, event: ContainerErrored) -> Moved:
@@ -115,7 +113,7 @@ def accepted(container: Container, event: CommandAccepted) -> Container:
 
 
 def command_failed(
-    container: Container, event: CommandFailed, settings: FleetSettings
+    container: Container, event: CommandFailed, terms: Terms
 ) -> Container:
     """Answer a command that was not carried out, or may not have been."""
     phase = container.phase
@@ -123,7 +121,7 @@ def command_failed(
         return container
     match phase:
         case Starting() if event.kind is CommandKind.START:
-            return _start_failed(container, phase, event.error, event.at, settings)
+            return _start_failed(container, phase, event.error, event.at, terms)
         case Stopping() if event.kind is not CommandKind.START:
             soon = min(phase.deadline, event.at + RETRY_STOP_MS)
             again = attrs.evolve(phase, deadline=soon, accepted=False)
@@ -137,7 +135,7 @@ def _start_failed(
     phase: Starting,
     error: PlatformError | StartError,
     at: Moment,
-    settings: FleetSettings,
+    terms: Terms,
 ) -> Container:
     match error:
         case Unreachable() | TimedOut():
@@ -152,7 +150,7 @@ def _start_failed(
             higher = attrs.evolve(container, run=max(container.run, highest))
             return start_anew(higher, at, Rule.STALE_RUN)
         case _:
-            return conclude(container, _not_started(error), at, settings)
+            return conclude(container, _not_started(error), at, terms)
 
 
 def _not_started(error: PlatformError | StartError) -> Exit:

@@ -10,8 +10,14 @@ from typing import Final, TypeAlias, assert_never
 
 import attrs
 
-from orchestrator.core.commands import Command, StartContainer, StopContainer
-from orchestrator.core.decide import (
+from orchestrator.core.commands import (
+    Command,
+    DestroyContainer,
+    StartContainer,
+    StopContainer,
+)
+from orchestrator.core.decide import decide
+from orchestrator.core.decisions import (
     Complete,
     CoolDown,
     Decision,
@@ -20,16 +26,16 @@ from orchestrator.core.decide import (
     Rest,
     RestartAt,
     Sleep,
-    decide,
-    record_end,
 )
 from orchestrator.core.exits import Exit, Stopped
+from orchestrator.core.histories import forgiven, record_end
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.phases import (
     Asleep,
     BackingOff,
     Completed,
     CrashLooping,
+    Escalation,
     Failed,
     Pending,
     Phase,
@@ -41,9 +47,10 @@ from orchestrator.core.phases import (
     live_run,
 )
 from orchestrator.core.phases import Stopped as AtRest
-from orchestrator.core.specs import ContainerSpec, FleetSettings, fingerprint
+from orchestrator.core.specs import ContainerSpec, fingerprint
 from orchestrator.core.state import Container, Desired, LastRun
 from orchestrator.core.table import Table
+from orchestrator.core.terms import Terms
 
 __all__ = (
     "CONFIRM_MARGIN_MS",
@@ -52,6 +59,8 @@ __all__ = (
     "clear_history",
     "conclude",
     "launch",
+    "made_ready",
+    "order_destroy",
     "order_stop",
     "redeclare",
     "seen_running",
@@ -118,12 +127,29 @@ def seen_running(
             pass
         case _:
             return container
+    if ready and not running.is_listening:
+        running = attrs.evolve(running, listening=True, addresses=addresses)
     history = attrs.evolve(container.history, obstacles=0)
-    if ready and running.ready_at is None:
-        begun = (running.deadline or at) - container.spec.start_timeout_ms
-        running = attrs.evolve(running, ready_at=at, deadline=None, addresses=addresses)
+    seen = attrs.evolve(container, phase=running, history=history)
+    return made_ready(seen, running, at)
+
+
+def made_ready(container: Container, running: Running, at: Moment) -> Container:
+    """Put a container into a running phase: ready, if nothing is missing for that."""
+    checks = container.spec.health
+    is_ready = (
+        running.is_listening
+        and (checks.startup is None or running.startup_passed)
+        and (checks.readiness is None or running.readiness_passed)
+    )
+    if not is_ready or running.ready_at is not None:
+        return attrs.evolve(container, phase=running)
+    history = container.history
+    if running.deadline is not None:
+        begun = running.deadline - container.spec.start_timeout_ms
         history = attrs.evolve(history, startup_ms=max(0, at - begun))
-    return attrs.evolve(container, phase=running, history=history)
+    now_ready = attrs.evolve(running, ready_at=at, deadline=None, listening=False)
+    return attrs.evolve(container, phase=now_ready, history=history)
 
 
 def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
@@ -147,9 +173,24 @@ def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
     return attrs.evolve(container, phase=stopping), (command,)
 
 
-def conclude(
-    container: Container, exit_: Exit, at: Moment, settings: FleetSettings
-) -> Container:
+def order_destroy(container: Container, at: Moment, verdict: Exit) -> Moved:
+    """Destroy the live run at once; when confirmed it will have ended as *verdict*."""
+    run = live_run(container.phase)
+    if run is None or isinstance(container.phase, Stopping):
+        return container, ()
+    stopping = Stopping(
+        since=at,
+        run=run,
+        deadline=at + CONFIRM_MARGIN_MS,
+        verdict=verdict,
+        escalation=Escalation.DESTROYED,
+        destroys=1,
+    )
+    command = DestroyContainer(name=container.name, run=run)
+    return attrs.evolve(container, phase=stopping), (command,)
+
+
+def conclude(container: Container, exit_: Exit, at: Moment, terms: Terms) -> Container:
     """Record the end of the live run, and put the container where the policy says."""
     phase = container.phase
     started_at, ready_at = _lived(phase)
@@ -163,7 +204,7 @@ def conclude(
     )
     history = record_end(container.history, container.spec.restart, last)
     ended = attrs.evolve(container, history=history, last=last)
-    return attrs.evolve(ended, phase=_follow(decide(ended, last, settings), at))
+    return attrs.evolve(ended, phase=_follow(decide(ended, last, terms), at))
 
 
 def _lived(phase: Phase) -> tuple[Moment | None, Moment | None]:
@@ -202,8 +243,7 @@ def _follow(decision: Decision, at: Moment) -> Phase:
 
 def clear_history(container: Container) -> Container:
     """Forget failures and waits; the counters of the whole life stay."""
-    history = attrs.evolve(container.history, failures=(), attempts=0, obstacles=0)
-    return attrs.evolve(container, history=history)
+    return attrs.evolve(container, history=forgiven(container.history))
 
 
 def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
@@ -218,5 +258,10 @@ def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
     if live_run(container.phase) is None:
         return start_anew(renewed, at, Rule.NEW_REVISION), ()
     if same_process:
-        return attrs.evolve(renewed, started_revision=renewed.revision), ()
+        goes_on = attrs.evolve(renewed, started_revision=renewed.revision)
+        match goes_on.phase:
+            case Running() as running:  # its health checks may have changed
+                return made_ready(goes_on, running, at), ()
+            case _:
+                return goes_on, ()
     return order_stop(renewed, at, Stopped())

@@ -63,6 +63,18 @@ class Rule(StrEnum):
     FAILURE_BACKOFF = "failure_backoff"
     CRASH_LOOP_COOLDOWN = "crash_loop_cooldown"
     CRASH_LOOP_HOLD = "crash_loop_hold"
+    START_LOOP_COOLDOWN = "start_loop_cooldown"
+    START_LOOP_HOLD = "start_loop_hold"
+    MAX_RESTARTS = "max_restarts"
+    EXIT_RULE_RESTART = "exit_rule_restart"
+    EXIT_RULE_COMPLETE = "exit_rule_complete"
+    EXIT_RULE_FAIL = "exit_rule_fail"
+    EXIT_RULE_IGNORE = "exit_rule_ignore"
+    GROUP_RESTART = "group_restart"
+    GROUP_HELD = "group_held"
+    CUSTOM_POLICY = "custom_policy"
+    CUSTOM_POLICY_FAILED = "custom_policy_failed"
+    CUSTOM_POLICY_MISSING = "custom_policy_missing"
     STALE_RUN = "stale_run"
 
 
@@ -95,18 +107,34 @@ class Starting:
 
 @attrs.frozen(kw_only=True)
 class Running:
-    """A process runs; ready since ``ready_at``, or not yet (``deadline``)."""
+    """A process runs; ready since ``ready_at``, or not, or not any more (None).
+
+    ``deadline`` is when it must have been ready for the first time. ``listening``: the
+    platform says that it accepts work, and its health checks keep it from being ready;
+    ``startup_passed`` and ``readiness_passed`` are what they have said last.
+    """
 
     since: Moment
     run: int
     ready_at: Moment | None = None
     deadline: Moment | None = None
     addresses: Table[str, str] = Table()
+    listening: bool = False
+    startup_passed: bool = False
+    readiness_passed: bool = False
+
+    @property
+    def is_listening(self) -> bool:
+        """Say whether the platform says that it accepts work."""
+        return self.listening or self.ready_at is not None
 
 
 @attrs.frozen(kw_only=True)
 class Stopping:
-    """We are ending the run; ``verdict`` is the exit it will have had."""
+    """We are ending the run; ``verdict`` is the exit it will have had.
+
+    ``destroys`` counts how often it was destroyed without a confirmation.
+    """
 
     since: Moment
     run: int
@@ -114,6 +142,7 @@ class Stopping:
     verdict: Exit
     escalation: Escalation = Escalation.SIGNALED
     accepted: bool = False
+    destroys: int = 0
 
 
 @attrs.frozen(kw_only=True)

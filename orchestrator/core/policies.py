@@ -1,34 +1,37 @@
 """Restart policies as values: when to restart, how long to wait, when to give up.
 
-A policy only *says*; ``core.decide`` reads it. Waits grow from ``initial_ms`` by
-``factor`` up to ``max_ms`` and are spread by ``jitter``; more than
-``allowed_crashes`` failures within ``window_ms`` is a crash loop.
-
-The spread is a hash of (salt, revision, attempt) in integers of our own, so that it
-is the same on every machine and on every replay; ``hash()`` differs by process.
+A policy only *says*; ``core.decide`` reads it. How long to wait is said in
+``core.backoff``. More than ``allowed_crashes`` failures within ``window_ms`` is a crash
+loop, and so are more than ``start_budget`` starts in a row that failed. ``exit_rules``
+come before all that; a *custom* policy, a function of the embedding program, stands
+in its place.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 
 import attrs
 from attrs.validators import ge, gt, instance_of, le, optional
 
+from orchestrator.core.backoff import Backoff
+from orchestrator.core.exit_rules import CODE_MAX, RULES_MAX, ExitRule, Judgement, judge
+from orchestrator.core.exits import Exit
+from orchestrator.core.fields import LATER, Json, holds
 from orchestrator.core.moments import DURATION_MAX, Millis
+from orchestrator.core.names import is_name
+from orchestrator.core.table import Table
 
 __all__ = (
-    "Backoff",
     "CrashLimit",
+    "CustomPolicyRef",
     "OnLoop",
     "OnLost",
     "RestartPolicy",
     "When",
     "always_restart_policy",
-    "backoff_wait",
-    "base_wait",
     "default_restart_policy",
+    "judged",
     "never_restart_policy",
 )
 
@@ -76,25 +79,36 @@ class CrashLimit:
     )
 
 
+def _are_codes(value: object) -> bool:
+    return isinstance(value, tuple) and all(
+        type(each) is int and 0 <= each <= CODE_MAX
+        for each in value  # pyright: ignore[reportUnknownVariableType]
+    )
+
+
+def _are_rules(value: object) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) <= RULES_MAX  # pyright: ignore[reportUnknownArgumentType]
+        and all(isinstance(each, ExitRule) for each in value)  # pyright: ignore[reportUnknownVariableType]
+    )
+
+
 @attrs.frozen(kw_only=True)
-class Backoff:
-    """How long to wait before restart n: ``min(max, initial * factor^(n-1))``."""
+class CustomPolicyRef:
+    """A restart policy of the embedding program, by name and version.
 
-    initial_ms: Millis = attrs.field(default=1_000, validator=_duration)
-    factor: float = attrs.field(
-        default=2.0, converter=float, validator=[ge(1.0), le(1_000.0)]
-    )
-    max_ms: Millis = attrs.field(default=60_000, validator=_duration)
-    jitter: float = attrs.field(
-        default=0.1, converter=float, validator=[ge(0.0), le(1.0)]
-    )
-    reset_after_ms: Millis = attrs.field(default=600_000, validator=_positive)
+    The journal holds this and no code: a replay without the very function is refused.
+    ``params`` is handed to it.
+    """
 
-    def __attrs_post_init__(self) -> None:
-        """Refuse a first wait that is longer than the longest."""
-        if self.initial_ms > self.max_ms:
-            msg = f"initial_ms {self.initial_ms} must not exceed max_ms {self.max_ms}"
-            raise ValueError(msg)
+    name: str = attrs.field(
+        validator=holds(is_name, "a name of a-z, 0-9, '.', '_' and '-'")
+    )
+    version: int = attrs.field(validator=[instance_of(int), ge(1)])
+    params: Table[str, Json] = attrs.field(
+        default=Table[str, Json](), validator=instance_of(Table)
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -104,6 +118,10 @@ class RestartPolicy:
     ``min_interval_ms`` is the least time between starts after clean exits under
     ``always``; ``lost_after_ms`` how long a container may be unknown before
     ``on_lost`` applies (None: replace where the platform fences by run, else wait).
+    ``max_restarts`` is how many failures in a row are answered with a restart before
+    it gives up for good; ``start_budget`` how many starts may fail in a row before
+    that is a crash loop (they do not count in the window). ``success_codes`` are clean
+    beside 0.
     """
 
     when: When = attrs.field(default=When.ON_FAILURE, validator=instance_of(When))
@@ -113,6 +131,29 @@ class RestartPolicy:
     lost_after_ms: Millis = attrs.field(default=60_000, validator=_positive)
     on_lost: OnLost | None = attrs.field(
         default=None, validator=optional(instance_of(OnLost))
+    )
+    max_restarts: int | None = attrs.field(
+        default=None,
+        validator=optional([instance_of(int), ge(0), le(1_000_000)]),
+        metadata=LATER,
+    )
+    start_budget: int = attrs.field(
+        default=5, validator=[instance_of(int), ge(0), le(1_000)], metadata=LATER
+    )
+    success_codes: tuple[int, ...] = attrs.field(
+        default=(),
+        validator=holds(_are_codes, f"exit codes from 0 to {CODE_MAX}"),
+        metadata=LATER,
+    )
+    exit_rules: tuple[ExitRule, ...] = attrs.field(
+        default=(),
+        validator=holds(_are_rules, f"at most {RULES_MAX} exit rules"),
+        metadata=LATER,
+    )
+    custom: CustomPolicyRef | None = attrs.field(
+        default=None,
+        validator=optional(instance_of(CustomPolicyRef)),
+        metadata=LATER,
     )
 
 
@@ -146,54 +187,12 @@ def never_restart_policy() -> RestartPolicy:
     return RestartPolicy(when=When.NEVER)
 
 
-def base_wait(backoff: Backoff, attempt: int) -> Millis:
-    """Return the wait before restart number *attempt* (1, 2, ...), without jitter.
+def judged(policy: RestartPolicy, exit_: Exit) -> Judgement:
+    """Say what an exit counts as under a policy.
 
-    Total for every attempt: the growth is by squaring in IEEE products, whose
-    rounding is the same everywhere (``pow`` of the C library is not), and overflow
-    is infinity, which the longest wait caps.
-
-    >>> [base_wait(Backoff(), n) for n in (1, 2, 3, 7, 1_000_000)]
-    [1000, 2000, 4000, 60000, 60000]
+    >>> from orchestrator.core.exits import Exited
+    >>> judged(RestartPolicy(success_codes=(3,)), Exited(code=3)).outcome
+    <Outcome.CLEAN: 'clean'>
 
     """
-    growth, square, rest = 1.0, backoff.factor, max(attempt, 1) - 1
-    while rest:
-        if rest & 1:
-            growth *= square
-        square *= square
-        rest >>= 1
-    if backoff.initial_ms == 0:
-        return 0
-    return int(min(float(backoff.max_ms), backoff.initial_ms * growth))
-
-
-def backoff_wait(backoff: Backoff, attempt: int, salt: int, revision: int) -> Millis:
-    """Return the wait before restart number *attempt*, spread by the jitter.
-
-    It lies within ``jitter`` of the base wait and within [0, ``max_ms``].
-
-    >>> backoff_wait(Backoff(jitter=0), 2, salt=1, revision=1)
-    2000
-
-    """
-    wait = base_wait(backoff, attempt)
-    spread = int(wait * backoff.jitter)
-    if not spread:
-        return wait
-    offset = _mix(salt, revision, attempt) % (2 * spread + 1) - spread
-    return max(0, min(backoff.max_ms, wait + offset))
-
-
-_MASK: Final = (1 << 64) - 1
-
-
-def _mix(*words: int) -> int:
-    """Hash integers to 64 bits: the finalizer of SplitMix64 (Steele et al., 2014)."""
-    state = 0
-    for word in words:
-        state = (state ^ word) + 0x9E3779B97F4A7C15 & _MASK
-        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & _MASK
-        state = (state ^ state >> 27) * 0x94D049BB133111EB & _MASK
-        state ^= state >> 31
-    return state
+    return judge(policy.exit_rules, policy.success_codes, exit_)

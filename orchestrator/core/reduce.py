@@ -18,6 +18,8 @@ import attrs
 
 from orchestrator.core.advance import advance
 from orchestrator.core.commands import Command, ForgetContainer, ObserveFleet
+from orchestrator.core.companions import involve_group, release_orphans
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.declare import apply_spec, declare
 from orchestrator.core.drafts import (
     FleetDraft,
@@ -64,18 +66,25 @@ class Transition:
     touched: tuple[str, ...]
 
 
-def reduce(fleet: Fleet, event: Event) -> Transition:
-    """Move the fleet by one event; one that does not apply is counted, no more."""
-    draft = open_draft(fleet)
+def reduce(
+    fleet: Fleet, event: Event, policies: CustomPolicies = NO_POLICIES
+) -> Transition:
+    """Move the fleet by one event; one that does not apply is counted, no more.
+
+    *policies* are the custom ones that specs of the fleet may name.
+    """
+    draft = open_draft(fleet, policies)
     commands = _step(draft, event)
     return Transition(
         fleet=close(draft), commands=commands, touched=tuple(draft.touched)
     )
 
 
-def fold(fleet: Fleet, events: Iterable[Event]) -> Fleet:
+def fold(
+    fleet: Fleet, events: Iterable[Event], policies: CustomPolicies = NO_POLICIES
+) -> Fleet:
     """Move the fleet by many events, as ``reduce`` would one by one, only faster."""
-    draft = open_draft(fleet, mutable=True)
+    draft = open_draft(fleet, policies, mutable=True)
     for event in events:
         _ = _step(draft, event)
     return close(draft)
@@ -121,9 +130,10 @@ def _advance_one(
     if before is None or (_is_early(draft, before) and isinstance(event, TimeReached)):
         draft.ignored += 1
         return ()
-    after, commands = advance(before, event, draft.settings, fences=draft.fences)
+    after, commands = advance(before, event, draft)
     if after is not before:
-        return commands + place(draft, before, after)
+        commands += place(draft, before, after)
+        return commands + involve_group(draft, before, after)
     draft.ignored += not commands
     return commands
 
@@ -185,9 +195,10 @@ def _observed(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
     for name in list(draft.diverged):
         before = draft.containers[name]
         due = TimeReached(at=event.at, name=name)
-        after, orders = advance(before, due, draft.settings, fences=draft.fences)
+        after, orders = advance(before, due, draft)
         if after is not before:
             orders += place(draft, before, after)
+            orders += involve_group(draft, before, after)
         commands += orders if orders or not first else outstanding_of(after)
     commands += (
         ForgetContainer(name=name, run=run) for name, run in draft.forgetting.items()
@@ -209,7 +220,9 @@ def _remove(draft: FleetDraft, event: RemoveRequested) -> tuple[Command, ...]:
     if container is None or not is_removable(container):
         draft.ignored += 1
         return ()
-    return remove(draft, container, run=container.run)
+    commands = remove(draft, container, run=container.run)
+    release_orphans(draft)
+    return commands
 
 
 def _forgotten(draft: FleetDraft, event: CommandAccepted) -> tuple[Command, ...]:

@@ -10,8 +10,9 @@ from typing import TypeAlias
 
 import attrs
 
+from orchestrator.core.fields import Json
 from orchestrator.core.policies import RestartPolicy
-from orchestrator.core.specs import ContainerSpec, FleetSpec, Json
+from orchestrator.core.specs import ContainerSpec, FleetSpec
 from orchestrator.core.table import Table
 
 __all__ = (

@@ -34,16 +34,15 @@ from orchestrator.core.phases import (
     Unknown,
     live_run,
 )
-from orchestrator.core.specs import FleetSettings, fingerprint
+from orchestrator.core.specs import fingerprint
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.table import Table
+from orchestrator.core.terms import Terms
 
 __all__ = ("differences", "see")
 
 
-def see(
-    container: Container, event: ContainerObserved, settings: FleetSettings
-) -> Moved:
+def see(container: Container, event: ContainerObserved, terms: Terms) -> Moved:
     """Bring a container in line with what was seen of it."""
     run = live_run(container.phase)
     match event.sight:
@@ -54,14 +53,14 @@ def see(
         case SeenRunning():
             return container, ()
         case SeenEnded(exit=exit_) if run == event.run:
-            return conclude(container, exit_, event.at, settings), ()
+            return conclude(container, exit_, event.at, terms), ()
         case SeenEnded():
             higher = max(container.run, event.run)
             return attrs.evolve(container, run=higher), ()
         case SeenUnreachable():
             return lose_sight(container, event.at), ()
         case SeenAbsent() if run == event.run and _was_there(container):
-            return conclude(container, Lost(), event.at, settings), ()
+            return conclude(container, Lost(), event.at, terms), ()
         case SeenAbsent():
             return container, ()
         case _:
@@ -177,8 +176,8 @@ def _contradicts(container: Container, sight: Sight) -> bool:
     match sight:
         case SeenRunning(ready=ready):
             match container.phase:
-                case Running(ready_at=ready_at):
-                    return ready and ready_at is None
+                case Running(is_listening=is_listening):
+                    return ready and not is_listening
                 case Starting() | Unknown():
                     return True
                 case _:

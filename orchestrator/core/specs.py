@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import attrs
 from attrs.validators import ge, gt, in_, instance_of, le, optional
 
 from orchestrator.core.fields import (
+    LATER,
+    Json,
     are_port_names,
     holds,
     is_command,
@@ -23,6 +25,8 @@ from orchestrator.core.fields import (
     is_port_table,
     pairs,
 )
+from orchestrator.core.groups import Membership
+from orchestrator.core.health import CommandProbe, HealthChecks
 from orchestrator.core.hosting import LITE, InstanceType, Placement
 from orchestrator.core.moments import DURATION_MAX, Millis
 from orchestrator.core.names import is_env_key, is_name
@@ -30,12 +34,10 @@ from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.table import Table
 
 __all__ = (
-    "LATER",
     "STOP_SIGNALS",
     "ContainerSpec",
     "FleetSettings",
     "FleetSpec",
-    "Json",
     "Origin",
     "Prune",
     "fingerprint",
@@ -43,20 +45,8 @@ __all__ = (
     "salt_of",
 )
 
-Json: TypeAlias = (
-    "bool | int | float | str | tuple[Json, ...] | Table[str, Json] | None"
-)
-"""A frozen JSON value: arrays are tuples, objects are tables."""
-
 STOP_SIGNALS: Final = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 """Signals that may ask a container to stop, without the ``SIG``."""
-
-LATER: Final = {"written": "unless default"}
-"""Marks a field that the first records did not have.
-
-Where it is at its default it is not written, so that the record of a container, and
-the digest of a journal that holds it, stay what they were.
-"""
 
 
 class Origin(StrEnum):
@@ -136,15 +126,26 @@ class ContainerSpec:
     placement: Placement = attrs.field(
         default=Placement(), validator=instance_of(Placement), metadata=LATER
     )
+    health: HealthChecks = attrs.field(
+        default=HealthChecks(), validator=instance_of(HealthChecks), metadata=LATER
+    )
+    group: Membership | None = attrs.field(
+        default=None, validator=optional(instance_of(Membership)), metadata=LATER
+    )
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a spec that names nothing to run, or waits for a port it has not."""
+        """Refuse a spec that names nothing to run, or a port that it has not."""
         if not self.command and not self.image:
             msg = "command: expected a command or an image, found neither"
             raise ValueError(msg)
         for port in self.wait_for or ():
             if port not in self.ports:
                 msg = f"wait_for: expected names of its ports, found {port!r}"
+                raise ValueError(msg)
+        for kind, check in self.health.all():
+            probe = check.probe
+            if not isinstance(probe, CommandProbe) and probe.port not in self.ports:
+                msg = f"health.{kind}: expected one of its ports, found {probe.port!r}"
                 raise ValueError(msg)
 
     @property
@@ -211,7 +212,15 @@ def named(template: ContainerSpec, name: str) -> ContainerSpec:
 
 
 _OF_THE_OPERATOR: Final = frozenset(
-    {"restart", "stop_signal", "stop_grace_ms", "start_timeout_ms", "keep_alive"}
+    {
+        "restart",
+        "stop_signal",
+        "stop_grace_ms",
+        "start_timeout_ms",
+        "keep_alive",
+        "health",
+        "group",
+    }
 )
 """What the operator does about a run; a change takes effect without a restart."""
 

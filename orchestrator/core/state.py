@@ -16,6 +16,7 @@ from typing import Final
 import attrs
 
 from orchestrator.core.exits import Exit
+from orchestrator.core.fields import LATER
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import Phase
 from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
@@ -31,7 +32,7 @@ __all__ = (
     "empty_fleet",
 )
 
-RULES: Final = 1
+RULES: Final = 2
 """Number of the rule book, raised with any change of a decision (see docs)."""
 
 
@@ -62,8 +63,10 @@ class History:
 
     ``failures``: when the newest ones were, at most ``allowed_crashes + 1``.
     ``attempts``: failures since the last reset, ``obstacles``: starts in a row that
-    something else prevented; both say how long to wait. The ``..._total`` counters are
-    never reset. ``startup_ms`` is what the newest ready run took from start to ready.
+    something else prevented; both say how long to wait. ``start_failures``: starts in a
+    row that failed; ``unhealthy``: runs in a row that a liveness check has ended. The
+    ``..._total`` counters are never reset. ``startup_ms`` is what the newest ready run
+    took from start to ready.
     """
 
     failures: tuple[Moment, ...] = ()
@@ -72,6 +75,8 @@ class History:
     crashes_total: int = 0
     restarts_total: int = 0
     startup_ms: int | None = None
+    start_failures: int = attrs.field(default=0, metadata=LATER)
+    unhealthy: int = attrs.field(default=0, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True)
@@ -108,6 +113,7 @@ class Fleet:
     never repeats a run. ``waiting`` is ordered by (since, name), first come first
     served. ``forgetting`` holds the names whose removal at the platform is not yet
     confirmed; ``strangers`` what the platform runs and the fleet does not know.
+    ``groups`` lists the members of each group as (position, name), in this order.
     """
 
     name: str
@@ -130,6 +136,9 @@ class Fleet:
     diverged: Table[str, None] = Table()
     forgetting: Table[str, int] = Table()
     strangers: Table[str, int] = Table()
+    groups: Table[str, tuple[tuple[int, str], ...]] = attrs.field(
+        default=Table[str, tuple[tuple[int, str], ...]](), metadata=LATER
+    )
 
 
 def empty_fleet(name: str) -> Fleet:

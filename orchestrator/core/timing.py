@@ -35,18 +35,16 @@ from orchestrator.core.phases import (
     Stopping,
     Unknown,
 )
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import Container
+from orchestrator.core.terms import Terms
 from orchestrator.core.wake import wake_at
 
 __all__ = ("time_passed",)
 
 
-def time_passed(
-    container: Container, at: Moment, settings: FleetSettings, *, fences: bool
-) -> Moved:
+def time_passed(container: Container, at: Moment, terms: Terms) -> Moved:
     """Do what is due at *at*; nothing where nothing is."""
-    due = wake_at(container, fences=fences)
+    due = wake_at(container, fences=terms.fences)
     if due is None or at < due:
         return container, ()
     match container.phase:
@@ -61,7 +59,7 @@ def time_passed(
         case Stopping() as phase:
             return _stop_is_slow(container, phase, at)
         case Unknown():
-            return conclude(container, Lost(), at, settings), ()
+            return conclude(container, Lost(), at, terms), ()
         case _:  # pragma: no cover - the other phases are never due
             return container, ()
 
@@ -103,5 +101,6 @@ def _stop_is_slow(container: Container, phase: Stopping, at: Moment) -> Moved:
             deadline=at + margin,
             escalation=Escalation.DESTROYED,
             accepted=False,
+            destroys=phase.destroys + 1,
         )
     return attrs.evolve(container, phase=longer), (command,)

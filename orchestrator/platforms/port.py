@@ -13,6 +13,7 @@ An adapter carries out orders and tells what it sees; it decides nothing. Its la
   too;
 * a stop keeps its promise (signal, grace, kill) although the operator is gone;
 * ``observe`` is complete, or says that it is not;
+* ``probe`` asks and changes nothing: it neither keeps awake nor counts as use;
 * an operator that was replaced is told so: its orders and looks are refused as
   ``StaleOperator``, and its stream ends in ``StreamRefused``, where there is a way.
 
@@ -30,6 +31,7 @@ from returns.future import FutureResult
 
 from orchestrator.core.errors import PlatformError
 from orchestrator.core.events import LifecycleEvent
+from orchestrator.core.health import Probe
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec
@@ -44,6 +46,8 @@ __all__ = (
     "Order",
     "Platform",
     "PlatformDetail",
+    "Question",
+    "Reply",
     "StartOrder",
     "StopOrder",
     "StreamRefused",
@@ -118,6 +122,34 @@ Order: TypeAlias = StartOrder | StopOrder | DestroyOrder | ForgetOrder
 
 
 @attrs.frozen(kw_only=True)
+class Question:
+    """Ask a container whether it is well; the probe's words and headers are final.
+
+    ``address`` is where its port was said to listen (``ContainerReady``), "" for a
+    command. A header may hold a secret: it is never written anywhere.
+    """
+
+    name: str
+    run: int
+    epoch: int
+    probe: Probe = attrs.field(repr=False)
+    address: str
+    timeout_ms: Millis
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """What a container answered: well or not, and what that was told from.
+
+    ``detail`` names a status, an exit code or an error, never what a page or a command
+    has said: that could hold a secret.
+    """
+
+    passed: bool
+    detail: str
+
+
+@attrs.frozen(kw_only=True)
 class LogLine:
     """One line that a container wrote: when, to which stream (``o``, ``e``), what."""
 
@@ -173,6 +205,15 @@ class Platform(Protocol):
 
     def observe(self) -> FutureResult[Observation, PlatformError]:
         """Look at every container (``began`` is restamped by the operator)."""
+        ...
+
+    def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
+        """Ask one container one question, once, within its timeout.
+
+        An answer is about the container: refused, too late and wrong are answers, and
+        not passed. A failure is about the platform: nobody knows. A container of
+        another run than the question's is not asked (``StaleRun``).
+        """
         ...
 
     def events(self, after: str) -> AsyncIterator[LifecycleEvent]:

@@ -14,9 +14,11 @@ from typing import TypeAlias
 import attrs
 from returns.result import Failure, Result, Success
 
-from orchestrator.core.errors import NotReplayable
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
+from orchestrator.core.errors import NotReplayable, PolicyNotRegistered
 from orchestrator.core.events import Booted
 from orchestrator.core.reduce import Transition
+from orchestrator.core.registry import not_registered
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.replay.history import Entry, transitions
 
@@ -36,12 +38,23 @@ class Verdict:
 
 
 def verify(
-    fleet: Fleet, entries: Iterable[Entry], digest: DigestChanges, *, rules: int = RULES
-) -> Result[Verdict, NotReplayable]:
-    """Replay rows from the beginning; a failure names the first that diverges."""
+    fleet: Fleet,
+    entries: Iterable[Entry],
+    digest: DigestChanges,
+    *,
+    rules: int = RULES,
+    policies: CustomPolicies = NO_POLICIES,
+) -> Result[Verdict, NotReplayable | PolicyNotRegistered]:
+    """Replay rows from the beginning; a failure names the first that diverges.
+
+    A row that declares a custom policy which is not among *policies* is a failure.
+    """
     rows = compared = 0
     is_ours = False
-    for entry, transition in transitions(fleet, entries):
+    for entry, transition in transitions(fleet, entries, policies):
+        missing = not_registered(entry.event, policies)
+        if missing is not None:
+            return Failure(missing)
         fleet = transition.fleet
         rows += 1
         if isinstance(entry.event, Booted):

@@ -17,6 +17,7 @@ import attrs
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import ContainerError, InvalidSpec, Problem
 from orchestrator.core.events import Booted
 from orchestrator.core.requests import Apply
@@ -85,7 +86,8 @@ class Means(TypedDict):
     """What an operator works with; only platform and journal must be given.
 
     ``secrets`` is the operator's own environment by default; ``hooks`` an object with
-    any of ``on_start``, ``on_stop``, ``on_error``.
+    any of ``on_start``, ``on_stop``, ``on_error``; ``policies`` are the custom restart
+    policies that specs may name (``core.custom.registered``).
     """
 
     platform: Platform
@@ -94,6 +96,7 @@ class Means(TypedDict):
     secrets: NotRequired[Secrets | None]
     hooks: NotRequired[object | None]
     limits: NotRequired[Limits]
+    policies: NotRequired[CustomPolicies]
 
 
 def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]:
@@ -101,13 +104,14 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
 
     async def booted() -> Result[Engine, ContainerError]:
         platform, journal = means["platform"], means["journal"]
-        prepared = await _prepared(fleet, platform, journal)
+        policies = means.get("policies", NO_POLICIES)
+        prepared = await _prepared(fleet, platform, journal, policies)
         if not isinstance(prepared, tuple):
             await _let_go(journal, platform)
             return Failure(prepared)
         recovered, attachment = prepared
         told = Hooks(means.get("hooks"))
-        loop = Loop(recovered.fleet, recovered.head, journal, Clock(), told)
+        loop = Loop(recovered, journal, Clock(), told, policies)
         interpreter = Interpreter(
             platform,
             means.get("secrets") or EnvironmentSecrets(),
@@ -138,10 +142,10 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
 
 
 async def _prepared(
-    fleet: FleetSpec, platform: Platform, journal: Journal
+    fleet: FleetSpec, platform: Platform, journal: Journal, policies: CustomPolicies
 ) -> tuple[Recovered, Attachment] | ContainerError:
     """Read the journal and attach to the platform, before anything runs."""
-    recovered = await settled(recover(journal, fleet.name))
+    recovered = await settled(recover(journal, fleet.name, policies))
     if not isinstance(recovered, Recovered):
         return recovered
     if recovered.fleet.name != fleet.name:

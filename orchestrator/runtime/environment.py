@@ -21,8 +21,9 @@ from orchestrator.core.errors import (
     SecretMissing,
     StartError,
 )
+from orchestrator.core.fields import Json
 from orchestrator.core.names import is_env_key
-from orchestrator.core.specs import ContainerSpec, Json
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.core.templates import placeholders, render
 from orchestrator.runtime.limits import call_limited

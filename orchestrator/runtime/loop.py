@@ -22,6 +22,7 @@ from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
 from orchestrator.core.commands import ContainerCommand, ObserveFleet, StartContainer
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import (
     ContainerError,
     JournalConflict,
@@ -37,13 +38,12 @@ from orchestrator.core.explain import container_info
 from orchestrator.core.moments import Moment
 from orchestrator.core.observations import Observation
 from orchestrator.core.requests import Request
-from orchestrator.core.state import Fleet
 from orchestrator.journal.port import Head, Journal
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, Setting
 from orchestrator.runtime.outcomes import settled
-from orchestrator.runtime.recovery import snapshot_of
+from orchestrator.runtime.recovery import Recovered, snapshot_of
 from orchestrator.runtime.steps import (
     Ask,
     Asked,
@@ -79,9 +79,15 @@ class Loop:
     """The one writer of a fleet."""
 
     def __init__(
-        self, fleet: Fleet, head: Head, journal: Journal, clock: Clock, hooks: Hooks
+        self,
+        recovered: Recovered,
+        journal: Journal,
+        clock: Clock,
+        hooks: Hooks,
+        policies: CustomPolicies = NO_POLICIES,
     ) -> None:
         """Begin where the journal ends."""
+        fleet, head = recovered.fleet, recovered.head
         self.fleet = fleet
         self.head = head
         self.interpreter: Interpreter | None = None
@@ -90,6 +96,7 @@ class Loop:
         self.watchers: list[Seen] = []
         self.turned = asyncio.Condition()
         self._journal = journal
+        self._policies = policies
         self._clock = clock
         self._hooks = hooks
         self._mailbox: deque[Item] = deque()
@@ -185,7 +192,7 @@ class Loop:
             for name in self._timers.due(now, BATCH_MAX)
         )
         self._in_hand = items
-        batch = Batch(fleet=self.fleet)
+        batch = Batch(fleet=self.fleet, policies=self._policies)
         for item in items:
             batch.take(item, now)
         if batch.steps:

@@ -14,9 +14,15 @@ from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
 from orchestrator.codec.wire import decode_event, decode_fleet, encode_fleet
-from orchestrator.core.errors import JournalCorrupt, JournalError
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
+from orchestrator.core.errors import (
+    JournalCorrupt,
+    JournalError,
+    PolicyNotRegistered,
+)
 from orchestrator.core.events import Event
 from orchestrator.core.reduce import fold
+from orchestrator.core.registry import not_registered, not_registered_of_fleet
 from orchestrator.core.state import RULES, Fleet, empty_fleet
 from orchestrator.journal.port import Head, Journal, Row, Snapshot
 from orchestrator.runtime.outcomes import settled
@@ -41,12 +47,19 @@ def snapshot_of(fleet: Fleet, head: Head) -> Snapshot:
     return Snapshot(seq=head.seq, digest=head.digest, rules=RULES, body=body)
 
 
-def recover(journal: Journal, name: str) -> FutureResult[Recovered, JournalError]:
-    """Fold what the journal holds; *name* is the fleet's where it holds nothing."""
-    return FutureResult(_recover(journal, name))
+def recover(
+    journal: Journal, name: str, policies: CustomPolicies = NO_POLICIES
+) -> FutureResult[Recovered, JournalError]:
+    """Fold what the journal holds; *name* is the fleet's where it holds nothing.
+
+    A journal that needs a custom policy which is not registered is refused.
+    """
+    return FutureResult(_recover(journal, name, policies))
 
 
-async def _recover(journal: Journal, name: str) -> Result[Recovered, JournalError]:
+async def _recover(
+    journal: Journal, name: str, policies: CustomPolicies
+) -> Result[Recovered, JournalError]:
     head = await settled(journal.head())
     if not isinstance(head, Head):
         return Failure(head)
@@ -54,6 +67,9 @@ async def _recover(journal: Journal, name: str) -> Result[Recovered, JournalErro
     if snapshot is not None and not isinstance(snapshot, Snapshot):
         return Failure(snapshot)
     fleet, seq, is_stale = _base(snapshot, name)
+    unknown = not_registered_of_fleet(fleet, policies)
+    if unknown is not None:
+        return Failure(unknown)
     folded = 0
     async for rows in _pages(journal, seq):
         if not isinstance(rows, tuple):
@@ -61,13 +77,23 @@ async def _recover(journal: Journal, name: str) -> Result[Recovered, JournalErro
         events = decoded(rows)
         if isinstance(events, Failure):
             return Failure(events.failure())
-        fleet = fold(fleet, events.unwrap())
+        missing = _missing(events.unwrap(), policies)
+        if missing is not None:
+            return Failure(missing)
+        fleet = fold(fleet, events.unwrap(), policies)
         folded += len(rows)
     if is_stale:
         saved = await settled(journal.save_snapshot(snapshot_of(fleet, head)))
         if saved is not None:
             return Failure(saved)
     return Success(Recovered(fleet=fleet, head=head, folded=folded))
+
+
+def _missing(
+    events: list[Event], policies: CustomPolicies
+) -> PolicyNotRegistered | None:
+    found = (not_registered(event, policies) for event in events)
+    return next((missing for missing in found if missing is not None), None)
 
 
 def _base(snapshot: Snapshot | None, name: str) -> tuple[Fleet, int, bool]:

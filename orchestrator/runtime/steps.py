@@ -15,6 +15,7 @@ from returns.result import Failure
 
 from orchestrator.codec.wire import digest_changes, encode_commands, encode_event
 from orchestrator.core.admit import admit
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import ContainerError, PlatformError, RequestError
 from orchestrator.core.events import Event, FleetObserved
 from orchestrator.core.moments import Moment
@@ -85,6 +86,7 @@ class Batch:
     """Items on their way: the steps to write, the answers to give once written."""
 
     fleet: Fleet
+    policies: CustomPolicies = NO_POLICIES
     steps: list[Step] = attrs.field(factory=list[Step])
     answers: list[tuple[Ask, Asked | RequestError]] = attrs.field(
         factory=list[tuple[Ask, Asked | RequestError]]
@@ -106,7 +108,7 @@ class Batch:
                 self._move(failed)
 
     def _ask(self, item: Ask, request: Request, at: Moment) -> None:
-        admitted = admit(self.fleet, request, at)
+        admitted = admit(self.fleet, request, at, self.policies)
         if isinstance(admitted, Failure):
             self.answers.append((item, admitted.failure()))
             return
@@ -115,7 +117,7 @@ class Batch:
 
     def _move(self, event: Event, *, always: bool = False) -> None:
         """Take a step; a fact that changes nothing is not worth a row."""
-        transition = reduce(self.fleet, event)
+        transition = reduce(self.fleet, event, self.policies)
         if always or transition.commands or _changes(self.fleet, transition):
             self.fleet = transition.fleet
             self.steps.append(Step(event=event, transition=transition))

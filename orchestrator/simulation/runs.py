@@ -44,7 +44,6 @@ from orchestrator.core.events import (
     Event,
     TimeReached,
 )
-from orchestrator.core.invariants import Step
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.observations import Observation
 from orchestrator.core.reduce import fold, reduce
@@ -52,6 +51,7 @@ from orchestrator.core.requests import Request
 from orchestrator.core.sights import differences
 from orchestrator.core.specs import fingerprint
 from orchestrator.core.state import RULES, Fleet, empty_fleet
+from orchestrator.core.steps import Step
 from orchestrator.core.wake import wake_at, wake_at_fleet
 from orchestrator.simulation.dice import Dice
 from orchestrator.simulation.faults import Character, FaultPlan

@@ -12,6 +12,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from orchestrator.core import errors
+from orchestrator.core.backoff import Backoff
 from orchestrator.core.events import (
     Booted,
     CommandAccepted,
@@ -46,6 +47,7 @@ from orchestrator.core.exits import (
     Stopped,
     Unhealthy,
 )
+from orchestrator.core.fields import Json
 from orchestrator.core.hosting import (
     INSTANCE_TYPES,
     JURISDICTIONS,
@@ -77,20 +79,12 @@ from orchestrator.core.phases import (
     Unknown,
 )
 from orchestrator.core.phases import Stopped as AtRest
-from orchestrator.core.policies import (
-    Backoff,
-    CrashLimit,
-    OnLoop,
-    OnLost,
-    RestartPolicy,
-    When,
-)
+from orchestrator.core.policies import CrashLimit, OnLoop, OnLost, RestartPolicy, When
 from orchestrator.core.specs import (
     STOP_SIGNALS,
     ContainerSpec,
     FleetSettings,
     FleetSpec,
-    Json,
     Origin,
     Prune,
     named,

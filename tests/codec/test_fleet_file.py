@@ -20,15 +20,10 @@ from orchestrator.codec.platform_choices import (
 from orchestrator.codec.problems import Wrong
 from orchestrator.codec.toml_lines import line_of, lines_of
 from orchestrator.codec.wire import frozen_config, tree_of
+from orchestrator.core.backoff import Backoff
 from orchestrator.core.commands import ObserveFleet
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
-from orchestrator.core.policies import (
-    Backoff,
-    CrashLimit,
-    OnLoop,
-    RestartPolicy,
-    When,
-)
+from orchestrator.core.policies import CrashLimit, OnLoop, RestartPolicy, When
 from orchestrator.core.specs import ContainerSpec, FleetSettings, Prune
 from orchestrator.core.table import Table
 

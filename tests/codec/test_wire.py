@@ -26,12 +26,14 @@ from orchestrator.codec.wire import (
     read_tree,
     tree_of,
 )
+from orchestrator.core.backoff import Backoff
 from orchestrator.core.commands import ObserveFleet, StartContainer
 from orchestrator.core.events import Booted, Declaration, Event, SpecApplied
+from orchestrator.core.fields import LATER
 from orchestrator.core.hosting import Placement
-from orchestrator.core.policies import Backoff, CrashLimit, RestartPolicy
+from orchestrator.core.policies import CrashLimit, RestartPolicy
 from orchestrator.core.requests import Start
-from orchestrator.core.specs import LATER, ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec, FleetSettings
 from orchestrator.core.state import Container, Desired, Fleet, History, LastRun
 from orchestrator.core.table import Table
 from tests.core.examples import Story, spec

@@ -5,7 +5,9 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from orchestrator.core.decide import (
+from orchestrator.core.backoff import backoff_wait, base_wait
+from orchestrator.core.decide import decide
+from orchestrator.core.decisions import (
     Complete,
     CoolDown,
     GiveUp,
@@ -13,9 +15,6 @@ from orchestrator.core.decide import (
     Rest,
     RestartAt,
     Sleep,
-    counted_failures,
-    decide,
-    record_end,
 )
 from orchestrator.core.errors import (
     EnvVarsFailed,
@@ -37,18 +36,16 @@ from orchestrator.core.exits import (
     Stopped,
     Unhealthy,
 )
+from orchestrator.core.histories import counted_failures, record_end
 from orchestrator.core.phases import Pending, Rule
-from orchestrator.core.policies import (
-    CrashLimit,
-    OnLoop,
-    When,
-    backoff_wait,
-    base_wait,
-)
+from orchestrator.core.policies import CrashLimit, OnLoop, When
 from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Desired, History, LastRun
+from orchestrator.core.terms import FixedTerms
 
 from .examples import NO_JITTER, SETTINGS, spec
+
+TERMS = FixedTerms(settings=SETTINGS)
 
 FAILURES: list[Exit] = [
     Exited(code=1),
@@ -98,7 +95,7 @@ def after(one: Container, exit_: Exit) -> Container:
 def test_what_its_owner_wants_stopped_rests(exit_: Exit) -> None:
     ended = after(container(running=False), exit_)
     expected = Rest(rule=Rule.OWNER_WANTS_IT_STOPPED)
-    assert decide(ended, last(exit_), SETTINGS) == expected
+    assert decide(ended, last(exit_), TERMS) == expected
 
 
 @pytest.mark.parametrize("exit_", FAILURES)
@@ -106,29 +103,29 @@ def test_what_its_owner_wants_stopped_rests(exit_: Exit) -> None:
 def test_a_failure_is_restarted_after_the_first_wait(exit_: Exit, when: When) -> None:
     ended = after(container(when=when), exit_)
     expected = RestartAt(at=2_000, rule=Rule.FAILURE_BACKOFF)
-    assert decide(ended, last(exit_), SETTINGS) == expected
+    assert decide(ended, last(exit_), TERMS) == expected
 
 
 @pytest.mark.parametrize("exit_", FAILURES)
 def test_a_failure_under_never_is_final(exit_: Exit) -> None:
     ended = after(container(when=When.NEVER), exit_)
-    assert decide(ended, last(exit_), SETTINGS) == GiveUp(rule=Rule.NEVER_RESTART)
+    assert decide(ended, last(exit_), TERMS) == GiveUp(rule=Rule.NEVER_RESTART)
 
 
 @pytest.mark.parametrize("when", [When.ON_FAILURE, When.NEVER])
 def test_a_clean_exit_completes(when: When) -> None:
     ended = after(container(when=when), Exited(code=0))
     expected = Complete(rule=Rule.CLEAN_EXIT)
-    assert decide(ended, last(Exited(code=0)), SETTINGS) == expected
+    assert decide(ended, last(Exited(code=0)), TERMS) == expected
 
 
 def test_a_clean_exit_under_always_restarts_at_most_once_an_interval() -> None:
     ended = after(container(when=When.ALWAYS), Exited(code=0))
     expected = RestartAt(at=1_500, rule=Rule.ALWAYS_AFTER_CLEAN_EXIT)
-    assert decide(ended, last(Exited(code=0)), SETTINGS) == expected
+    assert decide(ended, last(Exited(code=0)), TERMS) == expected
     unseen = attrs.evolve(last(Exited(code=0)), started_at=None)
     later = RestartAt(at=2_000, rule=Rule.ALWAYS_AFTER_CLEAN_EXIT)
-    assert decide(ended, unseen, SETTINGS) == later
+    assert decide(ended, unseen, TERMS) == later
 
 
 @pytest.mark.parametrize("when", When)
@@ -145,20 +142,20 @@ def test_an_end_that_is_neither_restarts_under_every_when(
     when: When, exit_: Exit, rule: Rule, at: int
 ) -> None:
     ended = after(container(when=when), exit_)
-    assert decide(ended, last(exit_), SETTINGS) == RestartAt(at=at, rule=rule)
+    assert decide(ended, last(exit_), TERMS) == RestartAt(at=at, rule=rule)
 
 
 def test_what_need_not_be_kept_alive_sleeps() -> None:
     sleepy = container(spec=spec(keep_alive=False))
     ended = after(sleepy, Slept())
-    assert decide(ended, last(Slept()), SETTINGS) == Sleep(rule=Rule.ASLEEP_UNTIL_ASKED)
+    assert decide(ended, last(Slept()), TERMS) == Sleep(rule=Rule.ASLEEP_UNTIL_ASKED)
 
 
 def test_a_rate_limit_is_obeyed() -> None:
     limited = RateLimited(retry_after_ms=90_000)
     ended = after(container(), limited)
     expected = RestartAt(at=91_000, rule=Rule.OBSTACLE_BACKOFF)
-    assert decide(ended, last(limited), SETTINGS) == expected
+    assert decide(ended, last(limited), TERMS) == expected
 
 
 def test_obstacles_count_no_crash_and_wait_longer_each_time() -> None:
@@ -166,7 +163,7 @@ def test_obstacles_count_no_crash_and_wait_longer_each_time() -> None:
     for n in range(1, 4):
         one = after(one, NoCapacity())
         assert one.history == History(obstacles=n)
-    decision = decide(one, last(NoCapacity()), SETTINGS)
+    decision = decide(one, last(NoCapacity()), TERMS)
     assert decision == RestartAt(at=5_000, rule=Rule.OBSTACLE_BACKOFF)
 
 
@@ -186,7 +183,7 @@ def test_more_failures_than_allowed_are_a_crash_loop(
     one = container(origin=origin, spec=spec(policy=policy))
     for _ in range(4):
         one = after(one, Exited(code=1))
-    decision = decide(one, last(Exited(code=1)), SETTINGS)
+    decision = decide(one, last(Exited(code=1)), TERMS)
     assert len(one.history.failures) == 4
     if expected is OnLoop.HOLD:
         assert decision == Hold(rule=Rule.CRASH_LOOP_HOLD)
@@ -198,7 +195,7 @@ def test_more_failures_than_allowed_are_a_crash_loop(
 def test_with_no_crash_allowed_the_first_failure_is_a_loop() -> None:
     policy = attrs.evolve(NO_JITTER, crash=CrashLimit(allowed_crashes=0))
     ended = after(container(spec=spec(policy=policy)), Exited(code=1))
-    decision = decide(ended, last(Exited(code=1)), SETTINGS)
+    decision = decide(ended, last(Exited(code=1)), TERMS)
     assert isinstance(decision, CoolDown)
     assert ended.history.failures == (1_000,)
 

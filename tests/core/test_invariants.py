@@ -8,7 +8,7 @@ import pytest
 from orchestrator.core.commands import StartContainer, StopContainer
 from orchestrator.core.events import ContainerObserved, Event, TimeReached
 from orchestrator.core.exits import Exited, Stopped
-from orchestrator.core.invariants import INVARIANTS, Step, violations
+from orchestrator.core.invariants import INVARIANTS, violations
 from orchestrator.core.observations import SeenUnreachable
 from orchestrator.core.phases import (
     BackingOff,
@@ -21,6 +21,7 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.requests import Stop
 from orchestrator.core.state import Container, Fleet
+from orchestrator.core.steps import Step
 
 from .examples import Story, spec
 from .test_reduce import crashed
@@ -145,7 +146,7 @@ def test_a_budget_that_is_overdrawn_is_seen() -> None:
     assert last is not None
     many = attrs.evolve(one.container().history, failures=(1, 2, 3, 4, 5))
     last = attrs.evolve(last, ended_at=6, exit=Exited(code=1))
-    name = "restarts after failures stay within the budget"
+    name = "restarts after failures stay within the window's budget"
     assert name in found(web(history=many))
     four = attrs.evolve(one.container().history, failures=(1, 2, 3, 4))
     assert name in found(web(history=four, last=last, phase=BACK))
@@ -162,7 +163,7 @@ def test_a_last_run_without_a_failure_needs_no_budget() -> None:
     four = attrs.evolve(one.container().history, failures=(1, 2, 3, 4))
     clean = attrs.evolve(last, ended_at=6, exit=Exited(code=0))
     fleet = web(history=four, last=clean, phase=BACK)
-    assert "restarts after failures stay within the budget" not in found(fleet)
+    assert "restarts after failures stay within the window's budget" not in found(fleet)
 
 
 def test_indexes_that_lie_are_seen() -> None:

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from orchestrator.core import errors
+from orchestrator.core.backoff import Backoff
 from orchestrator.core.exits import (
     Exit,
     Exited,
@@ -31,7 +32,6 @@ from orchestrator.core.moments import DURATION_MAX, format_duration, parse_durat
 from orchestrator.core.names import is_env_key, is_name, is_port_name
 from orchestrator.core.phases import PHASE_NAMES, Phase
 from orchestrator.core.policies import (
-    Backoff,
     CrashLimit,
     When,
     always_restart_policy,

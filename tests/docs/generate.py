@@ -77,8 +77,9 @@ from orchestrator.core.policies import (
     RestartPolicy,
     When,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
+from orchestrator.core.specs import ContainerSpec, Origin
 from orchestrator.core.state import Container, Desired, History, LastRun
+from orchestrator.core.terms import FixedTerms
 from tests.docs.generate_fleet_file import fleet_file
 from tests.docs.generate_gateway import gateway_page
 
@@ -95,7 +96,7 @@ def edges() -> Edges:
     found: Edges = defaultdict(set)
     for container in _containers():
         for event in _events(live_run(container.phase) or container.run):
-            after, _ = advance(container, event, FleetSettings(), fences=True)
+            after, _ = advance(container, event, FixedTerms(fences=True))
             ends = phase_name(container.phase), phase_name(after.phase)
             if ends[0] != ends[1]:
                 found[ends].add(type(event).__name__)

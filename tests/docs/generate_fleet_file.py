@@ -15,6 +15,7 @@ from orchestrator.codec.platform_choices import (
     LocalChoice,
     SimulatedChoice,
 )
+from orchestrator.core.backoff import Backoff
 from orchestrator.core.hosting import (
     INSTANCE_TYPES,
     JURISDICTIONS,
@@ -24,7 +25,7 @@ from orchestrator.core.hosting import (
     Placement,
 )
 from orchestrator.core.moments import format_duration
-from orchestrator.core.policies import Backoff, CrashLimit, RestartPolicy
+from orchestrator.core.policies import CrashLimit, RestartPolicy
 from orchestrator.core.specs import ContainerSpec, FleetSettings
 
 __all__ = ("fleet_file",)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.core.invariants import Step
 from orchestrator.core.policies import CrashLimit, OnLoop, RestartPolicy, When
 from orchestrator.core.reduce import Transition
 from orchestrator.core.requests import (
@@ -21,6 +20,7 @@ from orchestrator.core.requests import (
 )
 from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 from orchestrator.core.state import RULES
+from orchestrator.core.steps import Step
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.port import START, Row, chained
 from orchestrator.runtime.steps import Step as Written

@@ -15,7 +15,7 @@ from returns.result import Failure, Result, Success
 
 from orchestrator.codec.wire import read_tree, tree_of
 from orchestrator.core.errors import InvalidSpec, Problem
-from orchestrator.core.specs import Json
+from orchestrator.core.fields import Json
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.project.application import Application
 from orchestrator.platforms.cloudflare.project.plan import Plan

@@ -14,8 +14,8 @@ from returns.result import Failure, Result, Success
 
 from orchestrator.codec.wire import frozen_config, tree_of
 from orchestrator.core.errors import InvalidSpec, Problem
+from orchestrator.core.fields import Json
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType
-from orchestrator.core.specs import Json
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,

@@ -37,8 +37,9 @@ from orchestrator.core.events import (
     ContainerStarted,
     Event,
 )
-from orchestrator.core.invariants import Step, violations
+from orchestrator.core.invariants import violations
 from orchestrator.core.observations import SeenEnded
+from orchestrator.core.steps import Step
 from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
 from orchestrator.platforms.cloudflare.project.files import gateway_sources, project_of
 from orchestrator.platforms.cloudflare.project.plan import plan_of

@@ -1,0 +1,77 @@
+"""What the changed verdict of a health check does to a container.
+
+| check | passing | failing |
+|---|---|---|
+| startup | one thing less to wait for | the start has failed |
+| readiness | ready, if nothing else is missing | not ready; it runs on |
+| liveness | | the run ends as ``Unhealthy`` |
+
+Note [A rung higher each time]. A run that its liveness check has ended is first
+stopped in order. Where the next run falls ill again, without having proven itself in
+between, asking has not helped: it is destroyed, and what the platform keeps of it with
+it. From the third on ``core.explain`` reports that this has not helped either; how
+often and how fast it is tried is the restart policy's matter, as for any failure.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import attrs
+
+from orchestrator.core.events import HealthChanged
+from orchestrator.core.exits import StartFailed, Unhealthy
+from orchestrator.core.health import CheckKind
+from orchestrator.core.histories import is_proven
+from orchestrator.core.moments import Moment
+from orchestrator.core.moves import Moved, made_ready, order_destroy, order_stop
+from orchestrator.core.phases import Running
+from orchestrator.core.state import Container
+
+__all__ = ("changed",)
+
+
+def changed(container: Container, event: HealthChanged) -> Moved:
+    """Take in another verdict; one about another run, or no check, changes nothing."""
+    phase = container.phase
+    if not isinstance(phase, Running) or phase.run != event.run:
+        return container, ()
+    if container.spec.health.get(event.check) is None:
+        return container, ()
+    match event.check:
+        case CheckKind.STARTUP:
+            return _startup(container, phase, event)
+        case CheckKind.READINESS:
+            return _readiness(container, phase, event), ()
+        case CheckKind.LIVENESS:
+            return (container, ()) if event.passing else _unhealthy(container, event.at)
+        case _:
+            assert_never(event.check)
+
+
+def _startup(container: Container, phase: Running, event: HealthChanged) -> Moved:
+    if phase.startup_passed or phase.ready_at is not None:
+        return container, ()
+    if event.passing:
+        passed = attrs.evolve(phase, startup_passed=True)
+        return made_ready(container, passed, event.at), ()
+    cause = f": {event.cause}" if event.cause else ""
+    failed = StartFailed(reason=f"its startup check failed{cause}")
+    return order_stop(container, event.at, failed)
+
+
+def _readiness(container: Container, phase: Running, event: HealthChanged) -> Container:
+    told = attrs.evolve(phase, readiness_passed=event.passing)
+    if event.passing:
+        return made_ready(container, told, event.at)
+    away = attrs.evolve(told, ready_at=None, listening=phase.is_listening)
+    return attrs.evolve(container, phase=away)
+
+
+def _unhealthy(container: Container, at: Moment) -> Moved:
+    verdict = Unhealthy(check=CheckKind.LIVENESS)
+    ready_at = getattr(container.phase, "ready_at", None)
+    is_first = not container.history.unhealthy
+    if is_first or is_proven(container.spec.restart, ready_at, at):
+        return order_stop(container, at, verdict)
+    return order_destroy(container, at, verdict)

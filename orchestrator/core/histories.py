@@ -1,0 +1,93 @@
+"""What the end of a run adds to a container's history, and what it forgives.
+
+| end | window | failures | failed starts in a row | obstacles in a row |
+|---|---|---|---|---|
+| a failure of a run | + 1 | + 1 | 0 | 0 |
+| a start that failed | | + 1 | + 1 | 0 |
+| a clean exit | | | 0 | 0 |
+| stopped, rolled out, asleep, ended with its group | | | | 0 |
+| an obstacle | | | | + 1 |
+
+Before that, a run that was up and ready for ``reset_after_ms`` empties them. Ends of
+``Unhealthy`` in a row are counted as starts that failed are.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from orchestrator.core.exits import (
+    Exit,
+    Obstacle,
+    Outcome,
+    StartFailed,
+    Unhealthy,
+    outcome,
+)
+from orchestrator.core.moments import Moment
+from orchestrator.core.policies import RestartPolicy, judged
+from orchestrator.core.state import History, LastRun
+
+__all__ = ("counted_failures", "forgiven", "is_proven", "record_end")
+
+
+def counted_failures(
+    history: History, policy: RestartPolicy, at: Moment
+) -> tuple[Moment, ...]:
+    """Return the failures that lie within the window that ends at *at*.
+
+    A failure leaves the window exactly ``window_ms`` after it happened.
+
+    >>> counted_failures(History(failures=(0, 5)), RestartPolicy(), 600_000)
+    (5,)
+
+    """
+    oldest = at - policy.crash.window_ms
+    return tuple(moment for moment in history.failures if moment > oldest)
+
+
+def is_proven(policy: RestartPolicy, ready_at: Moment | None, at: Moment) -> bool:
+    """Say whether a run has been up and ready for long enough to forgive the past.
+
+    >>> is_proven(RestartPolicy(), 0, 600_000), is_proven(RestartPolicy(), None, 9**9)
+    (True, False)
+
+    """
+    return ready_at is not None and at - ready_at >= policy.backoff.reset_after_ms
+
+
+def forgiven(history: History) -> History:
+    """Forget failures and waits; the counters of the whole life stay."""
+    return attrs.evolve(
+        history, failures=(), attempts=0, obstacles=0, start_failures=0, unhealthy=0
+    )
+
+
+def record_end(history: History, policy: RestartPolicy, last: LastRun) -> History:
+    """Return the history after the end of a run: what it forgave, what it counts."""
+    if is_proven(policy, last.ready_at, last.ended_at):
+        history = attrs.evolve(
+            history, failures=(), attempts=0, start_failures=0, unhealthy=0
+        )
+    if isinstance(last.exit, Obstacle):
+        return attrs.evolve(history, obstacles=history.obstacles + 1)
+    history = attrs.evolve(history, obstacles=0)
+    if outcome(last.exit) is Outcome.NEITHER:
+        return history
+    failed = judged(policy, last.exit).outcome is Outcome.FAILURE
+    history = attrs.evolve(
+        history,
+        start_failures=_row(history.start_failures, last, StartFailed, failed),
+        unhealthy=_row(history.unhealthy, last, Unhealthy, failed),
+        attempts=history.attempts + failed,
+        crashes_total=history.crashes_total + failed,
+    )
+    if not failed or isinstance(last.exit, StartFailed):
+        return history
+    failures = (*counted_failures(history, policy, last.ended_at), last.ended_at)
+    return attrs.evolve(history, failures=failures[-policy.crash.allowed_crashes - 1 :])
+
+
+def _row(count: int, last: LastRun, kind: type[Exit], failed: bool) -> int:  # noqa: FBT001 - counted
+    """Return how many ends of a kind there were in a row; what is ignored stays out."""
+    return count + failed if isinstance(last.exit, kind) else 0
