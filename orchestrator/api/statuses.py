@@ -70,6 +70,7 @@ STATUSES: Final[dict[type[ContainerError], Status]] = {
     errors.JournalTooNew: Status(500, 8),
     errors.JournalConflict: Status(409, 6),
     errors.NotReplayable: Status(500, 8),
+    errors.PolicyNotRegistered: Status(422, 2),
 }
 """A test holds it total over ``ContainerError``."""
 

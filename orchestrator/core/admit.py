@@ -75,9 +75,11 @@ def admit(
     ContainerNotFound(name='web')
 
     """
-    return _admitted(fleet, request, at).bind(
-        lambda event: _unless(not_registered(event, policies), event)
-    )
+    answer = _admitted(fleet, request, at)
+    if isinstance(answer, Failure):
+        return answer
+    missing = not_registered(answer.unwrap(), policies)
+    return answer if missing is None else Failure(missing)
 
 
 def _admitted(

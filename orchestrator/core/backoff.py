@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Final
 
 import attrs
-from attrs.validators import ge, gt, instance_of, le
+from attrs.validators import ge, gt, instance_of, le, max_len
 
-from orchestrator.core.fields import LATER, holds
+from orchestrator.core.fields import LATER, are_numbers, holds
 from orchestrator.core.moments import DURATION_MAX, Millis
 
 __all__ = (
@@ -29,14 +29,6 @@ DELAYS_MAX: Final = 100
 
 _duration = [instance_of(int), ge(0), le(DURATION_MAX)]
 _positive = [instance_of(int), gt(0), le(DURATION_MAX)]
-
-
-def _are_delays(value: object) -> bool:
-    return (
-        isinstance(value, tuple)
-        and len(value) <= DELAYS_MAX  # pyright: ignore[reportUnknownArgumentType]
-        and all(type(each) is int and 0 <= each <= DURATION_MAX for each in value)  # pyright: ignore[reportUnknownVariableType]
-    )
 
 
 @attrs.frozen(kw_only=True)
@@ -58,7 +50,10 @@ class Backoff:
     reset_after_ms: Millis = attrs.field(default=600_000, validator=_positive)
     delays_ms: tuple[Millis, ...] = attrs.field(
         default=(),
-        validator=holds(_are_delays, f"at most {DELAYS_MAX} durations"),
+        validator=[
+            max_len(DELAYS_MAX),
+            holds(are_numbers(0, DURATION_MAX), "durations in milliseconds"),
+        ],
         metadata=LATER,
     )
 

@@ -121,7 +121,7 @@ def _release(draft: FleetDraft, by: str, group: Membership) -> None:
     for _, name in draft.groups.get(group.group) or ():
         other = draft.containers.get(name)
         if other is not None and _waits_for(other) in (by, ""):
-            _put(draft, other, _released(other, draft.at))
+            _ = _put(draft, other, _released(other, draft.at))
 
 
 def _released(other: Container, at: Moment) -> Container:
@@ -166,7 +166,7 @@ def release_orphans(draft: FleetDraft) -> None:
             others = down - {member.name}
             is_held = by in others or (by == "" and bool(others))
             if by is not None and not is_held and group == member.spec.group.group:
-                _put(draft, member, _released(member, draft.at))
+                _ = _put(draft, member, _released(member, draft.at))
 
 
 def _put(draft: FleetDraft, before: Container, after: Container) -> tuple[Command, ...]:

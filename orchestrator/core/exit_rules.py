@@ -18,10 +18,10 @@ count as a failure, whatever the action is.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 import attrs
-from attrs.validators import instance_of
+from attrs.validators import instance_of, min_len
 
 from orchestrator.core.errors import (
     EnvVarsFailed,
@@ -44,7 +44,7 @@ from orchestrator.core.exits import (
     Unhealthy,
     outcome,
 )
-from orchestrator.core.fields import holds
+from orchestrator.core.fields import are_all, are_numbers, holds
 
 __all__ = (
     "CODE_MAX",
@@ -110,6 +110,7 @@ _KINDS: Final[dict[type[Exit], ExitKind]] = {
 def kind_of(exit_: Exit) -> ExitKind | None:
     """Return the kind of an exit, None where we brought it about ourselves.
 
+    >>> from orchestrator.core.exits import Stopped
     >>> kind_of(Lost()), kind_of(Stopped())
     (<ExitKind.LOST: 'lost'>, None)
 
@@ -126,30 +127,13 @@ class ExitAction(StrEnum):
     IGNORE = "ignore"
 
 
-def _are_numbers(low: int, high: int) -> Any:
-    def test(value: object) -> bool:
-        return (
-            isinstance(value, tuple)
-            and bool(value)
-            and all(type(each) is int and low <= each <= high for each in value)  # pyright: ignore[reportUnknownVariableType]
-        )
-
-    return holds(test, f"one or more numbers from {low} to {high}")
-
-
-def _are_kinds(value: object) -> bool:
-    return (
-        isinstance(value, tuple)
-        and bool(value)
-        and all(isinstance(each, ExitKind) for each in value)  # pyright: ignore[reportUnknownVariableType]
-    )
-
-
 @attrs.frozen(kw_only=True)
 class Codes:
     """Exits with a code that is among *values*; *negated*: with one that is not."""
 
-    values: tuple[int, ...] = attrs.field(validator=_are_numbers(0, CODE_MAX))
+    values: tuple[int, ...] = attrs.field(
+        validator=[min_len(1), holds(are_numbers(0, CODE_MAX), "codes from 0 to 255")]
+    )
     negated: bool = attrs.field(default=False, validator=instance_of(bool))
 
 
@@ -157,7 +141,12 @@ class Codes:
 class Signals:
     """Deaths by a signal that is among *values*; *negated*: by one that is not."""
 
-    values: tuple[int, ...] = attrs.field(validator=_are_numbers(1, SIGNAL_MAX))
+    values: tuple[int, ...] = attrs.field(
+        validator=[
+            min_len(1),
+            holds(are_numbers(1, SIGNAL_MAX), "signals from 1 to 64"),
+        ]
+    )
     negated: bool = attrs.field(default=False, validator=instance_of(bool))
 
 
@@ -166,7 +155,7 @@ class Kinds:
     """Ends of a kind that is among *values*; *negated*: of one that is not."""
 
     values: tuple[ExitKind, ...] = attrs.field(
-        validator=holds(_are_kinds, "one or more kinds of exits")
+        validator=[min_len(1), holds(are_all(ExitKind), "kinds of exits")]
     )
     negated: bool = attrs.field(default=False, validator=instance_of(bool))
 

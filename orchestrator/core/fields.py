@@ -17,6 +17,8 @@ __all__ = (
     "LATER",
     "Json",
     "Validator",
+    "are_all",
+    "are_numbers",
     "are_port_names",
     "holds",
     "is_command",
@@ -51,6 +53,39 @@ def holds(test: Callable[[Any], bool], what: str) -> Validator:
             raise ValueError(msg)
 
     return validate
+
+
+def are_numbers(low: int, high: int) -> Callable[[object], bool]:
+    """Return a test: a tuple of integers from *low* to *high*.
+
+    >>> are_numbers(0, 9)((1, 2)), are_numbers(0, 9)((True,)), are_numbers(0, 9)([1])
+    (True, False, False)
+
+    """
+
+    def test(value: object) -> bool:
+        return isinstance(value, tuple) and all(
+            type(each) is int and low <= each <= high
+            for each in cast("tuple[object, ...]", value)
+        )
+
+    return test
+
+
+def are_all(kind: type) -> Callable[[object], bool]:
+    """Return a test: a tuple of values of a class.
+
+    >>> are_all(str)(("a",)), are_all(str)((1,))
+    (True, False)
+
+    """
+
+    def test(value: object) -> bool:
+        return isinstance(value, tuple) and all(
+            isinstance(each, kind) for each in cast("tuple[object, ...]", value)
+        )
+
+    return test
 
 
 def _parses(text: object) -> bool:

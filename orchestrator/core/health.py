@@ -20,13 +20,20 @@ from typing import Final, TypeAlias
 import attrs
 from attrs.validators import ge, gt, instance_of, le, optional
 
-from orchestrator.core.fields import holds, is_command, is_header_table, is_url_path
+from orchestrator.core.fields import (
+    are_numbers,
+    holds,
+    is_command,
+    is_header_table,
+    is_url_path,
+)
 from orchestrator.core.moments import DURATION_MAX, Millis
 from orchestrator.core.names import is_port_name
 from orchestrator.core.table import Table
 
 __all__ = (
     "OK_STATUSES",
+    "STATUS_RANGE",
     "CheckKind",
     "CommandProbe",
     "HealthCheck",
@@ -53,11 +60,8 @@ class CheckKind(StrEnum):
 _port = holds(is_port_name, "the name of a port")
 
 
-def _are_statuses(value: object) -> bool:
-    return isinstance(value, tuple) and all(
-        type(each) is int and 100 <= each <= 599  # noqa: PLR2004 - RFC 9110, section 15
-        for each in value  # pyright: ignore[reportUnknownVariableType]
-    )
+STATUS_RANGE: Final = (100, 599)
+"""Every status that HTTP knows (RFC 9110, section 15)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +80,8 @@ class HttpProbe:
         validator=holds(is_header_table, "header names with known placeholders"),
     )
     statuses: tuple[int, ...] = attrs.field(
-        default=(), validator=holds(_are_statuses, "HTTP statuses from 100 to 599")
+        default=(),
+        validator=holds(are_numbers(*STATUS_RANGE), "statuses from 100 to 599"),
     )
 
     def passes(self, status: int) -> bool:

@@ -12,12 +12,12 @@ from __future__ import annotations
 from enum import StrEnum
 
 import attrs
-from attrs.validators import ge, gt, instance_of, le, optional
+from attrs.validators import ge, gt, instance_of, le, max_len, optional
 
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.exit_rules import CODE_MAX, RULES_MAX, ExitRule, Judgement, judge
 from orchestrator.core.exits import Exit
-from orchestrator.core.fields import LATER, Json, holds
+from orchestrator.core.fields import LATER, Json, are_all, are_numbers, holds
 from orchestrator.core.moments import DURATION_MAX, Millis
 from orchestrator.core.names import is_name
 from orchestrator.core.table import Table
@@ -79,21 +79,6 @@ class CrashLimit:
     )
 
 
-def _are_codes(value: object) -> bool:
-    return isinstance(value, tuple) and all(
-        type(each) is int and 0 <= each <= CODE_MAX
-        for each in value  # pyright: ignore[reportUnknownVariableType]
-    )
-
-
-def _are_rules(value: object) -> bool:
-    return (
-        isinstance(value, tuple)
-        and len(value) <= RULES_MAX  # pyright: ignore[reportUnknownArgumentType]
-        and all(isinstance(each, ExitRule) for each in value)  # pyright: ignore[reportUnknownVariableType]
-    )
-
-
 @attrs.frozen(kw_only=True)
 class CustomPolicyRef:
     """A restart policy of the embedding program, by name and version.
@@ -142,12 +127,12 @@ class RestartPolicy:
     )
     success_codes: tuple[int, ...] = attrs.field(
         default=(),
-        validator=holds(_are_codes, f"exit codes from 0 to {CODE_MAX}"),
+        validator=holds(are_numbers(0, CODE_MAX), f"exit codes from 0 to {CODE_MAX}"),
         metadata=LATER,
     )
     exit_rules: tuple[ExitRule, ...] = attrs.field(
         default=(),
-        validator=holds(_are_rules, f"at most {RULES_MAX} exit rules"),
+        validator=[max_len(RULES_MAX), holds(are_all(ExitRule), "exit rules")],
         metadata=LATER,
     )
     custom: CustomPolicyRef | None = attrs.field(

@@ -199,12 +199,21 @@ def _observed(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
         if after is not before:
             orders += place(draft, before, after)
             orders += involve_group(draft, before, after)
-        commands += orders if orders or not first else outstanding_of(after)
+        elif first:
+            orders += outstanding_of(after)
+        commands += orders
+    commands = _last_of_each(commands)
     commands += (
         ForgetContainer(name=name, run=run) for name, run in draft.forgetting.items()
     )
     _meet_strangers(draft, event)
     return tuple(commands)
+
+
+def _last_of_each(commands: list[Command]) -> list[Command]:
+    """Keep the last command of each container: its group may have had another word."""
+    latest = {getattr(command, "name", None): command for command in commands}
+    return list(latest.values())
 
 
 def _meet_strangers(draft: FleetDraft, event: FleetObserved) -> None:

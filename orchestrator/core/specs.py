@@ -25,7 +25,7 @@ from orchestrator.core.fields import (
     is_port_table,
     pairs,
 )
-from orchestrator.core.groups import Membership
+from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import CommandProbe, HealthChecks
 from orchestrator.core.hosting import LITE, InstanceType, Placement
 from orchestrator.core.moments import DURATION_MAX, Millis
@@ -192,13 +192,20 @@ class FleetSpec:
     containers: tuple[ContainerSpec, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        """Refuse two containers of one name."""
+        """Refuse two containers of one name, and a group with two strategies."""
         seen: set[str] = set()
+        groups: dict[str, GroupStrategy] = {}
         for spec in self.containers:
             if spec.name in seen:
                 msg = f"containers: {spec.name!r} is declared more than once"
                 raise ValueError(msg)
             seen.add(spec.name)
+            group = spec.group
+            if group and groups.setdefault(group.group, group.strategy) != (
+                group.strategy
+            ):
+                msg = f"containers: group {group.group!r} has two strategies"
+                raise ValueError(msg)
 
 
 def named(template: ContainerSpec, name: str) -> ContainerSpec:

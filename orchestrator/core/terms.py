@@ -23,11 +23,19 @@ class Terms(Protocol):
     """
 
     @property
-    def settings(self) -> FleetSettings: ...
+    def settings(self) -> FleetSettings:
+        """What holds for the whole fleet."""
+        ...
+
     @property
-    def fences(self) -> bool: ...
+    def fences(self) -> bool:
+        """Whether a lost run may be replaced without running twice."""
+        ...
+
     @property
-    def policies(self) -> CustomPolicies: ...
+    def policies(self) -> CustomPolicies:
+        """The custom restart policies that are registered."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
