@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,12 @@ ON_THE_RUNTIME = (
     "tests/platforms/cloudflare/real",
 )
 """Tests that start Cloudflare's runtime and a Docker engine for it."""
+
+BESIDE = "runtime"
+"""The stage that mostly waits for containers: it runs beside all others."""
+
+LAST = "coverage"
+"""The stage that reads what others have left."""
 
 FULLY_COVERED = ("core", "codec", "replay", "simulation", "journal")
 
@@ -87,7 +94,7 @@ def main(names: list[str]) -> int:
         return 2
     chosen = names or list(STAGES)
     skipped: list[str] = []
-    failed = [name for name in chosen if not run(name, skipped)]
+    failed = run_all(chosen, skipped)
     for line in skipped:
         print(f"not run: {line}")
     if skipped and "CI" in os.environ:
@@ -124,6 +131,19 @@ def install() -> str | None:
 def has_ensurepip() -> bool:
     """Say whether venv can install pip: Debian ships the two apart."""
     return importlib.util.find_spec("ensurepip") is not None
+
+
+def run_all(chosen: list[str], skipped: list[str]) -> list[str]:
+    """Run stages one after the other, the one that waits beside them; say which failed.
+
+    The last one needs them all. Several stages at once are no faster on two cores.
+    """
+    in_line = [name for name in chosen if name not in {BESIDE, LAST}]
+    with ThreadPoolExecutor(1) as pool:
+        beside = [pool.submit(run, name, skipped) for name in chosen if name == BESIDE]
+        failed = [name for name in in_line if not run(name, skipped)]
+        failed += [BESIDE for done in beside if not done.result()]
+    return failed + [name for name in chosen if name == LAST and not run(name, skipped)]
 
 
 def run(name: str, skipped: list[str]) -> bool:

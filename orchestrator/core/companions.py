@@ -41,13 +41,17 @@ def involve_group(
 ) -> tuple[Command, ...]:
     """Do to the others of its group what a member's step means for them."""
     group = after.spec.group
-    if group is None or after.leaving:
+    if before.spec.group is not None and _comes_back(before, after, draft.at):
+        _release(draft, before.spec.group.group)
+    if group is None or after.leaving or after.last == before.last:
         return ()
-    if after.last is not None and after.last != before.last:
-        return _take_along(draft, after, group)
-    if _is_down(before.phase, draft.at) and not _is_down(after.phase, draft.at):
-        _release(draft, after.name, group)
-    return ()
+    return _take_along(draft, after, group)
+
+
+def _comes_back(before: Container, after: Container, at: Moment) -> bool:
+    """Say whether a member that others may wait for is not down any more."""
+    moves_away = before.spec.group != after.spec.group
+    return _is_down(before.phase, at) and (moves_away or not _is_down(after.phase, at))
 
 
 def _take_along(
@@ -82,6 +86,9 @@ def _taken(
     match other.phase:
         case Starting() | Running() | Unknown() if other.desired.running:
             return order_stop(other, at, verdict)
+        case Stopping(verdict=GroupEnded()):
+            phase = attrs.evolve(other.phase, verdict=verdict)
+            return attrs.evolve(other, phase=phase), ()
         case Pending():
             return _waiting(other, verdict.restart_at, at, at), ()
         case BackingOff(since=since, until=until):
@@ -116,12 +123,46 @@ def _is_down(phase: Phase, at: Moment) -> bool:
             return False
 
 
-def _release(draft: FleetDraft, by: str, group: Membership) -> None:
-    """Let those start that wait for a member which has come back by request."""
-    for _, name in draft.groups.get(group.group) or ():
-        other = draft.containers.get(name)
-        if other is not None and _waits_for(other) in (by, ""):
-            _ = _put(draft, other, _released(other, draft.at))
+def release_orphans(draft: FleetDraft) -> None:
+    """Let those start that wait for a member which holds nobody any more.
+
+    The owner has changed the fleet: it may be gone, elsewhere, or started anew.
+    """
+    for group in list(draft.groups):
+        _release(draft, group)
+
+
+def _release(draft: FleetDraft, group: str) -> None:
+    """Let the members of a group start that wait for nobody who is still down."""
+    members = [
+        draft.containers[name]
+        for _, name in draft.groups.get(group) or ()
+        if name in draft.containers
+    ]
+    held = _held(members, draft.at)
+    for member in members:
+        if _waits_for(member) is not None and member.name not in held:
+            _ = _put(draft, member, _released(member, draft.at))
+
+
+def _held(members: list[Container], at: Moment) -> set[str]:
+    """Return who is down, and who waits for one of them, or for one who does."""
+    down = {
+        member.name
+        for member in members
+        if _is_down(member.phase, at) and _waits_for(member) is None
+    }
+    held = set(down)
+    while True:
+        more = {
+            member.name
+            for member in members
+            if member.name not in held
+            and ((by := _waits_for(member)) in held or (by == "" and down))
+        }
+        if not more:
+            return held
+        held |= more
 
 
 def _released(other: Container, at: Moment) -> Container:
@@ -143,30 +184,6 @@ def _waits_for(other: Container) -> str | None:
             return ended.by if isinstance(ended, GroupEnded) else ""
         case _:
             return None
-
-
-def release_orphans(draft: FleetDraft) -> None:
-    """Let those start that are held for a member which holds nobody any more.
-
-    The owner has changed the fleet: it may be gone, elsewhere, or started anew.
-    """
-    for group, places in list(draft.groups.items()):
-        members = [draft.containers.get(name) for _, name in places]
-        down = {
-            member.name
-            for member in members
-            if member is not None
-            and _is_down(member.phase, draft.at)
-            and _waits_for(member) is None
-        }
-        for member in members:
-            if member is None or member.spec.group is None:
-                continue
-            by = _waits_for(member)
-            others = down - {member.name}
-            is_held = by in others or (by == "" and bool(others))
-            if by is not None and not is_held and group == member.spec.group.group:
-                _ = _put(draft, member, _released(member, draft.at))
 
 
 def _put(draft: FleetDraft, before: Container, after: Container) -> tuple[Command, ...]:

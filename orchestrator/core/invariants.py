@@ -33,7 +33,10 @@ from orchestrator.core.observations import SeenUnreachable
 from orchestrator.core.phases import (
     BackingOff,
     CrashLooping,
+    Failed,
     Pending,
+    Phase,
+    Rule,
     Starting,
     live_run,
 )
@@ -72,15 +75,16 @@ def _no_start_unless_wanted(step: Step) -> Iterable[str]:
 
 
 def _no_start_before_its_time(step: Step) -> Iterable[str]:
+    """Who waits for its group waits no longer than the group does."""
     if is_asked_for(step.event):
         return
     for before, after in step.pairs():
-        waits = before is not None and isinstance(
-            before.phase, BackingOff | CrashLooping
-        )
-        if not waits or before is None or after is None:
+        phase = None if before is None else before.phase
+        if after is None or not isinstance(phase, BackingOff | CrashLooping):
             continue
-        until = getattr(before.phase, "until", None)
+        if phase.rule in (Rule.GROUP_RESTART, Rule.GROUP_HELD):
+            continue
+        until = phase.until
         if isinstance(after.phase, Pending | Starting) and (
             until is None or step.after.at < until
         ):
@@ -175,6 +179,35 @@ def _is_grouped(fleet: Fleet, container: Container) -> bool:
     return (group.position, container.name) in (fleet.groups.get(group.group) or ())
 
 
+def _nobody_is_held_for_nobody(step: Step) -> Iterable[str]:
+    """Hold a member with its group only while another one is down."""
+    fleet = step.after
+    groups = {
+        after.spec.group.group: None
+        for _, after in step.pairs()
+        if after is not None and after.spec.group is not None
+    }
+    for group in groups:
+        places = fleet.groups.get(group) or ()
+        phases = [fleet.containers[name].phase for _, name in places]
+        if not any(map(_keeps_others, phases)):
+            yield from (
+                name
+                for (_, name), phase in zip(places, phases, strict=True)
+                if isinstance(phase, CrashLooping) and phase.rule is Rule.GROUP_HELD
+            )
+
+
+def _keeps_others(phase: Phase) -> bool:
+    match phase:
+        case CrashLooping(rule=rule) | BackingOff(rule=rule):
+            return rule not in (Rule.GROUP_HELD, Rule.GROUP_RESTART)
+        case Failed():
+            return True
+        case _:
+            return False
+
+
 def _time_runs_forward(step: Step) -> Iterable[str]:
     return (step.after.name,) if step.after.at < step.before.at else ()
 
@@ -197,6 +230,7 @@ INVARIANTS: Final[dict[str, _Check]] = {
     "failures in a row stay within max_restarts": max_restarts_is_kept,
     "no wait exceeds the longest": waits_are_bounded,
     "indexes agree with the records": _indexes_are_true,
+    "nobody is held for nobody": _nobody_is_held_for_nobody,
     "time never runs backwards": _time_runs_forward,
 }
 """Every invariant by its name."""
