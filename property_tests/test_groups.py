@@ -151,6 +151,19 @@ def test_a_grouped_fleet_keeps_every_invariant(history: list[Step]) -> None:
 
 
 @given(history=steps())
+def test_who_waits_for_its_group_waits_for_somebody_who_is_down(
+    history: list[Step],
+) -> None:
+    for step in history:
+        for container in step.after.containers.values():
+            phase = container.phase
+            if isinstance(phase, CrashLooping) and phase.waits_for:
+                other = step.after.containers[phase.waits_for]
+                down = isinstance(other.phase, BackingOff | CrashLooping | Failed)
+                assert down, (container.name, step.event)
+
+
+@given(history=steps())
 def test_who_is_taken_along_is_not_left_running(history: list[Step]) -> None:
     for step in history:
         for before, after in step.pairs():

@@ -168,7 +168,7 @@ def _may_start(known: Container, request: Start) -> RequestError | None:
 def _is_held(known: Container) -> RequestError | None:
     """Say what keeps a container from starting by a plain request."""
     match known.phase:
-        case CrashLooping(rule=Rule.GROUP_HELD) as phase:
+        case CrashLooping(rule=Rule.GROUP_HELD | Rule.CUSTOM_POLICY) as phase:
             return StartNeedsForce(name=known.name, current_status=phase_name(phase))
         case CrashLooping() as phase:
             return crash_loop(known, phase)
@@ -189,6 +189,9 @@ def _spec_of(
             return Failure(_invalid(request.name, expected, "none of them"))
         if given.name != request.name:
             return Failure(_invalid("spec.name", repr(request.name), repr(given.name)))
+        if _has_another_strategy(fleet, given):
+            place = f"{request.name}.group.strategy"
+            return Failure(_invalid(place, "that of its group", "another"))
         return Success(
             attrs.evolve(
                 given,
@@ -199,6 +202,17 @@ def _spec_of(
         )
     except ValueError as error:
         return Failure(_invalid(request.name, "a valid spec", str(error)))
+
+
+def _has_another_strategy(fleet: Fleet, spec: ContainerSpec) -> bool:
+    """Say whether others of its group are restarted together in another way."""
+    if spec.group is None:
+        return False
+    for _, name in fleet.groups.get(spec.group.group) or ():
+        other = fleet.containers[name].spec.group
+        if name != spec.name and other is not None:
+            return other.strategy is not spec.group.strategy
+    return False
 
 
 def _given(

@@ -12,7 +12,7 @@ from typing import Final
 from orchestrator.core.backoff import longest_wait
 from orchestrator.core.exits import Outcome, StartFailed
 from orchestrator.core.histories import counted_failures, is_proven
-from orchestrator.core.phases import BackingOff, Rule, Running, Unknown
+from orchestrator.core.phases import BackingOff, Rule, Running, Stopping, Unknown
 from orchestrator.core.policies import judged
 from orchestrator.core.state import Container, LastRun
 from orchestrator.core.steps import Step, is_asked_for
@@ -65,7 +65,7 @@ def _was_proven(container: Container, at: int) -> bool:
     phase = container.phase
     if isinstance(phase, Unknown):
         phase = phase.was
-    ready_at = phase.ready_at if isinstance(phase, Running) else None
+    ready_at = phase.ready_at if isinstance(phase, Running | Stopping) else None
     return is_proven(container.spec.restart, ready_at, at)
 
 
@@ -105,7 +105,7 @@ def max_restarts_is_kept(step: Step) -> Iterable[str]:
     """No restart answers more failures in a row than the policy ever allows."""
     for container, _ in _answered(step):
         most = container.spec.restart.max_restarts
-        if most is not None and container.history.attempts > most:
+        if most is not None and container.history.failed_in_a_row > most:
             yield container.name
 
 

@@ -2,11 +2,15 @@
 
 A member that ends by itself and is not done takes along those that its strategy names
 (``core.groups``): the live ones are stopped and will have ended as ``GroupEnded``,
-those that wait for a start wait as long as it does. They start again when it does. Is
-it given up or held, they are held with it, until it is started, cleared or gone.
+those that wait for a start wait as long as it does, if that is longer. They start
+again when it does. Is it given up or held, they are held with it. When it is started,
+stopped, cleared or gone, they start, but not before their own wait is over.
 
 An end that is not the member's own doing (a requested stop, a rollout, sleep, a lack
-of capacity) concerns nobody else, and neither does work that is done.
+of capacity) concerns nobody else, and neither does work that is done; nor is a member
+held back that its owner starts by name, or declares into a group that is down.
+
+Its cost follows the size of the group, at each end and at each return of a member.
 """
 
 from __future__ import annotations
@@ -45,20 +49,29 @@ def involve_group(
         _release(draft, before.spec.group.group)
     if group is None or after.leaving or after.last == before.last:
         return ()
-    return _take_along(draft, after, group)
+    if not _has_ended_by_itself(after):
+        return ()
+    joined = _joined(draft, after, group)
+    return _put(draft, after, joined) + _take_along(draft, joined, group)
 
 
 def _comes_back(before: Container, after: Container, at: Moment) -> bool:
     """Say whether a member that others may wait for is not down any more."""
+    was_down = isinstance(before.phase, BackingOff | CrashLooping | Failed)
     moves_away = before.spec.group != after.spec.group
-    return _is_down(before.phase, at) and (moves_away or not _is_down(after.phase, at))
+    return was_down and (moves_away or not _is_down(after.phase, at))
+
+
+def _has_ended_by_itself(container: Container) -> bool:
+    if container.last is None:
+        return False
+    given_up = isinstance(container.phase, Failed)
+    return given_up or outcome(container.last.exit) is not Outcome.NEITHER
 
 
 def _take_along(
     draft: FleetDraft, ended: Container, group: Membership
 ) -> tuple[Command, ...]:
-    if ended.last is None or outcome(ended.last.exit) is Outcome.NEITHER:
-        return ()
     match ended.phase:
         case Pending():
             restart_at: Moment | None = draft.at
@@ -71,9 +84,9 @@ def _take_along(
     verdict = GroupEnded(group=group.group, by=ended.name, restart_at=restart_at)
     commands: tuple[Command, ...] = ()
     for position, name in draft.groups.get(group.group) or ():
-        other = draft.containers.get(name)
-        if other is None or name == ended.name or not group.takes(position):
+        if name == ended.name or not group.takes(position):
             continue
+        other = draft.containers[name]
         moved, orders = _taken(other, verdict, draft.at)
         commands += orders + _put(draft, other, moved)
     return commands
@@ -86,28 +99,65 @@ def _taken(
     match other.phase:
         case Starting() | Running() | Unknown() if other.desired.running:
             return order_stop(other, at, verdict)
-        case Stopping(verdict=GroupEnded()):
-            phase = attrs.evolve(other.phase, verdict=verdict)
+        case Stopping(verdict=GroupEnded(restart_at=sooner)) as phase:
+            if _is_longer(verdict.restart_at, sooner):
+                phase = attrs.evolve(phase, verdict=verdict)
             return attrs.evolve(other, phase=phase), ()
-        case Pending():
-            return _waiting(other, verdict.restart_at, at, at), ()
-        case BackingOff(since=since, until=until):
-            return _waiting(other, verdict.restart_at, since, until), ()
         case _:
-            return other, ()
+            return _waiting(other, verdict.by, verdict.restart_at, at), ()
+
+
+def _is_longer(wait: Moment | None, than: Moment | None) -> bool:
+    return than is not None and (wait is None or wait > than)
 
 
 def _waiting(
-    other: Container, restart_at: Moment | None, since: Moment, until: Moment
+    other: Container, by: str, restart_at: Moment | None, at: Moment
 ) -> Container:
-    """Make one that would start at *until* wait as long as the member that ended."""
+    """Make one that waits for a start wait for *by*, if that takes longer."""
+    match other.phase:
+        case Pending():
+            since, until, own = at, at, at
+        case (
+            BackingOff(since=since, until=int(until))
+            | CrashLooping(since=since, until=int(until))
+        ) as phase:
+            own = phase.not_before if phase.waits_for else until
+        case _:
+            return other
     if restart_at is None:
-        held = CrashLooping(since=since, until=None, rule=Rule.GROUP_HELD)
+        held = CrashLooping(
+            since=since,
+            until=None,
+            rule=Rule.GROUP_HELD,
+            waits_for=by,
+            not_before=own,
+        )
         return attrs.evolve(other, phase=held)
     if restart_at <= until:
         return other
-    longer = BackingOff(since=since, until=restart_at, rule=Rule.GROUP_RESTART)
+    longer = BackingOff(
+        since=since,
+        until=restart_at,
+        rule=Rule.GROUP_RESTART,
+        waits_for=by,
+        not_before=own,
+    )
     return attrs.evolve(other, phase=longer)
+
+
+def _joined(draft: FleetDraft, ended: Container, group: Membership) -> Container:
+    """Make a member that has ended wait for those who are down and would take it."""
+    for _, name in draft.groups.get(group.group) or ():
+        other = draft.containers[name]
+        theirs = other.spec.group
+        takes = theirs is not None and theirs.takes(group.position)
+        if name == ended.name or not takes or _waits_for(other):
+            continue
+        if _is_down(other.phase, draft.at):
+            until: Moment | None = getattr(other.phase, "until", None)
+            ended = _waiting(ended, name, until, draft.at)
+    return ended
 
 
 def _is_down(phase: Phase, at: Moment) -> bool:
@@ -134,31 +184,25 @@ def release_orphans(draft: FleetDraft) -> None:
 
 def _release(draft: FleetDraft, group: str) -> None:
     """Let the members of a group start that wait for nobody who is still down."""
-    members = [
-        draft.containers[name]
-        for _, name in draft.groups.get(group) or ()
-        if name in draft.containers
-    ]
+    members = [draft.containers[name] for _, name in draft.groups.get(group) or ()]
     held = _held(members, draft.at)
     for member in members:
-        if _waits_for(member) is not None and member.name not in held:
+        if _waits_for(member) and member.name not in held:
             _ = _put(draft, member, _released(member, draft.at))
 
 
 def _held(members: list[Container], at: Moment) -> set[str]:
     """Return who is down, and who waits for one of them, or for one who does."""
-    down = {
+    held = {
         member.name
         for member in members
-        if _is_down(member.phase, at) and _waits_for(member) is None
+        if _is_down(member.phase, at) and not _waits_for(member)
     }
-    held = set(down)
     while True:
         more = {
             member.name
             for member in members
-            if member.name not in held
-            and ((by := _waits_for(member)) in held or (by == "" and down))
+            if member.name not in held and _waits_for(member) in held
         }
         if not more:
             return held
@@ -166,24 +210,30 @@ def _held(members: list[Container], at: Moment) -> set[str]:
 
 
 def _released(other: Container, at: Moment) -> Container:
+    """Let a member start, as soon as its own wait allows."""
     match other.phase:
         case Stopping(verdict=GroupEnded() as verdict):
             soon = attrs.evolve(verdict, restart_at=at)
             return attrs.evolve(other, phase=attrs.evolve(other.phase, verdict=soon))
+        case (
+            BackingOff(since=since, not_before=own)
+            | CrashLooping(since=since, not_before=own)
+        ) if own > at:
+            alone = BackingOff(since=since, until=own, rule=Rule.GROUP_RESTART)
+            return attrs.evolve(other, phase=alone)
         case _:
             return start_anew(other, at, Rule.GROUP_RESTART)
 
 
-def _waits_for(other: Container) -> str | None:
-    """Return for whom of its group a member waits; "" where nobody wrote it down."""
-    match other.phase:
+def _waits_for(member: Container) -> str:
+    """Return for whom of its group a member waits; "" for nobody."""
+    match member.phase:
         case Stopping(verdict=GroupEnded(by=by)):
             return by
-        case BackingOff(rule=Rule.GROUP_RESTART) | CrashLooping(rule=Rule.GROUP_HELD):
-            ended = None if other.last is None else other.last.exit
-            return ended.by if isinstance(ended, GroupEnded) else ""
+        case BackingOff(waits_for=by) | CrashLooping(waits_for=by):
+            return by
         case _:
-            return None
+            return ""
 
 
 def _put(draft: FleetDraft, before: Container, after: Container) -> tuple[Command, ...]:

@@ -2,7 +2,7 @@
 
 A spec names one (``RestartPolicy.custom``); the journal holds the name and the version
 and no code. So a replay needs the very functions, and is refused without them
-(``unregistered``): nobody guesses what another policy would have decided.
+(``core.registry``): nobody guesses what another policy would have decided.
 
 A function is asked when a run has ended by itself, after the owner's wish and the exit
 rules and instead of ``when``, the budgets and the backoff. It must be pure: the same
@@ -105,15 +105,21 @@ def ask(
 ) -> CustomDecision:
     """Ask a custom policy; the answer names ``CUSTOM_POLICY`` as its rule.
 
-    Total: what is not registered, raises, or answers nonsense gives up.
+    What is not registered, raises, or answers nonsense gives up; even what would end
+    the program does. A lack of memory is no answer, and is raised.
     """
     policy = policies.get((ref.name, ref.version))
     if policy is None:
         return GiveUp(rule=Rule.CUSTOM_POLICY_MISSING)
     try:
-        answer: object = policy.decide(situation)
-    except Exception:  # noqa: BLE001 - it is not our code, and reduce is total
+        return _read(policy.decide(situation), situation)
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException:  # noqa: BLE001 - it is not our code, and reduce is total
         return GiveUp(rule=Rule.CUSTOM_POLICY_FAILED)
+
+
+def _read(answer: object, situation: Situation) -> CustomDecision:
     match answer:
         case RestartAt(at=at) if _is_moment(at, situation):
             return RestartAt(at=at)

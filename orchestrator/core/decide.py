@@ -36,6 +36,7 @@ from orchestrator.core.errors import CrashLoopDetected, RateLimited
 from orchestrator.core.exit_rules import ExitAction, Judgement
 from orchestrator.core.exits import (
     GroupEnded,
+    Obstacle,
     Outcome,
     RolledOut,
     Slept,
@@ -63,6 +64,8 @@ def decide(container: Container, last: LastRun, terms: Terms) -> Decision:
             return Complete(rule=Rule.EXIT_RULE_COMPLETE)
         case ExitAction.FAIL:
             return GiveUp(rule=Rule.EXIT_RULE_FAIL)
+        case ExitAction.IGNORE if isinstance(last.exit, Obstacle):
+            return _after_neither(container, last, terms)
         case ExitAction.IGNORE:
             at = _not_too_often(container, last, terms)
             return RestartAt(at=at, rule=Rule.EXIT_RULE_IGNORE)
@@ -78,7 +81,7 @@ def _after_run(
     custom = container.spec.restart.custom
     match judgement.outcome:
         case Outcome.NEITHER:
-            return _after_neither(container, last, terms)
+            return _after_neither(container, last, terms, judgement.action)
         case Outcome.CLEAN | Outcome.FAILURE if custom is not None:
             return _after_custom(container, last, custom, terms)
         case Outcome.CLEAN:
@@ -89,7 +92,9 @@ def _after_run(
             assert_never(judgement.outcome)
 
 
-def _after_neither(container: Container, last: LastRun, terms: Terms) -> Decision:
+def _after_neither(
+    container: Container, last: LastRun, terms: Terms, action: ExitAction | None = None
+) -> Decision:
     soon = last.ended_at + terms.settings.min_restart_delay_ms
     match last.exit:
         case Stopped():
@@ -102,6 +107,8 @@ def _after_neither(container: Container, last: LastRun, terms: Terms) -> Decisio
             return RestartAt(at=soon, rule=Rule.ROLLED_OUT)
         case Slept() if container.spec.keep_alive:
             return RestartAt(at=soon, rule=Rule.KEPT_ALIVE)
+        case Slept() if action is ExitAction.RESTART:
+            return RestartAt(at=soon, rule=Rule.EXIT_RULE_RESTART)
         case Slept():
             return Sleep(rule=Rule.ASLEEP_UNTIL_ASKED)
         case RateLimited(retry_after_ms=int(retry_after_ms)):
@@ -134,7 +141,8 @@ def _after_failure(
     by_rule = judgement.action is ExitAction.RESTART
     if policy.when is When.NEVER and not by_rule:
         return GiveUp(rule=Rule.NEVER_RESTART)
-    if policy.max_restarts is not None and history.attempts > policy.max_restarts:
+    most = policy.max_restarts
+    if most is not None and history.failed_in_a_row > most:
         return GiveUp(rule=Rule.MAX_RESTARTS)
     wait = max(terms.settings.min_restart_delay_ms, _wait(container, history.attempts))
     again = last.ended_at + wait

@@ -10,6 +10,7 @@ writes one.
 
 from __future__ import annotations
 
+from bisect import insort
 from typing import TypeAlias, TypeVar
 
 import attrs
@@ -181,7 +182,8 @@ def _regroup(
         )
     if new is not None:
         row = draft.groups.get(new.group) or ()
-        places = sorted((*row, (new.position, name)))
+        places = list(row)
+        insort(places, (new.position, name))
         draft.groups = draft.groups.put(new.group, tuple(places))
 
 

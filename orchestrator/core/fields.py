@@ -24,6 +24,7 @@ __all__ = (
     "is_command",
     "is_env_table",
     "is_header_table",
+    "is_json_table",
     "is_port_table",
     "is_url_path",
     "pairs",
@@ -137,6 +138,32 @@ def is_env_table(value: object) -> bool:
         isinstance(key, str) and is_env_key(key) and _parses(text)
         for key, text in entries
     )
+
+
+def is_json_table(value: object) -> bool:
+    """Say whether a value is a table of frozen JSON, all the way down.
+
+    >>> is_json_table(Table.of([("a", (1, None))]))
+    True
+    >>> is_json_table(Table.of([("a", [1])]))
+    False
+
+    """
+    if not isinstance(value, Table):
+        return False
+    rest: list[object] = [value]
+    while rest:
+        one = rest.pop()
+        entries = pairs(one)
+        if entries is not None:
+            if not all(isinstance(key, str) for key, _ in entries):
+                return False
+            rest += [inner for _, inner in entries]
+        elif isinstance(one, tuple):
+            rest += cast("tuple[object, ...]", one)
+        elif not (one is None or isinstance(one, bool | int | float | str)):
+            return False
+    return True
 
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")

@@ -1,15 +1,15 @@
 """What the end of a run adds to a container's history, and what it forgives.
 
-| end | window | failures | failed starts in a row | obstacles in a row |
-|---|---|---|---|---|
-| a failure of a run | + 1 | + 1 | 0 | 0 |
-| a start that failed | | + 1 | + 1 | 0 |
-| a clean exit | | | 0 | 0 |
-| stopped, rolled out, asleep, ended with its group | | | | 0 |
-| an obstacle | | | | + 1 |
+| end | window | failures | in a row: failures | failed starts | obstacles |
+|---|---|---|---|---|---|
+| a failure of a run | + 1 | + 1 | + 1 | 0 | 0 |
+| a start that failed | | + 1 | + 1 | + 1 | 0 |
+| a clean exit | | | 0 | 0 | 0 |
+| stopped, rolled out, asleep, ended with its group | | | | | 0 |
+| an obstacle | | | | | + 1 |
 
-Before that, a run that was up and ready for ``reset_after_ms`` empties them. Ends of
-``Unhealthy`` in a row are counted as starts that failed are.
+Before that, a run that was up and ready for ``reset_after_ms`` empties them. A run that
+becomes ready ends a row of failed starts; any other end one of ``Unhealthy``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import attrs
 
 from orchestrator.core.exits import (
-    Exit,
     Obstacle,
     Outcome,
     StartFailed,
@@ -59,26 +58,29 @@ def is_proven(policy: RestartPolicy, ready_at: Moment | None, at: Moment) -> boo
 def forgiven(history: History) -> History:
     """Forget failures and waits; the counters of the whole life stay."""
     return attrs.evolve(
-        history, failures=(), attempts=0, obstacles=0, start_failures=0, unhealthy=0
+        history,
+        failures=(),
+        attempts=0,
+        obstacles=0,
+        start_failures=0,
+        unhealthy=0,
+        failed_in_a_row=0,
     )
 
 
 def record_end(history: History, policy: RestartPolicy, last: LastRun) -> History:
     """Return the history after the end of a run: what it forgave, what it counts."""
     if is_proven(policy, last.ready_at, last.ended_at):
-        history = attrs.evolve(
-            history, failures=(), attempts=0, start_failures=0, unhealthy=0
-        )
+        history = attrs.evolve(forgiven(history), obstacles=history.obstacles)
     if isinstance(last.exit, Obstacle):
         return attrs.evolve(history, obstacles=history.obstacles + 1)
-    history = attrs.evolve(history, obstacles=0)
-    if outcome(last.exit) is Outcome.NEITHER:
-        return history
     failed = judged(policy, last.exit).outcome is Outcome.FAILURE
     history = attrs.evolve(
         history,
-        start_failures=_row(history.start_failures, last, StartFailed, failed),
-        unhealthy=_row(history.unhealthy, last, Unhealthy, failed),
+        obstacles=0,
+        start_failures=_starts(history.start_failures, last, failed),
+        unhealthy=history.unhealthy + 1 if isinstance(last.exit, Unhealthy) else 0,
+        failed_in_a_row=_runs(history.failed_in_a_row, last, failed),
         attempts=history.attempts + failed,
         crashes_total=history.crashes_total + failed,
     )
@@ -88,6 +90,13 @@ def record_end(history: History, policy: RestartPolicy, last: LastRun) -> Histor
     return attrs.evolve(history, failures=failures[-policy.crash.allowed_crashes - 1 :])
 
 
-def _row(count: int, last: LastRun, kind: type[Exit], failed: bool) -> int:  # noqa: FBT001 - counted
-    """Return how many ends of a kind there were in a row; what is ignored stays out."""
-    return count + failed if isinstance(last.exit, kind) else 0
+def _starts(count: int, last: LastRun, failed: bool) -> int:  # noqa: FBT001 - counted
+    """Count starts in a row that failed; an end that says nothing breaks no row."""
+    if isinstance(last.exit, StartFailed):
+        return count + failed
+    return count if outcome(last.exit) is Outcome.NEITHER else 0
+
+
+def _runs(count: int, last: LastRun, failed: bool) -> int:  # noqa: FBT001 - counted
+    """Count failures in a row; only a clean exit breaks it."""
+    return 0 if outcome(last.exit) is Outcome.CLEAN and not failed else count + failed

@@ -35,8 +35,6 @@ from orchestrator.core.phases import (
     CrashLooping,
     Failed,
     Pending,
-    Phase,
-    Rule,
     Starting,
     live_run,
 )
@@ -75,16 +73,14 @@ def _no_start_unless_wanted(step: Step) -> Iterable[str]:
 
 
 def _no_start_before_its_time(step: Step) -> Iterable[str]:
-    """Who waits for its group waits no longer than the group does."""
+    """Who waits for its group has its own wait, too, and that is kept."""
     if is_asked_for(step.event):
         return
     for before, after in step.pairs():
         phase = None if before is None else before.phase
         if after is None or not isinstance(phase, BackingOff | CrashLooping):
             continue
-        if phase.rule in (Rule.GROUP_RESTART, Rule.GROUP_HELD):
-            continue
-        until = phase.until
+        until = phase.not_before if phase.waits_for else phase.until
         if isinstance(after.phase, Pending | Starting) and (
             until is None or step.after.at < until
         ):
@@ -180,32 +176,22 @@ def _is_grouped(fleet: Fleet, container: Container) -> bool:
 
 
 def _nobody_is_held_for_nobody(step: Step) -> Iterable[str]:
-    """Hold a member with its group only while another one is down."""
-    fleet = step.after
-    groups = {
-        after.spec.group.group: None
-        for _, after in step.pairs()
-        if after is not None and after.spec.group is not None
-    }
-    for group in groups:
-        places = fleet.groups.get(group) or ()
-        phases = [fleet.containers[name].phase for _, name in places]
-        if not any(map(_keeps_others, phases)):
-            yield from (
-                name
-                for (_, name), phase in zip(places, phases, strict=True)
-                if isinstance(phase, CrashLooping) and phase.rule is Rule.GROUP_HELD
-            )
+    """Hold a member with its group only for another one that is down."""
+    for _, after in step.pairs():
+        if after is None or not isinstance(after.phase, CrashLooping):
+            continue
+        by = after.phase.waits_for
+        other = step.after.containers.get(by) if by else after
+        same = other is not None and _group_of(other) == _group_of(after)
+        down = other is not None and isinstance(
+            other.phase, BackingOff | CrashLooping | Failed
+        )
+        if not (same and down):
+            yield after.name
 
 
-def _keeps_others(phase: Phase) -> bool:
-    match phase:
-        case CrashLooping(rule=rule) | BackingOff(rule=rule):
-            return rule not in (Rule.GROUP_HELD, Rule.GROUP_RESTART)
-        case Failed():
-            return True
-        case _:
-            return False
+def _group_of(container: Container) -> str | None:
+    return None if container.spec.group is None else container.spec.group.group
 
 
 def _time_runs_forward(step: Step) -> Iterable[str]:

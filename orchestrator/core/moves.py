@@ -27,7 +27,7 @@ from orchestrator.core.decisions import (
     RestartAt,
     Sleep,
 )
-from orchestrator.core.exits import Exit, Stopped
+from orchestrator.core.exits import Exit, GroupEnded, Stopped
 from orchestrator.core.histories import forgiven, record_end
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.phases import (
@@ -116,13 +116,17 @@ def seen_running(
 ) -> Container:
     """Take note that the live run has a process, and whether it accepts work."""
     match container.phase:
-        case (
-            Starting(run=run, since=begun) | Unknown(was=Starting(run=run, since=begun))
-        ):
+        case Starting(run=run, since=begun):
             deadline = begun + container.spec.start_timeout_ms
             running = Running(since=at, run=run, deadline=deadline)
-        case Unknown(was=Running() as running):
-            pass
+        case Unknown(was=Starting(run=run, since=begun), since=unseen):
+            begun += at - unseen
+            deadline = begun + container.spec.start_timeout_ms
+            running = Running(since=at, run=run, deadline=deadline)
+        case Unknown(was=Running() as running, since=unseen):
+            if running.deadline is not None:  # what nobody saw does not count
+                later = running.deadline + at - unseen
+                running = attrs.evolve(running, deadline=later)
         case Running() as running:
             pass
         case _:
@@ -144,7 +148,7 @@ def made_ready(container: Container, running: Running, at: Moment) -> Container:
     )
     if not is_ready or running.ready_at is not None:
         return attrs.evolve(container, phase=running)
-    history = container.history
+    history = attrs.evolve(container.history, start_failures=0)
     if running.deadline is not None:
         begun = running.deadline - container.spec.start_timeout_ms
         history = attrs.evolve(history, startup_ms=max(0, at - begun))
@@ -153,16 +157,31 @@ def made_ready(container: Container, running: Running, at: Moment) -> Container:
 
 
 def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
-    """End the live run; when confirmed it will have ended as *verdict*."""
+    """End the live run; when confirmed it will have ended as *verdict*.
+
+    A run that is being ended already ends as it would have, unless its owner has asked
+    for another one meanwhile (``Stopped``): his is the last word.
+    """
     run = live_run(container.phase)
-    if run is None or isinstance(container.phase, Stopping):
-        return container, ()
+    match container.phase:
+        case Stopping() as phase if isinstance(verdict, Stopped):
+            asked = attrs.evolve(phase, verdict=verdict)
+            return attrs.evolve(container, phase=asked), ()
+        case Stopping():
+            return container, ()
+        case _ if run is None:
+            return container, ()
+        case _:
+            pass
     spec = container.spec
+    started_at, ready_at = _lived(container.phase)
     stopping = Stopping(
         since=at,
         run=run,
         deadline=at + spec.stop_grace_ms + CONFIRM_MARGIN_MS,
         verdict=verdict,
+        started_at=started_at,
+        ready_at=ready_at,
     )
     command = StopContainer(
         name=container.name,
@@ -178,6 +197,7 @@ def order_destroy(container: Container, at: Moment, verdict: Exit) -> Moved:
     run = live_run(container.phase)
     if run is None or isinstance(container.phase, Stopping):
         return container, ()
+    started_at, ready_at = _lived(container.phase)
     stopping = Stopping(
         since=at,
         run=run,
@@ -185,6 +205,8 @@ def order_destroy(container: Container, at: Moment, verdict: Exit) -> Moved:
         verdict=verdict,
         escalation=Escalation.DESTROYED,
         destroys=1,
+        started_at=started_at,
+        ready_at=ready_at,
     )
     command = DestroyContainer(name=container.name, run=run)
     return attrs.evolve(container, phase=stopping), (command,)
@@ -204,7 +226,16 @@ def conclude(container: Container, exit_: Exit, at: Moment, terms: Terms) -> Con
     )
     history = record_end(container.history, container.spec.restart, last)
     ended = attrs.evolve(container, history=history, last=last)
-    return attrs.evolve(ended, phase=_follow(decide(ended, last, terms), at))
+    phase = _follow(decide(ended, last, terms), at)
+    soon = at + terms.settings.min_restart_delay_ms
+    return attrs.evolve(ended, phase=_with_group(phase, verdict, soon))
+
+
+def _with_group(phase: Phase, verdict: Exit, soon: Moment) -> Phase:
+    """Note for whom a run that has ended with its group waits."""
+    if isinstance(verdict, GroupEnded) and isinstance(phase, BackingOff | CrashLooping):
+        return attrs.evolve(phase, waits_for=verdict.by, not_before=soon)
+    return phase
 
 
 def _lived(phase: Phase) -> tuple[Moment | None, Moment | None]:
@@ -214,6 +245,8 @@ def _lived(phase: Phase) -> tuple[Moment | None, Moment | None]:
             return since, ready_at
         case Unknown(was=Running(since=since, ready_at=ready_at)):
             return since, ready_at
+        case Stopping(started_at=started_at, ready_at=ready_at):
+            return started_at, ready_at
         case _:
             return None, None
 
@@ -257,11 +290,18 @@ def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
     )
     if live_run(container.phase) is None:
         return start_anew(renewed, at, Rule.NEW_REVISION), ()
-    if same_process:
-        goes_on = attrs.evolve(renewed, started_revision=renewed.revision)
-        match goes_on.phase:
-            case Running() as running:  # its health checks may have changed
-                return made_ready(goes_on, running, at), ()
-            case _:
-                return goes_on, ()
-    return order_stop(renewed, at, Stopped())
+    if not same_process or isinstance(container.phase, Stopping):
+        return order_stop(renewed, at, Stopped())
+    goes_on = attrs.evolve(renewed, started_revision=renewed.revision)
+    match goes_on.phase:
+        case Running() as running:
+            return made_ready(goes_on, _rechecked(running, spec), at), ()
+        case _:
+            return goes_on, ()
+
+
+def _rechecked(running: Running, spec: ContainerSpec) -> Running:
+    """Return a run under other health checks: what was ready once has started."""
+    if spec.health.startup is None or running.deadline is not None:
+        return running
+    return attrs.evolve(running, startup_passed=True)

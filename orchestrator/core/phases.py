@@ -133,7 +133,8 @@ class Running:
 class Stopping:
     """We are ending the run; ``verdict`` is the exit it will have had.
 
-    ``destroys`` counts how often it was destroyed without a confirmation.
+    ``destroys`` counts how often it was destroyed without a confirmation;
+    ``started_at`` and ``ready_at`` are what was known of the run while it lived.
     """
 
     since: Moment
@@ -143,6 +144,8 @@ class Stopping:
     escalation: Escalation = Escalation.SIGNALED
     accepted: bool = False
     destroys: int = 0
+    started_at: Moment | None = None
+    ready_at: Moment | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -163,20 +166,31 @@ class Completed:
 
 @attrs.frozen(kw_only=True)
 class BackingOff:
-    """It starts again at ``until``, not before."""
+    """It starts again at ``until``, not before.
+
+    ``waits_for``: a member of its group that it starts together with; should that come
+    back earlier, it starts at ``not_before``, its own wait.
+    """
 
     since: Moment
     until: Moment
     rule: Rule
+    waits_for: str = ""
+    not_before: Moment = 0
 
 
 @attrs.frozen(kw_only=True)
 class CrashLooping:
-    """It failed too often; tried again at ``until``, or held until cleared (None)."""
+    """It failed too often; tried again at ``until``, or held until cleared (None).
+
+    ``waits_for`` and ``not_before`` are as in ``BackingOff``: held with its group.
+    """
 
     since: Moment
     until: Moment | None
     rule: Rule
+    waits_for: str = ""
+    not_before: Moment = 0
 
 
 @attrs.frozen(kw_only=True)

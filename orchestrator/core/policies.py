@@ -17,7 +17,14 @@ from attrs.validators import ge, gt, instance_of, le, max_len, optional
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.exit_rules import CODE_MAX, RULES_MAX, ExitRule, Judgement, judge
 from orchestrator.core.exits import Exit
-from orchestrator.core.fields import LATER, Json, are_all, are_numbers, holds
+from orchestrator.core.fields import (
+    LATER,
+    Json,
+    are_all,
+    are_numbers,
+    holds,
+    is_json_table,
+)
 from orchestrator.core.moments import DURATION_MAX, Millis
 from orchestrator.core.names import is_name
 from orchestrator.core.table import Table
@@ -92,7 +99,8 @@ class CustomPolicyRef:
     )
     version: int = attrs.field(validator=[instance_of(int), ge(1)])
     params: Table[str, Json] = attrs.field(
-        default=Table[str, Json](), validator=instance_of(Table)
+        default=Table[str, Json](),
+        validator=holds(is_json_table, "a table of frozen JSON"),
     )
 
 

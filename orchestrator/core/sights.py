@@ -54,6 +54,8 @@ def see(container: Container, event: ContainerObserved, terms: Terms) -> Moved:
             return container, ()
         case SeenEnded(exit=exit_) if run == event.run:
             return conclude(container, exit_, event.at, terms), ()
+        case SeenEnded() if run is not None:
+            return container, ()
         case SeenEnded():
             higher = max(container.run, event.run)
             return attrs.evolve(container, run=higher), ()
@@ -164,7 +166,7 @@ def _surprises(container: Container, sighting: Sighting, run: int | None) -> boo
         case SeenRunning():
             return run is None and sighting.run >= container.run
         case SeenEnded():
-            return sighting.run > container.run
+            return run is None and sighting.run > container.run
         case SeenUnreachable() | SeenAbsent():
             return False
         case _:

@@ -22,6 +22,7 @@ from orchestrator.core.fields import (
     holds,
     is_command,
     is_env_table,
+    is_json_table,
     is_port_table,
     pairs,
 )
@@ -96,7 +97,8 @@ class ContainerSpec:
         validator=holds(is_port_table, "names with ports 1 to 65535"),
     )
     config: Table[str, Json] = attrs.field(
-        default=Table[str, Json](), validator=instance_of(Table)
+        default=Table[str, Json](),
+        validator=holds(is_json_table, "a table of frozen JSON"),
     )
     env: Table[str, str] = attrs.field(
         default=Table[str, str](),

@@ -64,8 +64,9 @@ class History:
     ``failures``: when the newest ones were, at most ``allowed_crashes + 1``.
     ``attempts``: failures since the last reset, ``obstacles``: starts in a row that
     something else prevented; both say how long to wait. ``start_failures``: starts in a
-    row that failed; ``unhealthy``: runs in a row that a liveness check has ended. The
-    ``..._total`` counters are never reset. ``startup_ms`` is what the newest ready run
+    row that failed; ``unhealthy``: runs in a row that a liveness check has ended;
+    ``failed_in_a_row``: failures without a clean exit between. The ``..._total``
+    counters are never reset. ``startup_ms`` is what the newest ready run
     took from start to ready.
     """
 
@@ -77,6 +78,7 @@ class History:
     startup_ms: int | None = None
     start_failures: int = attrs.field(default=0, metadata=LATER)
     unhealthy: int = attrs.field(default=0, metadata=LATER)
+    failed_in_a_row: int = attrs.field(default=0, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True)

@@ -37,7 +37,7 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.state import Container
 from orchestrator.core.terms import Terms
-from orchestrator.core.wake import wake_at
+from orchestrator.core.wake import may_replace, wake_at
 
 __all__ = ("time_passed",)
 
@@ -56,6 +56,8 @@ def time_passed(container: Container, at: Moment, terms: Terms) -> Moved:
             return order_stop(container, at, _too_slow(container, "ready"))
         case Running():
             return clear_history(container), ()
+        case Stopping() as phase if _is_out_of_reach(container, phase, at, terms):
+            return conclude(container, phase.verdict, at, terms), ()
         case Stopping() as phase:
             return _stop_is_slow(container, phase, at)
         case Unknown():
@@ -77,6 +79,18 @@ def _start_is_slow(container: Container, phase: Starting, at: Moment) -> Moved:
 def _too_slow(container: Container, what: str) -> StartFailed:
     limit = format_duration(container.spec.start_timeout_ms)
     return StartFailed(reason=f"not {what} within {limit}")
+
+
+def _is_out_of_reach(
+    container: Container, phase: Stopping, at: Moment, terms: Terms
+) -> bool:
+    """Say whether a run that nobody can end may be replaced: the platform fences it.
+
+    Only for one that shall run again: not reachable is not stopped.
+    """
+    waited = at >= phase.since + container.spec.restart.lost_after_ms
+    may = container.desired.running and may_replace(container, fences=terms.fences)
+    return waited and may and not phase.accepted
 
 
 def _stop_is_slow(container: Container, phase: Stopping, at: Moment) -> Moved:

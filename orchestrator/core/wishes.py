@@ -50,6 +50,8 @@ def start(container: Container, event: StartRequested) -> Moved:
         wanted = attrs.evolve(wanted, leaving=False, origin=Origin.AD_HOC)
     if event.declaration is not None and event.declaration.spec != wanted.spec:
         return redeclare(wanted, event.declaration.spec, event.at)
+    if isinstance(wanted.phase, Stopping) and not container.desired.running:
+        return order_stop(wanted, event.at, Stopped())
     match wanted.phase:
         case AtRest() | Asleep():
             return start_anew(wanted, event.at, Rule.REQUESTED), ()
@@ -92,7 +94,7 @@ def restart(container: Container, event: RestartRequested) -> Moved:
     """Want it running, with a new run; where it rests, that is a start."""
     wanted = want(container, running=True, asked=_asked(event))
     match wanted.phase:
-        case Starting() | Running() | Unknown():
+        case Starting() | Running() | Unknown() | Stopping():
             return order_stop(wanted, event.at, Stopped())
         case AtRest() | Asleep():
             return start_anew(wanted, event.at, Rule.REQUESTED), ()
