@@ -112,6 +112,7 @@ class _Routes:
                 "observed_at": fleet.reconciled_at,
                 "strangers": list(fleet.strangers),
                 "hook_failures": self._operator.hook_failures,
+                "violations": self._operator.violations,
             }
         )
 

@@ -10,7 +10,7 @@ from typing import Final, assert_never
 import attrs
 
 from orchestrator.core.backoff import backoff_wait
-from orchestrator.core.exits import exit_text
+from orchestrator.core.exits import Outcome, exit_text
 from orchestrator.core.histories import counted_failures
 from orchestrator.core.moments import Millis, Moment, format_duration
 from orchestrator.core.phases import (
@@ -28,7 +28,7 @@ from orchestrator.core.phases import (
     Unknown,
     phase_name,
 )
-from orchestrator.core.policies import RestartPolicy
+from orchestrator.core.policies import RestartPolicy, judged
 from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Fleet, LastRun
 from orchestrator.core.table import Table
@@ -37,6 +37,7 @@ from orchestrator.core.wake import wake_at
 __all__ = (
     "ContainerInfo",
     "Explanation",
+    "because",
     "container_info",
     "explain",
     "next_start_at",
@@ -80,6 +81,16 @@ _BECAUSE: Final[dict[Rule, str]] = {
 """One sentence a rule; a test holds it total."""
 
 
+def because(rule: Rule) -> str:
+    """Return the sentence of a rule.
+
+    >>> because(Rule.FAILURE_BACKOFF)
+    'it failed'
+
+    """
+    return _BECAUSE[rule]
+
+
 @attrs.frozen(kw_only=True)
 class ContainerInfo:
     """One container as its owner sees it, at one moment."""
@@ -107,7 +118,11 @@ class ContainerInfo:
 
 @attrs.frozen(kw_only=True)
 class Explanation:
-    """Why a container is where it is: the rule, its inputs, what comes next."""
+    """Why a container is where it is: the rule, its inputs, what comes next.
+
+    ``start_failures`` and ``unhealthy`` count ends of that kind in a row;
+    ``last_outcome`` is what the policy judges the last end to be.
+    """
 
     name: str
     phase: str
@@ -121,7 +136,10 @@ class Explanation:
     window_ms: Millis
     attempts: int
     next_wait_ms: Millis
+    start_failures: int
+    unhealthy: int
     last: LastRun | None
+    last_outcome: Outcome | None
     next_change_at: Moment | None
 
 
@@ -181,19 +199,18 @@ def why(container: Container, now: Moment) -> str:
     """Say in one sentence why a container is in its phase."""
     match container.phase:
         case Pending(rule=rule):
-            return f"waits for its turn to start: {_BECAUSE[rule]}"
+            reported = _again_unhealthy(container.history.unhealthy)
+            return f"waits for its turn to start: {_BECAUSE[rule]}{reported}"
         case Starting(accepted=False, retries=0):
             return "a start was commanded"
         case Starting(accepted=False, retries=retries):
             return f"a start was commanded {retries + 1} times without an answer"
         case Starting():
             return "the platform is starting it"
-        case Running(ready_at=None):
-            return "runs and is not ready yet"
-        case Running():
-            return "runs and is ready"
-        case Stopping(verdict=verdict):
-            return f"is being ended: {exit_text(verdict)}"
+        case Running() as running:
+            return _running_why(container, running)
+        case Stopping() as stopping:
+            return f"is being ended: {exit_text(stopping.verdict)}{_deaf(stopping)}"
         case Stopped():
             return _stopped_why(container)
         case Unknown(since=since):
@@ -208,8 +225,40 @@ def why(container: Container, now: Moment) -> str:
             assert_never(container.phase)
 
 
+def _running_why(container: Container, phase: Running) -> str:
+    if phase.ready_at is not None:
+        return "runs and is ready"
+    checks = container.spec.health
+    if not phase.is_listening:
+        return "runs and is not ready yet"
+    if checks.startup is not None and not phase.startup_passed:
+        return "runs and is not ready: its startup check has not passed yet"
+    if phase.deadline is not None:
+        return "runs and is not ready: its readiness check has not passed yet"
+    return "runs and is not ready: its readiness check fails"
+
+
+def _deaf(phase: Stopping) -> str:
+    if phase.destroys <= 1:
+        return ""
+    return f"; destroyed {phase.destroys} times, and the platform has not confirmed it"
+
+
 def _after(container: Container) -> str:
-    return "" if container.last is None else f" ({exit_text(container.last.exit)})"
+    last = "" if container.last is None else f" ({exit_text(container.last.exit)})"
+    return last + _again_unhealthy(container.history.unhealthy)
+
+
+def _again_unhealthy(row: int) -> str:
+    """Report what a new run does not cure (see ``core.checkups``)."""
+    if row < 2:  # noqa: PLR2004 - twice is the first time that is again
+        return ""
+    if row == 2:  # noqa: PLR2004 - the second run was destroyed
+        return "; it was unhealthy 2 times in a row, and was destroyed"
+    return (
+        f"; it was unhealthy {row} times in a row,"
+        " although it was destroyed and started anew"
+    )
 
 
 def _stopped_why(container: Container) -> str:
@@ -239,6 +288,13 @@ def explain(container: Container, *, fences: bool, now: Moment) -> Explanation:
         next_wait_ms=backoff_wait(
             policy.backoff, history.attempts + 1, container.salt, container.revision
         ),
+        start_failures=history.start_failures,
+        unhealthy=history.unhealthy,
         last=container.last,
+        last_outcome=_outcome_of(container.last, policy),
         next_change_at=wake_at(container, fences=fences),
     )
+
+
+def _outcome_of(last: LastRun | None, policy: RestartPolicy) -> Outcome | None:
+    return None if last is None else judged(policy, last.exit).outcome

@@ -2,8 +2,10 @@
 
 ```
 recover ─▶ attach (an epoch) ─▶ loop: booted, look ─▶ apply what is declared
-                                 └▶ listen to the platform from the cursor on
-close: stop listening ─▶ commands under way finish ─▶ mailbox ─▶ snapshot ─▶ let go
+                                 ├▶ listen to the platform from the cursor on
+                                 └▶ ask the health checks of what runs
+close: ask and listen no more ─▶ commands under way finish ─▶ mailbox ─▶ snapshot
+       ─▶ let go
 ```
 """
 
@@ -25,12 +27,14 @@ from orchestrator.core.specs import FleetSpec, Origin
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.port import Journal
 from orchestrator.platforms.port import Attachment, Platform, StreamRefused
+from orchestrator.runtime.asker import Asker
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.environment import EnvVars
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, Limits
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.prober import Prober
 from orchestrator.runtime.recovery import Recovered, recover
 from orchestrator.runtime.secrets import EnvironmentSecrets, Secrets
 from orchestrator.runtime.steps import Asked
@@ -56,12 +60,14 @@ class Engine:
     running: asyncio.Task[None]
     listening: tuple[asyncio.Task[None], ...]
     interpreter: Interpreter
+    prober: Prober
     hooks: Hooks
     journal: Journal
     platform: Platform
 
     async def close(self) -> None:
         """End in order."""
+        await self.prober.close()
         for task in self.listening:
             task.cancel()
         await asyncio.gather(*self.listening, return_exceptions=True)
@@ -112,12 +118,10 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
         recovered, attachment = prepared
         told = Hooks(means.get("hooks"))
         loop = Loop(recovered, journal, Clock(), told, policies)
+        secrets = means.get("secrets") or EnvironmentSecrets()
+        limits = means.get("limits", Limits())
         interpreter = Interpreter(
-            platform,
-            means.get("secrets") or EnvironmentSecrets(),
-            means.get("env_vars"),
-            loop.tell,
-            means.get("limits", Limits()),
+            platform, secrets, means.get("env_vars"), loop.tell, limits
         )
         loop.interpreter = interpreter
         engine = Engine(
@@ -128,12 +132,15 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
                 asyncio.ensure_future(_acknowledge(loop, platform)),
             ),
             interpreter=interpreter,
+            prober=Prober(loop, Asker(platform, secrets), limits.questions_at_once),
             hooks=told,
             journal=journal,
             platform=platform,
         )
         problem = await _take_over(engine, fleet, attachment)
         if problem is None:
+            engine.prober.start()
+            engine.running.add_done_callback(lambda _: engine.prober.stop())
             return Success(engine)
         await engine.close()
         return Failure(problem)

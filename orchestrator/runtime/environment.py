@@ -2,12 +2,16 @@
 
 Later ones win: what the operator gives (the name, ``PORT_...``), the spec's ``env``,
 what the env-vars builder returns. The result is given to the platform and forgotten.
+
+The questions of health checks are filled in here, too. Their headers may name secrets,
+as ``env`` may; words of commands never do: every user of a machine can read them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, TypeAlias
+import copy
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Final, TypeAlias, assert_never
 
 import attrs
 import orjson
@@ -18,17 +22,26 @@ from orchestrator.core.errors import (
     ContainerStartFailed,
     EnvVarsFailed,
     PlatformError,
+    Refused,
     SecretMissing,
     StartError,
 )
 from orchestrator.core.fields import Json
+from orchestrator.core.health import CommandProbe, HttpProbe, Probe, TcpProbe
 from orchestrator.core.names import is_env_key
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.core.templates import placeholders, render
 from orchestrator.runtime.limits import call_limited
 
-__all__ = ("EnvVars", "Filled", "Surroundings", "fill")
+__all__ = (
+    "EnvVars",
+    "Filled",
+    "Surroundings",
+    "fill",
+    "fill_probe",
+    "names_port",
+)
 
 EnvVars: TypeAlias = Callable[
     [ContainerSpec, Mapping[str, str]], Mapping[str, str] | Awaitable[Mapping[str, str]]
@@ -72,15 +85,81 @@ async def fill(
     for port, number in around.ports.items():
         env[f"PORT_{port.upper().replace('-', '_')}"] = str(number)
     for key, text in spec.env.items():
-        for secret in placeholders(text):
-            if secret.family == "secret" and secret.key in around.secrets:
-                known[secret.path] = around.secrets[secret.key]
-        value = render(text, known)
+        value = _with_secrets(text, known, spec, around)
         if isinstance(value, Failure):
-            return Failure(_missing(spec, value.failure()))
+            return Failure(value.failure())
         env[key] = value.unwrap()
     built = await _built(spec, around)
     return built.map(lambda extra: Filled(command=tuple(command), env={**env, **extra}))
+
+
+def _with_secrets(
+    text: str, known: dict[str, str], spec: ContainerSpec, around: Surroundings
+) -> Result[str, StartError | PlatformError]:
+    """Fill a text that may name secrets; those that it names are known from then on."""
+    for secret in placeholders(text):
+        if secret.family == "secret" and secret.key in around.secrets:
+            known[secret.path] = around.secrets[secret.key]
+    value = render(text, known)
+    if isinstance(value, Failure):
+        return Failure(_missing(spec, value.failure()))
+    return Success(value.unwrap())
+
+
+def names_port(probe: Probe) -> bool:
+    """Say whether the texts of a probe name the number of a port."""
+    return any(
+        place.family == "port" for text in _texts(probe) for place in placeholders(text)
+    )
+
+
+def _texts(probe: Probe) -> Iterator[str]:
+    match probe:
+        case HttpProbe(headers=headers):
+            yield from headers.values()
+        case CommandProbe(command=command):
+            yield from command
+        case TcpProbe():
+            return
+        case _:
+            assert_never(probe)
+
+
+def fill_probe(
+    probe: Probe, spec: ContainerSpec, around: Surroundings
+) -> Result[Probe, StartError | PlatformError]:
+    """Fill in the texts of a probe; headers may hold secrets then."""
+    known = _known(spec, around)
+    if isinstance(probe, CommandProbe):
+        around = attrs.evolve(around, secrets={})
+    filled: list[str] = []
+    for text in _texts(probe):
+        value = _with_secrets(text, known, spec, around)
+        if isinstance(value, Failure):
+            return Failure(value.failure())
+        if any(control in value.unwrap() for control in "\r\n\0"):
+            return Failure(Refused(cause="a line break cannot be sent with a check"))
+        filled.append(value.unwrap())
+    match probe:
+        case HttpProbe(headers=headers):
+            named = Table.of(zip(headers, filled, strict=True))
+            return Success(_final(probe, "headers", named))
+        case CommandProbe():
+            return Success(_final(probe, "command", tuple(filled)))
+        case TcpProbe():
+            return Success(probe)
+        case _:
+            assert_never(probe)
+
+
+def _final(probe: Probe, field: str, value: object) -> Probe:
+    """Return a probe with a text that is no template any more.
+
+    It is not validated again: a secret may hold ``${``, and would be quoted.
+    """
+    filled = copy.copy(probe)
+    object.__setattr__(filled, field, value)
+    return filled
 
 
 def _missing(spec: ContainerSpec, path: str) -> StartError | PlatformError:

@@ -3,6 +3,11 @@
 In order for each container, at most once, with a time limit, never in replay. A hook
 that raises or hangs is reported in the log and in the operator's count, by its type
 only, and changes nothing else.
+
+``on_start``: a run has a process. ``on_error``: it has ended, and its policy judges
+that a failure; its liveness check fails; the platform reports trouble, or has not
+carried out a command. ``on_stop``: it has ended otherwise. The end of a run whose
+liveness check failed is an ``on_stop``, too: that it failed was told before.
 """
 
 from __future__ import annotations
@@ -19,10 +24,15 @@ from orchestrator.core.events import (
     ContainerErrored,
     ContainerStarted,
     Event,
+    HealthChanged,
 )
-from orchestrator.core.exits import Outcome, outcome
-from orchestrator.core.explain import ContainerInfo
+from orchestrator.core.exits import Outcome, Unhealthy
+from orchestrator.core.explain import ContainerInfo, container_info
+from orchestrator.core.health import CheckKind
+from orchestrator.core.policies import judged
+from orchestrator.core.state import Container
 from orchestrator.runtime.limits import call_limited
+from orchestrator.runtime.steps import Step
 
 __all__ = ("Hooks", "hook_of")
 
@@ -32,12 +42,14 @@ WAITING_MAX: Final = 1_000
 """Calls that wait for one container; further ones are dropped and reported."""
 
 
-def hook_of(event: Event) -> str | None:
-    """Say which hook an event calls, if any."""
+def hook_of(event: Event, container: Container) -> str | None:
+    """Say which hook an event calls, if any; *container* is the one after it."""
     match event:
         case ContainerStarted():
             return "on_start"
-        case ContainerEnded(exit=exit_) if outcome(exit_) is Outcome.FAILURE:
+        case HealthChanged(check=CheckKind.LIVENESS, passing=False):
+            return "on_error"
+        case ContainerEnded() if _is_error(event, container):
             return "on_error"
         case ContainerEnded():
             return "on_stop"
@@ -45,6 +57,15 @@ def hook_of(event: Event) -> str | None:
             return "on_error"
         case _:
             return None
+
+
+def _is_error(event: ContainerEnded, container: Container) -> bool:
+    """Say whether an end is a failure that was not told yet."""
+    last = container.last
+    verdict = event.exit if last is None or last.run != event.run else last.exit
+    if isinstance(verdict, Unhealthy):
+        return False
+    return judged(container.spec.restart, verdict).outcome is Outcome.FAILURE
 
 
 class Hooks:
@@ -61,16 +82,21 @@ class Hooks:
         self._tasks: set[asyncio.Task[None]] = set()
         self.failures = 0
 
-    def wants(self, event: Event) -> bool:
-        """Say whether anybody listens to an event."""
-        hook = hook_of(event)
-        return hook is not None and getattr(self._told, hook, None) is not None
-
-    def call(self, event: Event, info: ContainerInfo) -> None:
-        """Call the hook of an event, after those that wait for the container."""
-        hook = hook_of(event)
-        if hook is None:
+    def see(self, step: Step) -> None:
+        """Tell of a step that has become durable whoever listens to it."""
+        event, fleet = step.event, step.transition.fleet
+        name = getattr(event, "name", None)
+        container = None if name is None else fleet.containers.get(name)
+        if container is None:
             return
+        hook = hook_of(event, container)
+        if isinstance(event, HealthChanged) and hook is not None:
+            LOG.warning("%s is ended: its liveness check fails (%s)", name, event.cause)
+        if hook is not None and getattr(self._told, hook, None) is not None:
+            self.call(hook, event, container_info(fleet, container, event.at))
+
+    def call(self, hook: str, event: Event, info: ContainerInfo) -> None:
+        """Call a hook, after those that wait for the container."""
         waiting = self._waiting.get(info.name)
         if waiting is None:
             self._waiting[info.name] = deque([(hook, info, event)])

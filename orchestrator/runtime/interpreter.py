@@ -38,6 +38,7 @@ from orchestrator.core.events import (
 from orchestrator.core.moments import Millis
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec, fingerprint
+from orchestrator.core.state import Fleet
 from orchestrator.platforms.port import (
     Accepted,
     DestroyOrder,
@@ -51,16 +52,17 @@ from orchestrator.runtime.environment import EnvVars, Surroundings, fill
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.secrets import Secrets
 
-__all__ = ("Interpreter", "Limits", "Setting")
+__all__ = ("Interpreter", "Limits", "Setting", "setting_of")
 
 LOG: Final = logging.getLogger("orchestrator.interpreter")
 
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What bounds the interpreter."""
+    """What bounds the interpreter, and the asking of health checks."""
 
     at_once: int = 32
+    questions_at_once: int = 128
     command_ms: Millis = 30_000
     observe_ms: Millis = 60_000
 
@@ -73,6 +75,20 @@ class Setting:
     fleet: str
     name_key: str
     epoch: int
+
+
+def setting_of(command: ContainerCommand, fleet: Fleet) -> Setting:
+    """Return what a command is given in."""
+    spec = None
+    if isinstance(command, StartContainer):
+        container = fleet.containers.get(command.name)
+        spec = None if container is None else container.spec
+    return Setting(
+        spec=spec,
+        fleet=fleet.name,
+        name_key=fleet.settings.container_name_env_key,
+        epoch=fleet.epoch,
+    )
 
 
 Ordered: TypeAlias = tuple[ContainerCommand, Setting]

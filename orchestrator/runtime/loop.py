@@ -17,11 +17,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-import attrs
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
-from orchestrator.core.commands import ContainerCommand, ObserveFleet, StartContainer
+from orchestrator.core.commands import ContainerCommand, ObserveFleet
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import (
     ContainerError,
@@ -30,18 +29,15 @@ from orchestrator.core.errors import (
     JournalError,
     JournalUnavailable,
     OperatorClosed,
-    PlatformError,
     StaleOperator,
 )
 from orchestrator.core.events import CommandFailed, Event, TimeReached
-from orchestrator.core.explain import container_info
 from orchestrator.core.moments import Moment
-from orchestrator.core.observations import Observation
 from orchestrator.core.requests import Request
 from orchestrator.journal.port import Head, Journal
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.hooks import Hooks
-from orchestrator.runtime.interpreter import Interpreter, Setting
+from orchestrator.runtime.interpreter import Interpreter, setting_of
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.recovery import Recovered, snapshot_of
 from orchestrator.runtime.steps import (
@@ -53,8 +49,10 @@ from orchestrator.runtime.steps import (
     Looked,
     Step,
     draft_of,
+    looked,
 )
 from orchestrator.runtime.timers import Timers
+from orchestrator.runtime.watch import Watch
 
 __all__ = ("BATCH_MAX", "Loop", "Seen")
 
@@ -95,6 +93,7 @@ class Loop:
         self.fatal: ContainerError | None = None
         self.watchers: list[Seen] = []
         self.turned = asyncio.Condition()
+        self.watch = Watch()
         self._journal = journal
         self._policies = policies
         self._clock = clock
@@ -225,16 +224,18 @@ class Loop:
 
     def _commit(self, batch: Batch) -> None:
         """Make true what has become durable."""
-        self.fleet = batch.fleet
+        before, self.fleet = self.fleet, batch.fleet
         for ask, answer in batch.answers:
             if not ask.answer.done():
                 ask.answer.set_result(answer)
         for step in batch.steps:
+            self.watch.see(before, step)
+            before = step.transition.fleet
             for command in step.transition.commands:
                 self._hand_out(command, step)
             for watcher in tuple(self.watchers):
                 watcher(step)
-            self._call_hook(step)
+            self._hooks.see(step)
         touched = {name for step in batch.steps for name in step.transition.touched}
         self._timers.refresh(self.fleet, touched)
 
@@ -244,26 +245,9 @@ class Loop:
             return
         if isinstance(command, ObserveFleet):
             began = self._not_before = max(self.now(), fleet.at + 1)
-            interpreter.look(lambda seen: self._put(_looked(seen, began)))
+            interpreter.look(lambda seen: self._put(looked(seen, began)))
             return
-        spec = None
-        if isinstance(command, StartContainer):
-            container = fleet.containers.get(command.name)
-            spec = None if container is None else container.spec
-        setting = Setting(
-            spec=spec,
-            fleet=fleet.name,
-            name_key=fleet.settings.container_name_env_key,
-            epoch=fleet.epoch,
-        )
-        interpreter.carry_out(command, setting)
-
-    def _call_hook(self, step: Step) -> None:
-        name = getattr(step.event, "name", None)
-        container = None if name is None else self.fleet.containers.get(name)
-        if container is not None and self._hooks.wants(step.event):
-            info = container_info(self.fleet, container, step.event.at)
-            self._hooks.call(step.event, info)
+        interpreter.carry_out(command, setting_of(command, fleet))
 
     def _stand_down_if_stale(self, items: list[Item]) -> None:
         """Stop at once where a newer operator has taken over."""
@@ -306,10 +290,3 @@ class Loop:
         for item in (*self._in_hand, *self._mailbox):
             if isinstance(item, Ask) and not item.answer.done():
                 item.answer.set_result(refusal)
-
-
-def _looked(seen: Observation | PlatformError, began: Moment) -> Looked:
-    """Restamp a look with our own moment: clocks of platforms are data."""
-    if isinstance(seen, Observation):
-        return Looked(seen=attrs.evolve(seen, began=began))
-    return Looked(seen=seen)

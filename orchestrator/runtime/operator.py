@@ -128,6 +128,11 @@ class Operator:
         """Return how many calls of hooks have failed."""
         return self._engine.hooks.failures
 
+    @property
+    def violations(self) -> int:
+        """Return how often an invariant of the core did not hold: a bug, if not 0."""
+        return self._loop.watch.violations
+
     # Requests
 
     def start_container(

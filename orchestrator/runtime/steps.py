@@ -26,7 +26,17 @@ from orchestrator.core.sights import differences
 from orchestrator.core.state import Fleet
 from orchestrator.journal.port import Draft
 
-__all__ = ("Ask", "Asked", "Batch", "Happened", "Item", "Looked", "Step", "draft_of")
+__all__ = (
+    "Ask",
+    "Asked",
+    "Batch",
+    "Happened",
+    "Item",
+    "Looked",
+    "Step",
+    "draft_of",
+    "looked",
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +70,13 @@ class Looked:
 
 
 Item: TypeAlias = Ask | Happened | Looked
+
+
+def looked(seen: Observation | PlatformError, began: Moment) -> Looked:
+    """Return a look, restamped with our own moment: clocks of platforms are data."""
+    if isinstance(seen, Observation):
+        return Looked(seen=attrs.evolve(seen, began=began))
+    return Looked(seen=seen)
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,8 @@
 
 ``check_platform`` is given a platform without containers and a spec that it can run
 until it is stopped; ``check_takeover`` two adapters of one place, as two operators
-have them. A law that is broken raises ``AssertionError``.
+have them. A law that is broken raises ``AssertionError``. What may be asked of a
+container, and what it may answer, is said in ``testing.questions``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from orchestrator.platforms.port import (
     StopOrder,
     StreamRefused,
 )
+from orchestrator.testing.questions import Asker
 
 __all__ = ("Listener", "check_platform", "check_takeover", "start_order")
 
@@ -117,8 +119,11 @@ async def check_platform(platform: Platform, spec: ContainerSpec) -> None:
     listener = Listener(platform)
     try:
         await _starts_once(platform, spec, listener, granted)
+        asker = _asker(platform, spec, listener, granted)
+        await asker.holds_what_runs()
         await _refuses_what_is_stale(platform, spec, old, granted)
         await _stops(platform, spec, listener, granted)
+        await asker.holds_what_is_gone()
         await _goes_on_from_a_cursor(platform, listener, granted)
         await _destroys_and_forgets(platform, spec, listener, granted)
     finally:
@@ -176,6 +181,15 @@ async def _starts_once(
     told = await _value(platform.details())
     if [(one.name, one.run) for one in told] != [(spec.name, order.run)]:
         raise AssertionError(f"details tell of what runs: found {told}")
+
+
+def _asker(
+    platform: Platform, spec: ContainerSpec, listener: Listener, granted: Attachment
+) -> Asker:
+    ready = (event for event in listener.told if isinstance(event, ContainerReady))
+    addresses = dict(next(ready).addresses.items())
+    epoch = granted.epoch
+    return Asker(platform=platform, spec=spec, run=3, epoch=epoch, addresses=addresses)
 
 
 async def _refuses_what_is_stale(

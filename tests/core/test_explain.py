@@ -13,14 +13,16 @@ from orchestrator.core.events import (
     ContainerErrored,
     FleetObserved,
 )
-from orchestrator.core.exits import Exited, Signaled, Slept
+from orchestrator.core.exits import Exited, Outcome, Signaled, Slept
 from orchestrator.core.explain import container_info, explain, why
-from orchestrator.core.phases import Rule
-from orchestrator.core.policies import never_restart_policy
+from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
+from orchestrator.core.phases import Pending, Rule
+from orchestrator.core.policies import CrashLimit, never_restart_policy
 from orchestrator.core.requests import Stop
 from orchestrator.core.specs import FleetSettings
+from orchestrator.core.table import Table
 
-from .examples import Story, spec
+from .examples import NO_JITTER, Story, spec
 from .test_reduce import crashed
 
 
@@ -78,6 +80,100 @@ def slept() -> Story:
 )
 def test_each_phase_says_why(story: Story, sentence: str) -> None:
     assert told(story) == sentence
+
+
+CHECK = HealthCheck(probe=TcpProbe(port="http"))
+PATIENT = attrs.evolve(NO_JITTER, crash=CrashLimit(allowed_crashes=9))
+
+
+def checked(**checks: HealthCheck) -> Story:
+    """Return a container whose ports listen and whose checks were not heard yet."""
+    ports = Table.of([("http", 80)])
+    health = HealthChecks(**checks)
+    one = spec(policy=PATIENT, ports=ports, health=health)
+    return Story(one).accepted().ready()
+
+
+def unhealthy(story: Story, times: int) -> Story:
+    """Have run after run ended by its liveness check."""
+    for number in range(times):
+        story.checked(CheckKind.LIVENESS, passing=False).ended(Exited(code=0))
+        if number < times - 1:
+            story.time(story.fleet.at + 60_000).accepted().ready()
+    return story
+
+
+def test_what_runs_and_is_not_ready_says_for_which_check() -> None:
+    story = checked(startup=CHECK, readiness=CHECK)
+    not_ready = "runs and is not ready: its "
+    assert told(story) == not_ready + "startup check has not passed yet"
+    story.checked(CheckKind.STARTUP, passing=True)
+    assert told(story) == not_ready + "readiness check has not passed yet"
+    story.checked(CheckKind.READINESS, passing=True)
+    assert told(story) == "runs and is ready"
+    story.checked(CheckKind.READINESS, passing=False)
+    assert told(story) == not_ready + "readiness check fails"
+    assert not container_info(story.fleet, story.container(), 0).ready
+
+
+def test_what_waits_for_its_ports_says_no_more_than_that() -> None:
+    started = Story(
+        spec(
+            ports=Table.of([("http", 80)]),
+            health=HealthChecks(startup=CHECK),
+        )
+    )
+    assert told(started.accepted().started()) == "runs and is not ready yet"
+
+
+def test_what_hangs_again_and_again_is_reported() -> None:
+    first = unhealthy(checked(liveness=CHECK), 1)
+    assert told(first) == "it failed (unhealthy: liveness)"
+    second = unhealthy(checked(liveness=CHECK), 2)
+    assert told(second) == (
+        "it failed (unhealthy: liveness);"
+        " it was unhealthy 2 times in a row, and was destroyed"
+    )
+    third = unhealthy(checked(liveness=CHECK), 3)
+    report = (
+        "; it was unhealthy 3 times in a row,"
+        " although it was destroyed and started anew"
+    )
+    assert told(third) == "it failed (unhealthy: liveness)" + report
+    told_all = explain(third.container(), fences=True, now=third.fleet.at)
+    assert (told_all.unhealthy, told_all.start_failures) == (3, 0)
+    assert told_all.last_outcome is Outcome.FAILURE
+    waiting = attrs.evolve(
+        third.container(), phase=Pending(since=0, rule=Rule.FAILURE_BACKOFF)
+    )
+    assert why(waiting, 0) == f"waits for its turn to start: it failed{report}"
+
+
+def test_an_explanation_counts_starts_that_failed() -> None:
+    story = checked(startup=CHECK)
+    story.checked(CheckKind.STARTUP, passing=False)
+    assert told(story) == ("is being ended: start failed: its startup check failed")
+    story.ended(Exited(code=0))
+    told_all = explain(story.container(), fences=True, now=story.fleet.at)
+    assert (told_all.unhealthy, told_all.start_failures) == (0, 1)
+
+
+def test_what_cannot_be_ended_says_how_often_it_was_destroyed() -> None:
+    story = checked().asked(Stop(name="web")).accepted(kind=CommandKind.STOP)
+    for _ in range(4):
+        story.time(story.fleet.at + 60_000)
+    assert told(story) == (
+        "is being ended: stopped;"
+        " destroyed 3 times, and the platform has not confirmed it"
+    )
+
+
+def test_a_policy_judges_the_last_end() -> None:
+    lenient = attrs.evolve(NO_JITTER, success_codes=(1,))
+    story = Story(spec(policy=lenient)).accepted().ready().ended()
+    told_all = explain(story.container(), fences=True, now=0)
+    assert told_all.last_outcome is Outcome.CLEAN
+    assert explain(Story(spec()).container(), fences=True, now=0).last_outcome is None
 
 
 def test_what_waits_for_a_slot_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -27,6 +28,63 @@ PYTHON = (sys.executable, "-I", "-S", "-c")
 def script(text: str) -> tuple[str, ...]:
     """Return the words that run a piece of Python."""
     return (*PYTHON, text)
+
+
+SERVER = """
+import os, socket, threading, time
+folder = os.environ["FOLDER"]
+port = os.environ.get("PORT_HTTP")
+if port is None:  # the platform alone gives no environment: its record has the ports
+    import json
+    port = json.load(open(folder + "/root/containers/web/ports.json"))["http"]
+
+def answer(connection):
+    head = b""
+    while b"\\r\\n\\r\\n" not in head:
+        piece = connection.recv(65536)
+        if not piece:
+            return
+        head += piece
+    path = head.split()[1].decode().partition("?")[0]
+    open(folder + "/asked", "a").write(path + "\\n")
+    open(folder + "/headers", "ab").write(head)
+    word = path[1:]
+    if word == "flag":
+        word = "503" if os.path.exists(folder + "/bad") else "200"
+    if word == "hang" or (word == "health" and os.path.exists(folder + "/hung")):
+        time.sleep(999)
+    elif word == "rubbish":
+        connection.sendall(b"what?\\r\\n\\r\\n")
+    elif word == "endless":
+        connection.sendall(b"HTTP/1.1 200 Well\\r\\nX-Key: s3cret\\r\\n\\r\\n")
+        try:
+            while True:
+                connection.sendall(b"s3cret" * 9999)
+        except OSError:
+            pass
+    elif word == "endless-header":
+        try:
+            connection.sendall(b"HTTP/1.1 200 Well\\r\\nX-Key: ")
+            while True:
+                connection.sendall(b"s3cret" * 9999)
+        except OSError:
+            pass
+    elif word == "redirect":
+        connection.sendall(b"HTTP/1.1 302 There\\r\\nLocation: /503\\r\\n\\r\\n")
+    elif word != "close":
+        status = word if word.isdigit() else "200"
+        connection.sendall(b"HTTP/1.1 " + status.encode() + b" So\\r\\n\\r\\n")
+    connection.close()
+
+server = socket.create_server(("127.0.0.1", int(port)))
+while True:
+    connection, _ = server.accept()
+    threading.Thread(target=answer, args=(connection,), daemon=True).start()
+"""
+"""A web server with pages for every way to answer, ``/flag`` and ``/health`` by files.
+
+It writes into ``FOLDER`` what it was asked for, and which headers came.
+"""
 
 
 @attrs.define
@@ -93,6 +151,13 @@ async def local(root: Path, **options: Any) -> AsyncIterator[Local]:
         await platform.detach()
         for pid in () if is_well else shims(root):  # a failed test leaves nothing
             os.kill(pid, signal.SIGTERM)
+
+
+async def halted(pid: int) -> None:
+    """Wait until a process has stopped: a signal may overtake the one to stop."""
+    stat = Path("/proc", str(pid), "stat")
+    while stat.read_text().rpartition(")")[2].split()[0] != "T":  # noqa: ASYNC110
+        await asyncio.sleep(0.002)
 
 
 def marked(word: str) -> list[int]:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
+import pytest
+from returns.future import FutureResult
+
+from orchestrator.core.errors import PlatformError, Unreachable
+from orchestrator.core.health import (
+    CommandProbe,
+    HealthCheck,
+    HealthChecks,
+    HttpProbe,
+    TcpProbe,
+)
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.platforms.local.platform import LocalPlatform
+from orchestrator.platforms.port import Question, Reply
 from orchestrator.platforms.simulated.platform import SimulatedPlatform
 from orchestrator.testing.platforms import check_platform, check_takeover
+from tests.platforms.local_kit import SERVER, script
 
 SPEC = ContainerSpec(name="web-0", command=("sleep", "1000"))
 
@@ -33,6 +47,82 @@ async def test_it_obeys_with_a_container_that_listens(tmp_path: Path) -> None:
         ports=Table.of([("http", 80)]),
     )
     await check_platform(LocalPlatform(tmp_path), spec)
+
+
+async def test_they_obey_with_a_container_that_has_health_checks(
+    tmp_path: Path,
+) -> None:
+    page = HealthCheck(probe=HttpProbe(port="http", path="/200"))
+    spec = ContainerSpec(
+        name="web",
+        command=("env", f"FOLDER={tmp_path}", *script(SERVER)),
+        ports=Table.of([("http", 80)]),
+        health=HealthChecks(
+            startup=HealthCheck(probe=CommandProbe(command=("true",))),
+            readiness=HealthCheck(probe=TcpProbe(port="http")),
+            liveness=page,
+        ),
+    )
+    await check_platform(LocalPlatform(tmp_path / "root"), spec)
+    await check_platform(SimulatedPlatform(seed=7), spec)
+
+
+class Deceived(SimulatedPlatform):
+    """A platform that lets every question pass, or fail."""
+
+    def __init__(self, reply: Reply | None) -> None:
+        super().__init__(seed=7)
+        self._reply = reply
+
+    def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
+        if self._reply is None:
+            return FutureResult.from_failure(Unreachable(cause="never there"))
+        return FutureResult.from_value(self._reply)
+
+
+@pytest.mark.parametrize(
+    ("reply", "law"),
+    [
+        (Reply(passed=True, detail=""), "an earlier run is not asked"),
+        (Reply(passed=False, detail=""), "what is ready passes"),
+        (None, "what is ready passes"),
+    ],
+)
+async def test_a_platform_that_answers_for_its_containers_is_found(
+    reply: Reply | None, law: str
+) -> None:
+    spec = attrs.evolve(SPEC, ports=Table.of([("http", 80)]))
+    with pytest.raises(AssertionError, match=law):
+        await check_platform(Deceived(reply), spec)
+
+
+class Lenient(SimulatedPlatform):
+    """A platform that lets pass what it was ever asked about, though it has ended."""
+
+    def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
+        well = Reply(passed=True, detail="")
+        return super().probe(question).map(lambda _: well)
+
+
+async def test_a_platform_that_lets_the_dead_pass_is_found() -> None:
+    spec = attrs.evolve(SPEC, ports=Table.of([("http", 80)]))
+    with pytest.raises(AssertionError, match="what is gone does not pass"):
+        await check_platform(Lenient(seed=7), spec)
+
+
+class Prudish(SimulatedPlatform):
+    """A platform that takes an answer that is not HTTP for trouble of its own."""
+
+    def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
+        if isinstance(question.probe, HttpProbe):
+            return FutureResult.from_failure(Unreachable(cause="not HTTP"))
+        return super().probe(question)
+
+
+async def test_a_platform_that_blames_itself_for_an_answer_is_found() -> None:
+    spec = attrs.evolve(SPEC, ports=Table.of([("http", 80)]))
+    with pytest.raises(AssertionError, match="a question in HTTP has an answer"):
+        await check_platform(Prudish(seed=7), spec)
 
 
 async def test_a_newer_operator_takes_over_on_the_simulated_platform() -> None:

@@ -28,7 +28,7 @@ from orchestrator.platforms.local.shim import kin
 from orchestrator.platforms.local.spawn import is_alive, launch, make_run
 from orchestrator.platforms.port import ForgetOrder
 from orchestrator.testing.platforms import start_order
-from tests.platforms.local_kit import local, marked, script, shims
+from tests.platforms.local_kit import halted, local, marked, script, shims
 from tests.runtime.kit import error, value
 from tests.small_disk import fill, small_disk
 
@@ -120,6 +120,7 @@ async def test_a_stopped_process_is_ended_all_the_same(tmp_path: Path) -> None:
         leader = kit.record("one").leader
         assert leader is not None
         os.kill(leader.pid, signal.SIGSTOP)
+        await halted(leader.pid)
         await kit.stop("one", grace_ms=50)
         assert await kit.ended("one") == Signaled(signal=9)
 

@@ -14,9 +14,12 @@ import pytest
 from orchestrator import MemoryJournal, OpenFailed, settled
 from orchestrator.codec.wire import digest_changes
 from orchestrator.core import errors
+from orchestrator.core.custom import CustomPolicy, registered
+from orchestrator.core.decisions import GiveUp
 from orchestrator.core.errors import ContainerError
 from orchestrator.core.events import Booted
 from orchestrator.core.observations import Observation, SeenUnreachable
+from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
 from orchestrator.core.state import RULES, empty_fleet
 from orchestrator.core.table import Table
 from orchestrator.journal.port import START
@@ -257,6 +260,20 @@ async def journal_of_a_newer_release(folder: Path) -> object:
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     return await bad(open_sqlite(folder / "journal.db"))
+
+
+@produces(errors.PolicyNotRegistered)
+async def journal_that_needs_an_unknown_policy(_: Path) -> object:
+    journal = FullJournal()
+    ref = CustomPolicyRef(name="mine", version=1)
+    declared = fleet(spec("web", RestartPolicy(custom=ref)))
+    mine = CustomPolicy(name="mine", version=1, decide=lambda _: GiveUp())
+    async with opened(declared, journal=journal, policies=registered([mine])):
+        pass
+    with pytest.raises(OpenFailed) as failed:
+        async with opened(declared, journal=journal):
+            raise AssertionError
+    return failed.value.error
 
 
 @produces(errors.NotReplayable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import attrs
 import pytest
 
 from orchestrator.core.events import Event
@@ -53,6 +54,17 @@ async def test_hooks_are_told_in_order_and_never_again() -> None:
     assert again.calls == []
 
 
+async def test_what_a_policy_judges_to_be_well_is_no_error() -> None:
+    told = Told()
+    lenient = attrs.evolve(NEVER, success_codes=(1,))
+    declared = fleet(spec("dead", lenient), spec("doomed", NEVER))
+    async with opened(declared, hooks=told) as kit:
+        await kit.container("dead", "completed")
+        await kit.container("doomed", "failed")
+    assert ("stop", "dead", 1) in told.calls
+    assert ("error", "doomed", 1) in told.calls
+
+
 async def test_a_hook_that_throws_or_hangs_is_reported_and_nothing_else(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +101,7 @@ async def test_too_many_waiting_calls_are_dropped_and_reported(
         told = Told()
         hooks = Hooks(told)
         for _ in range(4):
-            hooks.call(started, info)
+            hooks.call("on_start", started, info)
         await hooks.close()
         assert (len(told.calls), hooks.failures) == (1, 3)
 
@@ -119,6 +131,6 @@ async def test_hooks_that_hang_do_not_hold_up_the_end() -> None:
         )
     hooks = Hooks(Hanging(), limit_s=0.05)
     for _ in range(100):
-        hooks.call(started, info)
+        hooks.call("on_start", started, info)
     await hooks.close()
     assert hooks.failures >= 98

@@ -33,7 +33,7 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.exits import Lost
 from orchestrator.core.reduce import fold
-from orchestrator.core.state import empty_fleet
+from orchestrator.core.state import RULES, empty_fleet
 from orchestrator.core.table import Table
 from orchestrator.platforms.port import Accepted, Order
 from orchestrator.runtime.interpreter import Limits
@@ -182,7 +182,7 @@ async def test_a_snapshot_of_other_rules_is_folded_anew() -> None:
         assert recovered.fleet.name == "demo"
         newest = await value(journal.latest_snapshot())
         assert newest is not None
-        assert newest.rules == 1
+        assert newest.rules == RULES
 
 
 async def test_a_full_disk_refuses_requests_keeps_facts_and_passes() -> None:

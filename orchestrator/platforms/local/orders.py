@@ -6,7 +6,6 @@ a lower one is refused.
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 import uuid
@@ -23,13 +22,15 @@ from orchestrator.core.errors import (
     StaleOperator,
     StaleRun,
     TimedOut,
+    Unreachable,
 )
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.platforms.local.asking import inherited
 from orchestrator.platforms.local.folders import Folders, read_json, write_json
 from orchestrator.platforms.local.ports import kept_ports, ports_for
 from orchestrator.platforms.local.records import RunRecord, read_run, sighting_of
-from orchestrator.platforms.local.shim.marks import now_ms
+from orchestrator.platforms.local.shim.marks import ENDED, now_ms
 from orchestrator.platforms.local.spawn import (
     MARK,
     ask,
@@ -46,25 +47,12 @@ from orchestrator.platforms.port import (
     DestroyOrder,
     ForgetOrder,
     Order,
+    Question,
     StartOrder,
     StopOrder,
 )
 
-__all__ = ("INHERITED", "Orders")
-
-INHERITED: Final = (
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "LOGNAME",
-    "PATH",
-    "SHELL",
-    "TMPDIR",
-    "TZ",
-    "USER",
-)
-"""What a container gets of the operator's own environment, and nothing else of it."""
+__all__ = ("Orders",)
 
 KILL_MS: Final = 10_000
 
@@ -78,6 +66,7 @@ class Orders:
         self._log_max_bytes = log_max_bytes
         self._ports_lock = threading.Lock()
         self._kept: dict[str, Mapping[str, int]] | None = None
+        self._lives: dict[str, RunRecord] = {}
 
     def attach(self, after: int) -> Result[Attachment, PlatformError]:
         """Make what must be there, and grant the next epoch."""
@@ -134,6 +123,28 @@ class Orders:
             sightings=tuple(seen for seen in sightings if seen is not None),
         )
 
+    def live(self, question: Question) -> Result[RunRecord, PlatformError]:
+        """Return the run that a question is about, if it is the one that lives.
+
+        Questions come often: what is known of a process is read once.
+        """
+        highest = self._epoch()
+        if question.epoch < highest:
+            return Failure(StaleOperator(epoch=question.epoch, highest=highest))
+        name, run = question.name, question.run
+        newest = self._folders.newest_run(name)
+        if newest is not None and newest != run:
+            return Failure(StaleRun(name=name, run=run, highest=newest))
+        known = self._lives.get(name)
+        if newest is not None and (known is None or known.run != newest):
+            known = read_run(self._folders, name, newest)
+        has_ended = (self._folders.run(name, run) / ENDED).exists()
+        if known is None or known.ready_at is None or newest is None or has_ended:
+            self._lives.pop(name, None)
+            return Failure(Unreachable(cause=f"{name} does not run"))
+        self._lives[name] = known
+        return Success(known)
+
     def perform(self, order: Order) -> Result[Accepted, PlatformError]:
         """Carry out an order, unless a newer operator has taken over."""
         highest = self._epoch()
@@ -164,7 +175,11 @@ class Orders:
             return Failure(TimedOut(after_ms=KILL_MS))  # it does not die: never two
         folder = self._folders.run(order.name, order.run)
         if not folder.exists():
-            facts = {"fingerprint": order.fingerprint, "revision": order.revision}
+            facts = {
+                "fingerprint": order.fingerprint,
+                "revision": order.revision,
+                "cwd": _folder_of(order),
+            }
             make_run(self._folders, order.name, order.run, facts)
         problem = launch(folder, self._payload(order))
         if problem is not None:
@@ -174,12 +189,11 @@ class Orders:
         return Success(Accepted())
 
     def _payload(self, order: StartOrder) -> dict[str, object]:
-        inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
         mark = mark_of(self._folders, order.name, order.run)
         return {
             "argv": list(order.command),
-            "env": {**inherited, **order.env, MARK: mark},
-            "cwd": order.spec.working_dir or str(Path.cwd()),
+            "env": {**inherited(), **order.env, MARK: mark},
+            "cwd": _folder_of(order),
             "ports": dict(order.ports),
             "wait_for": list(order.spec.awaited_ports),
             "hints": str(self._folders.hints),
@@ -209,3 +223,7 @@ class Orders:
             if self._kept is not None:
                 self._kept.pop(order.name, None)
         return Success(Accepted())
+
+
+def _folder_of(order: StartOrder) -> str:
+    return order.spec.working_dir or str(Path.cwd())

@@ -24,6 +24,7 @@ from orchestrator.core.exits import Stopped
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.platforms.details import details_of
+from orchestrator.platforms.local.asking import Asking
 from orchestrator.platforms.local.folders import Folders
 from orchestrator.platforms.local.logs import follow_log
 from orchestrator.platforms.local.orders import Orders
@@ -38,6 +39,8 @@ from orchestrator.platforms.port import (
     LogLine,
     Order,
     PlatformDetail,
+    Question,
+    Reply,
     StopOrder,
 )
 
@@ -67,6 +70,7 @@ class LocalPlatform:
         """Keep everything below *root*; a log holds *log_max_bytes*, twice."""
         self._folders = Folders(root.absolute())
         self._orders = Orders(self._folders, log_max_bytes)
+        self._asking = Asking(self._folders.root, self._orders.live)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="local")
         self._news: asyncio.Queue[str | LifecycleEvent] = asyncio.Queue()
         self._told: dict[str, _Told] = {}
@@ -94,6 +98,10 @@ class LocalPlatform:
     def observe(self) -> FutureResult[Observation, PlatformError]:
         """Look at the newest run of every container."""
         return self._call(lambda: Success(self._orders.observe()))
+
+    def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
+        """Ask one container one question, once, within its timeout."""
+        return FutureResult(self._asking.ask(question))
 
     async def events(self, after: str) -> AsyncIterator[LifecycleEvent]:
         """Tell what the newest run of each container has come to, then what changes.
@@ -131,6 +139,7 @@ class LocalPlatform:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._asking.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

@@ -36,12 +36,14 @@ class Process:
 class RunRecord:
     """What is known of one run from its folder.
 
-    ``shim`` None: it was ordered, and no shim has taken it yet.
+    ``shim`` None: it was ordered, and no shim has taken it yet. ``working_dir`` is ""
+    where a release that did not write it down has ordered it.
     """
 
     name: str
     run: int
     fingerprint: str
+    working_dir: str
     shim: Process | None
     leader: Process | None
     started_at: Moment | None
@@ -63,6 +65,7 @@ def read_run(folders: Folders, name: str, run: int) -> RunRecord:
         name=name,
         run=run,
         fingerprint=str(order.get("fingerprint", "")),
+        working_dir=str(order.get("cwd", "")),
         shim=_process(shim),
         leader=_process(started),
         started_at=_moment(started),

@@ -31,6 +31,7 @@ __all__ = (
     "ask",
     "destroy",
     "is_alive",
+    "is_the_same",
     "launch",
     "make_pipe",
     "make_run",
@@ -172,12 +173,12 @@ def _bar(folder: Path) -> bool:
 
 
 def _kill(process: Process) -> None:
-    if _is_the_same(process):
+    if is_the_same(process):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
 
 
-def _is_the_same(process: Process) -> bool:
+def is_the_same(process: Process) -> bool:
     """Say whether a number still means the process that it meant."""
     return bool(process.birth) and birth_of(process.pid) == process.birth
 
@@ -186,12 +187,12 @@ def _end_leftovers(folders: Folders, record: RunRecord) -> bool:
     """Kill what a run left behind, by its mark and its session; say if all is gone."""
     leader = record.leader
     if not LINUX:
-        if leader is not None and _is_the_same(leader):
+        if leader is not None and is_the_same(leader):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(leader.pid, signal.SIGKILL)
         return True
     mark = f"{MARK}={mark_of(folders, record.name, record.run)}".encode()
-    session = leader.pid if leader and _is_the_same(leader) else None
+    session = leader.pid if leader and is_the_same(leader) else None
     until = time.monotonic() + KILL_S
     while (pids := _left(mark, session)) and time.monotonic() < until:
         for pid in pids:

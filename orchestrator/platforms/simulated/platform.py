@@ -21,11 +21,18 @@ from orchestrator.core.commands import (
     StartContainer,
     StopContainer,
 )
-from orchestrator.core.errors import PlatformError, StaleOperator
+from orchestrator.core.errors import (
+    PlatformError,
+    StaleOperator,
+    StaleRun,
+    Unreachable,
+)
 from orchestrator.core.events import LifecycleEvent
+from orchestrator.core.health import CheckKind, HealthChecks
 from orchestrator.core.moments import Moment
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.tallies import Answer
 from orchestrator.platforms.details import details_of
 from orchestrator.platforms.port import (
     Accepted,
@@ -35,6 +42,8 @@ from orchestrator.platforms.port import (
     LogLine,
     Order,
     PlatformDetail,
+    Question,
+    Reply,
     StartOrder,
     StopOrder,
 )
@@ -64,6 +73,7 @@ class SimulatedPlatform:
         self._speed = speed
         self._world = World(dice=Dice(seed), characters=dict(characters or {}))
         self._epoch = 0
+        self._checks: dict[str, HealthChecks] = {}
 
     def attach(self, after: int) -> FutureResult[Attachment, PlatformError]:
         """Take over: every earlier operator is stale from now on."""
@@ -81,7 +91,10 @@ class SimulatedPlatform:
         if order.epoch < self._epoch:
             stale = StaleOperator(epoch=order.epoch, highest=self._epoch)
             return FutureResult.from_failure(stale)
-        fingerprint = order.fingerprint if isinstance(order, StartOrder) else ""
+        fingerprint = ""
+        if isinstance(order, StartOrder):
+            fingerprint = order.fingerprint
+            self._checks[order.name] = order.spec.health
         done = self._world.perform(_command(order), fingerprint, self._now())
         accepted = done.map(lambda _: Accepted())
         return FutureResult.from_result(accepted)
@@ -89,6 +102,31 @@ class SimulatedPlatform:
     def observe(self) -> FutureResult[Observation, PlatformError]:
         """Look at everything."""
         return FutureResult.from_value(self._world.observe(self._now(), complete=True))
+
+    def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
+        """Answer at once, as the character of the container has it."""
+        if question.epoch < self._epoch:
+            stale = StaleOperator(epoch=question.epoch, highest=self._epoch)
+            return FutureResult.from_failure(stale)
+        name, run = question.name, question.run
+        life = self._world.lives.get(name)
+        if life is not None and life.run != run:
+            other = StaleRun(name=name, run=run, highest=life.run)
+            return FutureResult.from_failure(other)
+        answer = self._world.answer(
+            name, run, question.probe, self._now(), kind=self._kind_of(question)
+        )
+        if answer is Answer.UNKNOWN:
+            unknown = Unreachable(cause=f"{name} cannot be asked")
+            return FutureResult.from_failure(unknown)
+        reply = Reply(passed=answer is Answer.PASSED, detail=f"it has {answer}")
+        return FutureResult.from_value(reply)
+
+    def _kind_of(self, question: Question) -> CheckKind | None:
+        """Say which check asks, where its probe tells."""
+        checks = self._checks.get(question.name, HealthChecks())
+        kinds = [kind for kind, each in checks.all() if each.probe == question.probe]
+        return kinds[0] if len(kinds) == 1 else None
 
     async def events(self, after: str) -> AsyncIterator[LifecycleEvent]:
         """Tell what happens, as it happens; nothing is told twice."""

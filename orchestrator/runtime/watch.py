@@ -1,0 +1,46 @@
+"""The invariants of the core, watched while the operator works.
+
+A step that breaks one is a bug of ours. It is told and counted, and nothing else is
+done about it: the fleet goes on, and the journal holds what led there.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from orchestrator.core.invariants import violations
+from orchestrator.core.state import Fleet
+from orchestrator.core.steps import Step as CoreStep
+from orchestrator.runtime.steps import Step
+
+__all__ = ("Watch",)
+
+LOG: Final = logging.getLogger("orchestrator.invariants")
+
+
+class Watch:
+    """Counts the invariants that did not hold."""
+
+    def __init__(self) -> None:
+        """Begin at none."""
+        self.violations = 0
+
+    def see(self, before: Fleet, step: Step) -> None:
+        """Hold a step to every invariant; its cost follows what the step touched."""
+        moved = step.transition
+        taken = CoreStep(
+            before=before,
+            event=step.event,
+            after=moved.fleet,
+            commands=moved.commands,
+            touched=moved.touched,
+        )
+        for violation in violations(taken):
+            self.violations += 1
+            LOG.error(
+                "an invariant does not hold: %s (%s, by %s)",
+                violation.name,
+                violation.about,
+                type(step.event).__name__,
+            )
