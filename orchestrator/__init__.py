@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
     from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
     from orchestrator.core.backoff import Backoff
+    from orchestrator.core.custom import CustomPolicy, Situation, registered
+    from orchestrator.core.decisions import (
+        Complete,
+        CoolDown,
+        GiveUp,
+        Hold,
+        RestartAt,
+    )
     from orchestrator.core.errors import (
         AdHocContainerNotAllowed,
         ContainerError,
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
         NotReplayable,
         OperatorClosed,
         PartialReconcile,
+        PolicyNotRegistered,
         Problem,
         QuotaExceeded,
         RateLimited,
@@ -48,10 +57,28 @@ if TYPE_CHECKING:
         Unauthorized,
         Unreachable,
     )
+    from orchestrator.core.exit_rules import (
+        Codes,
+        ExitAction,
+        ExitKind,
+        ExitRule,
+        Kinds,
+        Signals,
+    )
     from orchestrator.core.explain import ContainerInfo, Explanation
+    from orchestrator.core.groups import GroupStrategy, Membership
+    from orchestrator.core.health import (
+        CheckKind,
+        CommandProbe,
+        HealthCheck,
+        HealthChecks,
+        HttpProbe,
+        TcpProbe,
+    )
     from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
     from orchestrator.core.policies import (
         CrashLimit,
+        CustomPolicyRef,
         OnLoop,
         OnLost,
         RestartPolicy,
@@ -78,50 +105,24 @@ if TYPE_CHECKING:
     )
     from orchestrator.runtime.secrets import EnvironmentSecrets, FileSecrets, Secrets
 
-_ERRORS: Final = (
-    "AdHocContainerNotAllowed",
-    "ContainerError",
-    "ContainerFailed",
-    "ContainerNotFound",
-    "ContainerNotStopped",
-    "ContainerStartFailed",
-    "ContainerStopFailed",
-    "CrashLoopDetected",
-    "EnvVarsFailed",
-    "InvalidSpec",
-    "JournalConflict",
-    "JournalCorrupt",
-    "JournalLocked",
-    "JournalTooNew",
-    "JournalUnavailable",
-    "MinReplicaSetContainer",
-    "NoCapacity",
-    "NotReplayable",
-    "OperatorClosed",
-    "PartialReconcile",
-    "Problem",
-    "QuotaExceeded",
-    "RateLimited",
-    "ReconcileFailed",
-    "Refused",
-    "RevisionConflict",
-    "SecretMissing",
-    "StaleOperator",
-    "StaleRun",
-    "StartNeedsForce",
-    "TimedOut",
-    "Unauthorized",
-    "Unreachable",
-)
+_ERRORS: Final = """
+AdHocContainerNotAllowed ContainerError ContainerFailed ContainerNotFound
+ContainerNotStopped ContainerStartFailed ContainerStopFailed CrashLoopDetected
+EnvVarsFailed InvalidSpec JournalConflict JournalCorrupt JournalLocked
+JournalTooNew JournalUnavailable MinReplicaSetContainer NoCapacity NotReplayable
+OperatorClosed PartialReconcile PolicyNotRegistered Problem QuotaExceeded
+RateLimited ReconcileFailed Refused RevisionConflict SecretMissing StaleOperator
+StaleRun StartNeedsForce TimedOut Unauthorized Unreachable
+"""
 
 _HOMES: Final[dict[str, str]] = {
-    **dict.fromkeys(_ERRORS, "core.errors"),
+    **dict.fromkeys(_ERRORS.split(), "core.errors"),
     **dict.fromkeys(("FleetFile", "read_fleet_file"), "codec.fleet_file"),
     **dict.fromkeys(("ContainerInfo", "Explanation"), "core.explain"),
     **dict.fromkeys(
         (
-            "Backoff",
             "CrashLimit",
+            "CustomPolicyRef",
             "OnLoop",
             "OnLost",
             "RestartPolicy",
@@ -134,6 +135,27 @@ _HOMES: Final[dict[str, str]] = {
     ),
     **dict.fromkeys(
         ("ContainerSpec", "FleetSettings", "FleetSpec", "Prune"), "core.specs"
+    ),
+    "Backoff": "core.backoff",
+    **dict.fromkeys(("CustomPolicy", "Situation", "registered"), "core.custom"),
+    **dict.fromkeys(
+        ("Complete", "CoolDown", "GiveUp", "Hold", "RestartAt"), "core.decisions"
+    ),
+    **dict.fromkeys(
+        ("Codes", "ExitAction", "ExitKind", "ExitRule", "Kinds", "Signals"),
+        "core.exit_rules",
+    ),
+    **dict.fromkeys(("GroupStrategy", "Membership"), "core.groups"),
+    **dict.fromkeys(
+        (
+            "CheckKind",
+            "CommandProbe",
+            "HealthCheck",
+            "HealthChecks",
+            "HttpProbe",
+            "TcpProbe",
+        ),
+        "core.health",
     ),
     **dict.fromkeys(("CloudflareChoice", "SchedulingPolicy"), "codec.platform_choices"),
     **dict.fromkeys(("INSTANCE_TYPES", "InstanceType", "Placement"), "core.hosting"),
@@ -159,8 +181,12 @@ __all__ = (
     "INSTANCE_TYPES",
     "AdHocContainerNotAllowed",
     "Backoff",
+    "CheckKind",
     "CloudflareChoice",
     "CloudflarePlatform",
+    "Codes",
+    "CommandProbe",
+    "Complete",
     "ContainerError",
     "ContainerFailed",
     "ContainerInfo",
@@ -169,17 +195,29 @@ __all__ = (
     "ContainerSpec",
     "ContainerStartFailed",
     "ContainerStopFailed",
+    "CoolDown",
     "CrashLimit",
     "CrashLoopDetected",
+    "CustomPolicy",
+    "CustomPolicyRef",
     "EnvVarsFailed",
     "EnvironmentSecrets",
     "EventRecord",
+    "ExitAction",
+    "ExitKind",
+    "ExitRule",
     "Explanation",
     "FileSecrets",
     "FleetConfig",
     "FleetFile",
     "FleetSettings",
     "FleetSpec",
+    "GiveUp",
+    "GroupStrategy",
+    "HealthCheck",
+    "HealthChecks",
+    "Hold",
+    "HttpProbe",
     "InstanceType",
     "InvalidSpec",
     "JournalConflict",
@@ -187,7 +225,9 @@ __all__ = (
     "JournalLocked",
     "JournalTooNew",
     "JournalUnavailable",
+    "Kinds",
     "LocalPlatform",
+    "Membership",
     "MemoryJournal",
     "MinReplicaSetContainer",
     "NoCapacity",
@@ -200,6 +240,7 @@ __all__ = (
     "PartialReconcile",
     "Placement",
     "PlatformDetail",
+    "PolicyNotRegistered",
     "Problem",
     "Prune",
     "QuotaExceeded",
@@ -208,16 +249,20 @@ __all__ = (
     "ReconcileOutcome",
     "ReconcileReport",
     "Refused",
+    "RestartAt",
     "RestartPolicy",
     "RevisionConflict",
     "SchedulingPolicy",
     "SecretMissing",
     "Secrets",
+    "Signals",
     "SimulatedPlatform",
+    "Situation",
     "StaleOperator",
     "StaleRun",
     "StartNeedsForce",
     "Table",
+    "TcpProbe",
     "TimedOut",
     "Unauthorized",
     "Unreachable",
@@ -227,6 +272,7 @@ __all__ = (
     "never_restart_policy",
     "open_sqlite",
     "read_fleet_file",
+    "registered",
     "settled",
 )
 

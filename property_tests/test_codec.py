@@ -50,13 +50,17 @@ def test_a_fleet_and_its_commands_decode_to_themselves(history: list[Event]) -> 
     assert decode_fleet(encode_fleet(fleet)).unwrap() == fleet
 
 
+OWNED = {"config", "env", "headers", "params", "ports", "addresses", "strangers"}
+"""Tables whose keys are not ours."""
+
+
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """List the ways to every object in a tree that is no user config."""
     found = []
     if isinstance(tree, dict):
         found.append(path)
         for key, inner in tree.items():
-            if key not in {"config", "env", "ports", "addresses", "strangers"}:
+            if key not in OWNED:
                 found += places(inner, (*path, key))
     elif isinstance(tree, list):
         for index, inner in enumerate(tree):

@@ -13,8 +13,12 @@ from orchestrator.codec.fleet_file import read_fleet_file
 from orchestrator.codec.toml_lines import line_of, lines_of
 from orchestrator.codec.wire import decode_event, encode_event
 from orchestrator.core.admit import admit
+from orchestrator.core.custom import CustomPolicy, registered
+from orchestrator.core.decisions import GiveUp
+from orchestrator.core.events import SpecApplied
 from orchestrator.core.requests import Apply
 from orchestrator.core.state import empty_fleet
+from tests.codec.test_fleet_file import POLICIES
 
 EXAMPLE = (
     Path(__file__).parents[1] / "docs" / "examples" / "quickstart.toml"
@@ -22,10 +26,15 @@ EXAMPLE = (
 
 WORDS = """name fleet platform kind restart when crash window window_ms backoff
 allowed_crashes initial_ms max factor containers ad_hoc command ports config env image
-replicas stop_grace stop_signal working_dir hooks env_vars replica x"""
+replicas stop_grace stop_signal working_dir hooks env_vars replica x policies custom
+exit_rules codes codes_not_in signals signals_not_in kinds kinds_not_in action delays
+delays_ms max_restarts start_budget success_codes version params health startup
+readiness liveness http tcp port path headers statuses period timeout probe type
+success_threshold groups strategy members group"""
 KEYS = st.sampled_from(WORDS.split())
 TEXTS = st.one_of(
     st.sampled_from(["local", "always", "10m", "${port.http}", "${secret.A}", "a:b"]),
+    st.sampled_from(["KILL", "lost", "fail", "ignore", "one_for_all", "web", "http"]),
     st.text(max_size=8),
 )
 SCALARS = st.one_of(
@@ -69,7 +78,16 @@ def holds(data: bytes) -> None:
             assert problem.message.startswith("f.toml")
         return
     file = answer.unwrap()
-    event = admit(empty_fleet(file.spec.name), Apply(spec=file.spec), 0).unwrap()
+    specs = (*file.spec.containers, *filter(None, [file.spec.settings.ad_hoc]))
+    refs = {spec.restart.custom for spec in specs} - {None}
+    known = {(ref.name, ref.version) for ref in refs if ref is not None}
+    policies = registered(
+        CustomPolicy(name=name, version=version, decide=lambda _: GiveUp())
+        for name, version in sorted(known)
+    )
+    fleet = empty_fleet(file.spec.name)
+    event = admit(fleet, Apply(spec=file.spec), 0, policies).unwrap()
+    assert isinstance(event, SpecApplied)
     assert decode_event(encode_event(event)).unwrap() == event
 
 
@@ -88,11 +106,24 @@ def test_bytes_of_anything_are_read_or_told(data: bytes) -> None:
 
 @given(st.data())
 def test_a_good_file_with_a_wound_is_read_or_told(data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(EXAMPLE)))
+    good = data.draw(st.sampled_from([EXAMPLE, POLICIES]))
+    start = data.draw(st.integers(0, len(good)))
     length = data.draw(st.integers(0, 30))
     wound = data.draw(st.one_of(TEXTS, VALUES.map(toml)))
-    wounded = EXAMPLE[:start] + wound + EXAMPLE[start + length :]
+    wounded = good[:start] + wound + good[start + length :]
     holds(wounded.encode(errors="replace"))
+
+
+@given(value=VALUES, data=st.data())
+def test_a_good_file_with_another_value_is_read_or_told(
+    value: Any, data: st.DataObject
+) -> None:
+    lines = POLICIES.splitlines()
+    keys = [n for n, line in enumerate(lines) if " = " in line and line[0] != " "]
+    number = data.draw(st.sampled_from(keys))
+    key = lines[number].partition(" = ")[0]
+    lines[number] = f"{key} = {toml(value)}"
+    holds("\n".join(lines).encode(errors="replace"))
 
 
 @given(st.text(max_size=300))

@@ -12,9 +12,8 @@ import click
 
 from orchestrator.cli.client import Client
 from orchestrator.cli.failing import Failed
-from orchestrator.cli.shown import output_option, show_facts
+from orchestrator.cli.shown import Duration, output_option, show_facts
 from orchestrator.cli.state import state_option, the_state
-from orchestrator.core.moments import parse_duration
 
 __all__ = (
     "duration_option",
@@ -32,28 +31,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 WHY = click.option("--why", default="", help="Kept with the request, for `explain`.")
 
 
-class _Duration(click.ParamType[int]):
-    """A duration, such as ``30s``."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        if isinstance(value, int):
-            return value
-        duration = parse_duration(str(value))
-        problem = duration.swap().value_or("")
-        if problem:
-            self.fail(f"{problem}, found {value!r}", param, ctx)
-        return duration.value_or(0)
-
-
 def duration_option(default: str) -> Callable[[F], F]:
     """Add ``--timeout`` to a command."""
     return click.option(
         "--timeout",
-        type=_Duration(),
+        type=Duration(),
         default=default,
         show_default=True,
         help="How long to wait, such as 30s or 5m.",

@@ -13,6 +13,7 @@ from returns.io import IOResult
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.named import policies_named
 from orchestrator.codec.wire import decode_commands, digest_changes
 from orchestrator.core.errors import ContainerError, JournalError
 from orchestrator.core.state import empty_fleet
@@ -103,10 +104,18 @@ def _draft(row: Row) -> Draft:
 
 @journal.command("verify")
 @click.argument("source", metavar="JOURNAL", type=JOURNAL)
-def verify(source: Path) -> None:
+@click.option(
+    "--policies",
+    metavar="MODULE:OBJECT",
+    help="Where the custom policies are that the journal needs, from this folder.",
+)
+def verify(source: Path, policies: str | None) -> None:
     """Check that no row was altered, and that today's code decides the same."""
+    known = policies_named(policies, Path.cwd())
     rows = asyncio.run(_rows(source))
-    verdict = verify_entries(empty_fleet("fleet"), _entries(rows), digest_changes)
+    entries = _entries(rows)
+    fleet = empty_fleet("fleet")
+    verdict = verify_entries(fleet, entries, digest_changes, policies=known)
     if isinstance(verdict, Failure):
         raise failed(verdict.failure())
     compared = verdict.unwrap().compared

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, assert_never
@@ -17,7 +16,8 @@ from returns.result import Failure
 from orchestrator.api.app import make_app
 from orchestrator.api.places import JOURNAL, LOCAL
 from orchestrator.api.socket import serve
-from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.failing import failed
+from orchestrator.cli.named import named_object, policies_of
 from orchestrator.cli.state import Kept, keep
 from orchestrator.cli.tools import version_text
 from orchestrator.codec.fleet_file import FleetFile
@@ -43,7 +43,13 @@ from orchestrator.runtime.secrets import (
     read_secrets,
 )
 
-__all__ = ("Session", "open_operator", "run_session", "secrets_of")
+__all__ = (
+    "Session",
+    "open_operator",
+    "policies_of",
+    "run_session",
+    "secrets_of",
+)
 
 
 def platform_of(
@@ -76,25 +82,6 @@ def secrets_of(path: Path | None) -> Secrets | None:
     if isinstance(read, Failure):
         raise failed(read.failure())
     return FileSecrets(path)
-
-
-def named_object(reference: str | None, folder: Path, what: str) -> Any:
-    """Import ``module:name``, also from the folder of the fleet file."""
-    if reference is None:
-        return None
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    module, _, name = reference.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except Exception as error:  # noqa: BLE001 - it is the owner's code
-        cause = f"{type(error).__name__}: {error}"
-        raise Failed(
-            f"fleet.{what}: {reference!r} cannot be loaded: {cause}", 2
-        ) from None
-    return found
 
 
 async def open_operator(
@@ -135,6 +122,7 @@ async def run_session(session: Session) -> int:
     file = session.file
     env_vars = named_object(file.env_vars, session.folder, "env_vars")
     hooks = named_object(file.hooks, session.folder, "hooks")
+    policies = policies_of(file, session.folder)
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -145,9 +133,11 @@ async def run_session(session: Session) -> int:
         file.platform,
         env_vars=env_vars,
         hooks=hooks,
+        policies=policies,
         secrets=session.secrets,
     )
-    keep(session.state, Kept(file.spec.name, file.platform))
+    policies_at = (file.policies, str(session.folder)) if file.policies else None
+    keep(session.state, Kept(file.spec.name, file.platform, policies_at))
     went_down: list[bool] = []
 
     def down() -> None:

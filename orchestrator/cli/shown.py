@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.core.moments import format_duration
+from orchestrator.core.moments import format_duration, parse_duration
 
 __all__ = (
+    "Duration",
     "age",
     "clock_time",
     "container_table",
@@ -25,6 +26,7 @@ __all__ = (
     "show_containers",
     "show_details",
     "show_facts",
+    "show_table",
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,6 +62,24 @@ def output_option(*formats: str) -> Callable[[F], F]:
         )(function)
 
     return add
+
+
+class Duration(click.ParamType[int]):
+    """A duration, such as ``30s``."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return it in milliseconds."""
+        if isinstance(value, int):
+            return value
+        duration = parse_duration(str(value))
+        problem = duration.swap().value_or("")
+        if problem:
+            self.fail(f"{problem}, found {value!r}", param, ctx)
+        return duration.value_or(0)
 
 
 def now_ms() -> int:

@@ -60,18 +60,29 @@ def the_state(given: Path | None) -> Path:
 
 
 class Kept:
-    """What ``up`` leaves in a state folder: the fleet's name and its platform."""
+    """What ``up`` leaves in a state folder: the fleet's name and its platform.
 
-    def __init__(self, name: str, platform: PlatformChoice) -> None:
-        """Hold both."""
+    ``policies``: the Python name of its custom policies, and the folder of its file.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        platform: PlatformChoice,
+        policies: tuple[str, str] | None = None,
+    ) -> None:
+        """Hold them."""
         self.name = name
         self.platform = platform
+        self.policies = policies
 
 
 def keep(state: Path, what: Kept) -> None:
     """Leave word for commands that come when no operator runs."""
     platform = {"kind": what.platform.kind, **tree_of(what.platform)}
-    tree = {"name": what.name, "platform": platform}
+    tree: dict[str, Any] = {"name": what.name, "platform": platform}
+    if what.policies is not None:
+        tree["policies"] = list(what.policies)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = state / f".{KEPT}"
     partial.write_text(json.dumps(tree), encoding="utf-8")
@@ -85,9 +96,11 @@ def kept(state: Path) -> Kept:
         platform = tree["platform"]
         kind = CHOICES[platform.pop("kind")]
         name = str(tree["name"])
+        named = tree.get("policies")
+        policies = None if named is None else (str(named[0]), str(named[1]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise Failed(f"{state} is not the state folder of a fleet", 5) from None
     choice = read_tree(platform, kind)
     if isinstance(choice, Failure):
         raise Failed(f"{state} was left by another release of this command", 5)
-    return Kept(name, choice.unwrap())
+    return Kept(name, choice.unwrap(), policies)

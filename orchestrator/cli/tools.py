@@ -15,7 +15,14 @@ from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.core.state import RULES
 
-__all__ = ("completion", "read_file", "validate", "version", "version_text")
+__all__ = (
+    "completion",
+    "parsed_file",
+    "read_file",
+    "validate",
+    "version",
+    "version_text",
+)
 
 
 def version_text() -> str:
@@ -23,8 +30,8 @@ def version_text() -> str:
     return version_of("cf-container-orchestrator")
 
 
-def read_file(path: Path) -> FleetFile:
-    """Read a fleet file; warnings go to the error stream."""
+def parsed_file(path: Path) -> FleetFile:
+    """Read a fleet file; what it warns of is the caller's to show."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -33,9 +40,16 @@ def read_file(path: Path) -> FleetFile:
     read = read_fleet_file(data, file=str(path), folder=folder)
     if isinstance(read, Failure):
         raise failed(read.failure())
-    fleet = read.unwrap()
+    return read.unwrap()
+
+
+def read_file(path: Path) -> FleetFile:
+    """Read a fleet file; warnings and notes go to the error stream."""
+    fleet = parsed_file(path)
     for warning in fleet.warnings:
         click.echo(f"warning: {warning}", err=True)
+    for note in fleet.notes:
+        click.echo(f"note: {note}", err=True)
     return fleet
 
 

@@ -13,7 +13,13 @@ from orchestrator.cli.asks import duration_option
 from orchestrator.cli.client import Client, NoOperator
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.live import show_lines, show_until
-from orchestrator.cli.running import Session, open_operator, run_session, secrets_of
+from orchestrator.cli.named import policies_named
+from orchestrator.cli.running import (
+    Session,
+    open_operator,
+    run_session,
+    secrets_of,
+)
 from orchestrator.cli.state import kept, state_option, states, the_state
 from orchestrator.cli.tools import read_file
 from orchestrator.core.errors import ContainerError
@@ -115,7 +121,14 @@ async def _down_alone(folder: Path, secrets: Secrets | None) -> None:
     """Take over a fleet without an operator, only to end it."""
     found = kept(folder)
     nothing = FleetSpec(name=found.name)
-    operator = await open_operator(folder, nothing, found.platform, secrets=secrets)
+    reference, home = found.policies or (None, ".")
+    operator = await open_operator(
+        folder,
+        nothing,
+        found.platform,
+        secrets=secrets,
+        policies=policies_named(reference, Path(home)),
+    )
     try:
         ended = await settled(operator.down())
     finally:

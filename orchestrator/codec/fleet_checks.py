@@ -6,7 +6,7 @@ The types are right when this is asked; here are the relations between them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -17,15 +17,18 @@ from orchestrator.codec.platform_choices import (
     SchedulingPolicy,
 )
 from orchestrator.codec.problems import suggestion
-from orchestrator.core.backoff import base_wait
+from orchestrator.core.advice import Weight
 from orchestrator.core.fields import Json
-from orchestrator.core.moments import format_duration
-from orchestrator.core.policies import When
+from orchestrator.core.health import CommandProbe, HttpProbe
+from orchestrator.core.spec_advice import group_advice, spec_advice
 from orchestrator.core.specs import ContainerSpec, FleetSpec
 from orchestrator.core.table import Table
 from orchestrator.core.templates import Placeholder, placeholders
 
-__all__ = ("check_spec", "warnings_of")
+__all__ = ("check_spec", "notes_of", "services_of", "warnings_of")
+
+SERVICES_SHOWN: Final = 3
+"""Services that a sentence names."""
 
 Wrongness: TypeAlias = tuple[str, str, str, str]
 """Path, expected, found, hint."""
@@ -39,17 +42,36 @@ def check_spec(
         yield f"{path}.command", "a command, on the local platform", "only an image", ""
     if isinstance(platform, CloudflareChoice):
         yield from _not_on_cloudflare(spec, platform, path)
-    for index, word in enumerate(spec.command):
+    yield from _words(spec, spec.command, f"{path}.command")
+    for key, text in spec.env.items():
+        for placeholder in placeholders(text):
+            yield from _unfilled(spec, placeholder, f"{path}.env.{key}")
+    for kind, check in spec.health.all():
+        where = f"{path}.health.{kind}"
+        match check.probe:
+            case CommandProbe(command=command):
+                yield from _words(spec, command, f"{where}.command")
+            case HttpProbe(headers=headers):
+                for key, text in headers.items():
+                    for placeholder in placeholders(text):
+                        header = f"{where}.http.headers.{key}"
+                        yield from _unfilled(spec, placeholder, header)
+            case _:
+                pass
+
+
+def _words(
+    spec: ContainerSpec, command: tuple[str, ...], path: str
+) -> Iterator[Wrongness]:
+    """Yield what cannot be filled in the words of a command; no secret ever is."""
+    for index, word in enumerate(command):
         for placeholder in placeholders(word):
-            where = f"{path}.command[{index}]"
+            where = f"{path}[{index}]"
             if placeholder.family == "secret":
                 hint = "every user of the machine may read the words of a command"
                 yield where, "no secret", f"${{{placeholder.path}}}", hint
             else:
                 yield from _unfilled(spec, placeholder, where)
-    for key, text in spec.env.items():
-        for placeholder in placeholders(text):
-            yield from _unfilled(spec, placeholder, f"{path}.env.{key}")
 
 
 def _not_on_cloudflare(
@@ -92,7 +114,21 @@ def _config_paths(path: str, value: Json) -> Iterator[tuple[str, Json]]:
 
 def warnings_of(fleet: FleetSpec, platform: PlatformChoice) -> tuple[str, ...]:
     """Return what can be read but can hardly be meant, a sentence each."""
-    return tuple(_warnings(fleet, platform))
+    return (*_warnings(fleet, platform), *_advised(fleet, platform, Weight.WARNING))
+
+
+def notes_of(fleet: FleetSpec, platform: PlatformChoice) -> tuple[str, ...]:
+    """Return what is good to know, a sentence each."""
+    return tuple(_advised(fleet, platform, Weight.NOTE))
+
+
+def services_of(fleet: FleetSpec) -> tuple[ContainerSpec, ...]:
+    """Return one container of each service, and the template of ad-hoc ones."""
+    first: dict[str, ContainerSpec] = {}
+    for spec in fleet.containers:
+        _ = first.setdefault(spec.service, spec)
+    template = fleet.settings.ad_hoc
+    return (*first.values(), *(() if template is None else (template,)))
 
 
 def _warnings(fleet: FleetSpec, platform: PlatformChoice) -> Iterator[str]:
@@ -100,29 +136,28 @@ def _warnings(fleet: FleetSpec, platform: PlatformChoice) -> Iterator[str]:
         yield "[ad_hoc] has no effect: allow_ad_hoc_containers is false"
     if not fleet.containers and fleet.settings.ad_hoc is None:
         yield "the fleet declares no containers and no [ad_hoc] template"
-    told: set[str] = set()
-    for spec in fleet.containers:
-        if spec.service not in told:
-            told.add(spec.service)
-            yield from _spec_warnings(spec)
-            if not isinstance(platform, CloudflareChoice):
-                yield from _without_effect(spec)
+    if not isinstance(platform, CloudflareChoice):
+        for spec in services_of(fleet):
+            yield from _without_effect(spec)
 
 
-def _spec_warnings(spec: ContainerSpec) -> Iterator[str]:
-    policy = spec.restart
-    if policy.when is not When.NEVER:
-        crash = policy.crash
-        crashes = range(1, crash.allowed_crashes + 1)
-        waits = sum(base_wait(policy.backoff, attempt) for attempt in crashes)
-        if waits >= crash.window_ms:
-            yield (
-                f"{spec.service}: a crash loop is never seen: {crash.allowed_crashes}"
-                f" restarts wait {format_duration(waits)}, longer than the window of"
-                f" {format_duration(crash.window_ms)}"
-            )
-    if spec.stop_grace_ms == 0 and spec.stop_signal != "KILL":
-        yield f"{spec.service}: stop_grace_ms 0 kills it together with the stop signal"
+def _advised(
+    fleet: FleetSpec, platform: PlatformChoice, weight: Weight
+) -> Iterator[str]:
+    """Yield a sentence once, with all the services that it is about."""
+    has_exec = not isinstance(platform, CloudflareChoice)
+    about: dict[str, list[str]] = {}
+    for spec in services_of(fleet):
+        for advice in spec_advice(spec, fleet.settings, has_exec=has_exec):
+            if advice.weight is weight:
+                about.setdefault(advice.text, []).append(spec.service)
+    for text, services in about.items():
+        more = len(services) - SERVICES_SHOWN
+        named = ", ".join(services[:SERVICES_SHOWN])
+        yield f"{named}{f' and {more} more' if more > 0 else ''}: {text}"
+    for advice in group_advice(fleet.containers):
+        if advice.weight is weight:
+            yield advice.text
 
 
 def _without_effect(spec: ContainerSpec) -> Iterator[str]:

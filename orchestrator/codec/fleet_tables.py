@@ -28,16 +28,18 @@ class TellWrong(Protocol):
         ...
 
 
-_OWNED: Final = frozenset({"config", "env", "ports"})
+_OWNED: Final = frozenset({"config", "env", "headers", "params", "ports"})
 
 _DURATIONS: Final = frozenset(
     {
+        "initial_delay_ms",
         "initial_ms",
         "lost_after_ms",
         "max_ms",
         "min_interval_ms",
         "min_restart_delay_ms",
         "orphan_after_ms",
+        "period_ms",
         "reconcile_interval_ms",
         "reset_after_ms",
         "sleep_after_ms",
@@ -49,6 +51,9 @@ _DURATIONS: Final = frozenset(
 )
 """A test compares them with the fields of the core."""
 
+_LISTS: Final = frozenset({"delays_ms"})
+"""Lists of durations; the test has these, too."""
+
 
 def spelt_out(tree: Tree, path: str, wrong: TellWrong) -> Tree:
     """Return a table with every duration in milliseconds."""
@@ -59,18 +64,40 @@ def spelt_out(tree: Tree, path: str, wrong: TellWrong) -> Tree:
             read[key] = value
         elif isinstance(value, dict):
             read[key] = spelt_out(cast("Tree", value), where, wrong)
-        elif f"{key}_ms" not in _DURATIONS or not isinstance(value, str):
+        elif not _is_duration(key, value):
             read[key] = value
         elif f"{key}_ms" in tree:
             wrong(where, f"{key} or {key}_ms", "both")
+        elif f"{key}_ms" in _LISTS and not _is_array(value):
+            wrong(where, "an array of durations", shown(value))
         else:
-            duration = parse_duration(value)
-            if isinstance(duration, Failure):
-                expected = duration.failure().removeprefix("expected ")
-                wrong(where, expected, shown(value))
-            else:
-                read[f"{key}_ms"] = duration.unwrap()
+            duration = _in_ms(value, where, wrong)
+            if duration is not None:
+                read[f"{key}_ms"] = duration
     return read
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def _is_duration(key: str, value: object) -> bool:
+    is_text = f"{key}_ms" in _DURATIONS and isinstance(value, str)
+    return is_text or f"{key}_ms" in _LISTS
+
+
+def _in_ms(value: object, where: str, wrong: TellWrong) -> Any:
+    """Read a duration, or a list of them; None where one is told to be wrong."""
+    if isinstance(value, list):
+        places = enumerate(cast("list[object]", value))
+        delays = [_in_ms(each, f"{where}[{index}]", wrong) for index, each in places]
+        return None if None in delays else delays
+    read = parse_duration(value if isinstance(value, str) else "")
+    if isinstance(read, Failure):
+        expected = read.failure().removeprefix("expected ")
+        wrong(where, expected, shown(value))
+        return None
+    return read.unwrap()
 
 
 def sized(tree: Tree, path: str, wrong: TellWrong) -> Tree:

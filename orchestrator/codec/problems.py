@@ -23,7 +23,16 @@ from cattrs.errors import (
 
 from orchestrator.core.errors import InvalidSpec, Problem
 
-__all__ = ("Refusal", "Wrong", "invalid", "shown", "suggestion", "told")
+__all__ = (
+    "Refusal",
+    "Wrong",
+    "emptiness",
+    "invalid",
+    "listed",
+    "shown",
+    "suggestion",
+    "told",
+)
 
 SHOWN_MAX = 60
 """Characters of a found value that are shown."""
@@ -63,6 +72,28 @@ def shown(value: object) -> str:
         return "an array"
     text = repr(value)
     return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}..."
+
+
+def listed(value: object) -> list[object]:
+    """Return what an array holds; nothing where a value is none.
+
+    >>> listed([1, "a"]), listed("ab")
+    ([1, 'a'], [])
+
+    """
+    return list[object](value) if isinstance(value, list) else []
+
+
+def emptiness(value: object) -> str:
+    """Show what was found where an array with something in it was expected.
+
+    >>> emptiness([]), emptiness(None), emptiness(3)
+    ('an empty one', 'nothing', '3')
+
+    """
+    if value is None:
+        return "nothing"
+    return "an empty one" if isinstance(value, list) else shown(value)
 
 
 def suggestion(key: str, known: Iterator[str] | list[str]) -> str:
@@ -139,7 +170,7 @@ def _refused(error: BaseException, place: str) -> Problem:
 
 
 _REFUSALS: Final = tuple(
-    re.compile(rf"(?s)'?(?P<field>\w+)'?{pattern}")
+    re.compile(rf"(?s)'?(?P<field>[\w.]+)'?{pattern}")
     for pattern in (
         r": expected (?P<expected>.*), found (?P<found>.*)",
         r" must be (?P<expected>[^:]*): (?P<found>.*)",

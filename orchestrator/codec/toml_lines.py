@@ -58,13 +58,17 @@ def _plain(path: str) -> str:
 
 def _opened(brackets: str, path: str, counts: Counter[str]) -> str:
     """Return the path of a header; tables of an array are numbered."""
+    *before, last = path.split(".")
+    opened = ""
+    for word in before:
+        opened = f"{opened}.{word}".lstrip(".")
+        if counts[opened]:
+            opened += f"[{counts[opened] - 1}]"
+    opened = f"{opened}.{last}".lstrip(".")
     if brackets == "[[":
-        counts[path] += 1
-        return f"{path}[{counts[path] - 1}]"
-    root, _, rest = path.partition(".")
-    if rest and counts[root]:
-        return f"{root}[{counts[root] - 1}].{rest}"
-    return path
+        counts[opened] += 1
+        return f"{opened}[{counts[opened] - 1}]"
+    return opened
 
 
 def _left_open(line: str) -> str:

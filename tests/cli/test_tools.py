@@ -55,9 +55,9 @@ def test_validate_counts_or_tells_every_problem(tmp_path: Path) -> None:
 
 
 def test_version_and_help() -> None:
-    assert run("version").out.startswith("orchestrator 0.1.0 (rules 1, schema 1")
+    assert run("version").out.startswith("orchestrator 0.1.0 (rules 2, schema 1")
     helped = run("--help").out
-    for name in ("demo", "up", "down", "list", "explain", "journal"):
+    for name in ("demo", "up", "down", "list", "explain", "journal", "policy"):
         assert f"  {name} " in helped
     assert run("-h").out == helped
 

@@ -8,7 +8,8 @@ import attrs
 import pytest
 
 from orchestrator.codec.fleet_file import BYTES_MAX, FleetFile, read_fleet_file
-from orchestrator.codec.fleet_tables import _DURATIONS
+from orchestrator.codec.fleet_policies import SIGNALS
+from orchestrator.codec.fleet_tables import _DURATIONS, _LISTS
 from orchestrator.codec.json_values import INT_MAX, freeze_json
 from orchestrator.codec.platform_choices import (
     CloudflareChoice,
@@ -22,8 +23,30 @@ from orchestrator.codec.toml_lines import line_of, lines_of
 from orchestrator.codec.wire import frozen_config, tree_of
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.commands import ObserveFleet
+from orchestrator.core.exit_rules import (
+    Codes,
+    ExitAction,
+    ExitKind,
+    ExitRule,
+    Kinds,
+    Signals,
+)
+from orchestrator.core.groups import MEMBERS_MAX, GroupStrategy, Membership
+from orchestrator.core.health import (
+    CommandProbe,
+    HealthCheck,
+    HealthChecks,
+    HttpProbe,
+    TcpProbe,
+)
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
-from orchestrator.core.policies import CrashLimit, OnLoop, RestartPolicy, When
+from orchestrator.core.policies import (
+    CrashLimit,
+    CustomPolicyRef,
+    OnLoop,
+    RestartPolicy,
+    When,
+)
 from orchestrator.core.specs import ContainerSpec, FleetSettings, Prune
 from orchestrator.core.table import Table
 
@@ -395,8 +418,290 @@ def test_what_can_hardly_be_meant_is_a_warning(text: str, warning: str) -> None:
 
 
 def test_a_policy_that_never_restarts_needs_no_window() -> None:
-    lines = '\nrestart = { when = "never", crash = { window_ms = 5 } }'
+    lines = '\nrestart = { when = "never" }'
     assert read(container(RUN + lines)).warnings == ()
+    lines = '\nrestart = { when = "never", crash = { window_ms = 5 } }'
+    (warning,) = read(container(RUN + lines)).warnings
+    assert warning == "web: crash has no effect: `never` restarts no failure"
+
+
+POLICIES = """
+[fleet]
+name = "shop"
+policies = "ours.policies:ALL"
+[restart]
+max_restarts = 7
+start_budget = 2
+success_codes = [143]
+backoff.delays = ["1s", "1m30s"]
+custom = { name = "any", version = 1, params = { most = 3 } }
+exit_rules = [{ codes = [0], action = "complete" }]
+[[containers]]
+name = "db"
+command = ["serve"]
+ports = { db = 5432 }
+[[containers.restart.exit_rules]]
+codes_not_in = [3, 4]
+action = "fail"
+[[containers.restart.exit_rules]]
+signals = ["KILL", "SIGSEGV", 34]
+action = "restart"
+[[containers.restart.exit_rules]]
+signals_not_in = [15]
+action = "ignore"
+[[containers.restart.exit_rules]]
+kinds = ["lost", "unhealthy"]
+action = "complete"
+[[containers.restart.exit_rules]]
+kinds_not_in = ["exited"]
+action = "restart"
+[containers.restart.custom]
+name = "own"
+version = 2
+[containers.health.startup]
+tcp = { port = "db" }
+initial_delay = "1s"
+[containers.health.readiness]
+command = ["pg_isready", "-p", "${port.db}"]
+period_ms = 2500
+timeout = "500ms"
+success_threshold = 2
+failure_threshold = 4
+[containers.health.liveness.http]
+port = "db"
+path = "/alive?full=1"
+statuses = [200, 204]
+headers = { Authorization = "Bearer ${secret.TOKEN}" }
+[[containers]]
+name = "api"
+command = ["serve"]
+replicas = 2
+restart = { backoff = { delays_ms = [5] } }
+[groups.core]
+strategy = "rest_for_one"
+members = ["db", "api"]
+"""
+
+
+def test_everything_that_a_file_can_say_of_policies_checks_and_groups() -> None:
+    file = read(POLICIES)
+    assert file.policies == "ours.policies:ALL"
+    db, api_0, api_1 = file.spec.containers
+    assert db.restart == RestartPolicy(
+        max_restarts=7,
+        start_budget=2,
+        success_codes=(143,),
+        backoff=Backoff(delays_ms=(1_000, 90_000)),
+        custom=CustomPolicyRef(name="own", version=2),
+        exit_rules=(
+            ExitRule(match=Codes(values=(3, 4), negated=True), action=ExitAction.FAIL),
+            ExitRule(match=Signals(values=(9, 11, 34)), action=ExitAction.RESTART),
+            ExitRule(
+                match=Signals(values=(15,), negated=True), action=ExitAction.IGNORE
+            ),
+            ExitRule(
+                match=Kinds(values=(ExitKind.LOST, ExitKind.UNHEALTHY)),
+                action=ExitAction.COMPLETE,
+            ),
+            ExitRule(
+                match=Kinds(values=(ExitKind.EXITED,), negated=True),
+                action=ExitAction.RESTART,
+            ),
+        ),
+    )
+    assert db.health == HealthChecks(
+        startup=HealthCheck(probe=TcpProbe(port="db"), initial_delay_ms=1_000),
+        readiness=HealthCheck(
+            probe=CommandProbe(command=("pg_isready", "-p", "${port.db}")),
+            period_ms=2_500,
+            timeout_ms=500,
+            success_threshold=2,
+            failure_threshold=4,
+        ),
+        liveness=HealthCheck(
+            probe=HttpProbe(
+                port="db",
+                path="/alive?full=1",
+                statuses=(200, 204),
+                headers=Table.of([("Authorization", "Bearer ${secret.TOKEN}")]),
+            )
+        ),
+    )
+    custom = CustomPolicyRef(name="any", version=1, params=Table.of([("most", 3)]))
+    assert api_0.restart.custom == custom
+    assert api_0.restart.backoff.delays_ms == (5,)
+    assert [len(each.restart.exit_rules) for each in (db, api_0)] == [5, 1]
+    core = Membership(group="core", strategy=GroupStrategy.REST_FOR_ONE, position=0)
+    assert db.group == core
+    assert api_0.group == api_1.group == attrs.evolve(core, position=1)
+
+
+def test_the_signals_have_the_numbers_of_linux() -> None:
+    import signal
+
+    for name in ("HUP", "KILL", "USR1", "SEGV", "TERM", "STOP", "SYS"):
+        assert SIGNALS[name] == getattr(signal, f"SIG{name}")
+
+
+def grouped(lines: str) -> str:
+    return container(RUN) + f"[groups.core]\n{lines}\n"
+
+
+def policy(lines: str) -> str:
+    return container(RUN) + f"[containers.restart]\n{lines}\n"
+
+
+def rules(*each: str) -> str:
+    return policy(f"exit_rules = [{', '.join(each)}]")
+
+
+def health(lines: str, kind: str = "liveness") -> str:
+    head = container(f"{RUN}\nports = {{ http = 80 }}")
+    return f"{head}[containers.health.{kind}]\n{lines}\n"
+
+
+MATCHES_ONE = "expected one of codes, codes_not_in, signals, signals_not_in, kinds,"
+
+NEW_PROBLEMS = [
+    (policy('backoff = { delays = ["1s", 3] }'), "backoff.delays[1]: expected a dur"),
+    (
+        policy('backoff = { delays = ["1s"], delays_ms = [1] }'),
+        "restart.backoff.delays: expected delays or delays_ms, found both",
+    ),
+    (
+        policy('backoff = { delays = "1s" }'),
+        "backoff.delays: expected an array of durations, found '1s'",
+    ),
+    (policy("exit_rules = 3"), "restart.exit_rules: expected an array, found 3"),
+    (rules("3"), "restart.exit_rules[0]: expected a table, found 3"),
+    (rules('{ action = "fail" }'), f"{MATCHES_ONE} kinds_not_in, found none"),
+    (
+        rules('{ codes = [1], kinds = ["lost"], action = "fail" }'),
+        "kinds_not_in, found codes and kinds",
+    ),
+    (
+        rules('{ code = [1], action = "fail" }'),
+        "exit_rules[0].code: expected a known key, found 'code'; did you mean \"codes",
+    ),
+    (
+        rules("{ codes = [1] }"),
+        "exit_rules[0].action: expected one of restart, complete, fail, ignore, found"
+        " nothing",
+    ),
+    (rules('{ codes = [1], action = "stop" }'), "found 'stop'"),
+    (rules('{ codes = [], action = "fail" }'), "expected an array of one at least,"),
+    (rules('{ codes = 3, action = "fail" }'), "codes: expected an array of one at"),
+    (rules('{ codes = [256], action = "fail" }'), "an exit code from 0 to 255, found"),
+    (rules('{ codes = [true], action = "fail" }'), "codes[0]: expected an exit code"),
+    (rules('{ codes = ["1"], action = "fail" }'), "codes[0]: expected an exit code"),
+    (rules('{ signals = ["KIL"], action = "fail" }'), 'did you mean "KILL"?'),
+    (rules('{ signals = [65], action = "fail" }'), "its name or from 1 to 64, found"),
+    (rules('{ kinds = ["lots"], action = "fail" }'), 'did you mean "lost"?'),
+    (
+        rules(*['{ codes = [1], action = "fail" }'] * 21),
+        "exit_rules: expected at most 20 rules, found 21",
+    ),
+    (
+        policy('custom = { name = "own", version = 1 }'),
+        "restart.custom: expected a fleet that names its policies, found 'own'",
+    ),
+    (policy("custom = 3"), "restart.custom: expected a fleet that names its policies,"),
+    (container(RUN + "\nhealth = 3"), "containers[0].health: expected a table"),
+    (health("tcp = 3"), "health.liveness.tcp: expected a table, found 3"),
+    (health("period = 3"), "health.liveness: expected one of http, tcp, command, fou"),
+    (
+        health('tcp = { port = "http" }\ncommand = ["x"]'),
+        "expected one of http, tcp, command, found tcp and command",
+    ),
+    (health("command = []"), "command: expected an array of one word at least, found"),
+    (health("command = [3]"), "health.liveness.command[0]: expected a text, found 3"),
+    (
+        health('tcp = { port = "htp" }'),
+        "health.liveness.tcp.port: expected a port of this container, found 'htp';"
+        ' did you mean "http"?',
+    ),
+    (health("http = {}"), "health.liveness.http.port: expected a value, found nothing"),
+    (health("http = { port = 3 }"), "liveness.http.port: expected a text, found 3"),
+    (
+        health('http = { port = "http", path = "x" }'),
+        "health.liveness.http.path: expected a path that begins with /, found 'x'",
+    ),
+    (
+        health('http = { port = "http", type = "x" }'),
+        "health.liveness.http.type: expected no such key here",
+    ),
+    (health('probe = 3\ncommand = ["x"]'), "liveness.probe: expected a known key"),
+    (
+        health('tcp = { port = "http" }\nsuccess_threshold = 2'),
+        "health.liveness.success_threshold: expected 1 for liveness, found 2",
+    ),
+    (
+        health('tcp = { port = "http" }', "livenes"),
+        "health.livenes: expected a known key, found 'livenes'; did you mean \"liven",
+    ),
+    (container(f"{RUN}\nhealth.startup = 3"), "startup: expected a table, found 3"),
+    (health('command = ["${secret.X}"]'), "command[0]: expected no secret"),
+    (health('command = ["${port.x}"]'), "liveness.command[0]: expected a port of"),
+    (
+        health('http = { port = "http", headers = { A = "${config.x}" } }'),
+        "health.liveness.http.headers.A: expected a key of this container's config",
+    ),
+    (container(RUN + '\ngroup = "x"'), "group: expected no such key here, found 'x';"),
+    ("groups = 3", "groups: expected a table, found 3"),
+    (container(RUN) + "[groups]\ncore = 3", "groups.core: expected a table, found 3"),
+    (container(RUN) + "[groups.Core]", "groups.Core: expected a name of a-z"),
+    (grouped("strategie = 3"), 'did you mean "strategy"?'),
+    (grouped('members = ["web"]'), "groups.core.strategy: expected one of one_for_all"),
+    (grouped('strategy = "rest_for_on"'), 'did you mean "rest_for_one"?'),
+    (grouped('strategy = "one_for_all"'), "expected an array of names of containers,"),
+    (grouped("members = []"), "members: expected an array of names of containers, fou"),
+    (grouped('members = ["wbe"]'), 'did you mean "web"?'),
+    (grouped("members = [3]"), "members[0]: expected the name of a container of this"),
+    (grouped('members = ["web", "web"]'), "members[1]: expected a member once, found"),
+    (
+        grouped('members = ["web"]') + '[groups.more]\nmembers = ["web"]',
+        "groups.more.members[0]: expected a member once, found 'web'; group 'core' nam",
+    ),
+    (
+        grouped(f"members = [{', '.join(['1'] * (MEMBERS_MAX + 1))}]"),
+        f"members: expected at most {MEMBERS_MAX} members, found {MEMBERS_MAX + 1}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), NEW_PROBLEMS)
+def test_a_problem_of_policies_checks_and_groups_is_told(
+    text: str, expected: str
+) -> None:
+    assert any(expected in problem for problem in problems(text)), problems(text)
+
+
+def test_a_rule_in_a_table_of_its_own_is_told_with_its_line() -> None:
+    text = policy("when = 'always'") + (
+        "[[containers.restart.exit_rules]]\ncodes = [1]\naction = 'fail'\n"
+        "[[containers.restart.exit_rules]]\ncodes = [1]\naction = 'fial'\n"
+    )
+    (problem,) = problems(text)
+    assert problem.startswith("fleet.toml:13: containers[0].restart.exit_rules[1].act")
+
+
+def test_what_is_good_to_know_is_a_note() -> None:
+    lines = 'image = "x"\nhealth.liveness.command = ["true"]'
+    file = read(on_cloudflare(lines, 'url = "https://fleet.example.com"'))
+    assert file.warnings == ()
+    (note,) = file.notes
+    assert note.startswith("web: its liveness check runs a command")
+
+
+def test_a_sentence_about_many_is_told_once() -> None:
+    text = '[fleet]\nname = "x"\n[restart]\nsuccess_codes = [0]\n'
+    for name in "abcde":
+        text += f'[[containers]]\nname = "{name}"\n{RUN}\n'
+    (warning,) = read(text).warnings
+    assert (
+        warning == "a, b, c and 2 more: success_codes names 0, which is a success"
+        " anyway"
+    )
 
 
 def test_every_duration_of_the_core_may_be_a_text() -> None:
@@ -406,10 +711,11 @@ def test_every_duration_of_the_core_may_be_a_text() -> None:
         RestartPolicy,
         CrashLimit,
         Backoff,
+        HealthCheck,
         CloudflareChoice,
     )
     fields = {field.name for kind in classes for field in attrs.fields(kind)}
-    assert {name for name in fields if name.endswith("_ms")} == _DURATIONS
+    assert {name for name in fields if name.endswith("_ms")} == (_DURATIONS | _LISTS)
 
 
 def test_lines_are_found_through_long_texts_and_arrays() -> None:

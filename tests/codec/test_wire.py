@@ -28,10 +28,32 @@ from orchestrator.codec.wire import (
 )
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.commands import ObserveFleet, StartContainer
-from orchestrator.core.events import Booted, Declaration, Event, SpecApplied
+from orchestrator.core.events import (
+    Booted,
+    Declaration,
+    Event,
+    SpecApplied,
+    StartRequested,
+)
+from orchestrator.core.exit_rules import (
+    Codes,
+    ExitAction,
+    ExitKind,
+    ExitRule,
+    Kinds,
+    Signals,
+)
 from orchestrator.core.fields import LATER
+from orchestrator.core.groups import GroupStrategy, Membership
+from orchestrator.core.health import (
+    CommandProbe,
+    HealthCheck,
+    HealthChecks,
+    HttpProbe,
+    TcpProbe,
+)
 from orchestrator.core.hosting import Placement
-from orchestrator.core.policies import CrashLimit, RestartPolicy
+from orchestrator.core.policies import CrashLimit, CustomPolicyRef, RestartPolicy
 from orchestrator.core.requests import Start
 from orchestrator.core.specs import ContainerSpec, FleetSettings
 from orchestrator.core.state import Container, Desired, Fleet, History, LastRun
@@ -217,7 +239,23 @@ def test_a_field_that_came_later_leaves_old_records_as_they_were() -> None:
         "internet": "<class 'bool'>",
         "instance_type": "<class 'orchestrator.core.hosting.InstanceType'>",
         "placement": "<class 'orchestrator.core.hosting.Placement'>",
+        "health": "<class 'orchestrator.core.health.HealthChecks'>",
+        "group": "orchestrator.core.groups.Membership | None",
     }
+    assert set(shape(RestartPolicy, later=True)) == {
+        "max_restarts",
+        "start_budget",
+        "success_codes",
+        "exit_rules",
+        "custom",
+    }
+    assert set(shape(Backoff, later=True)) == {"delays_ms"}
+    assert set(shape(History, later=True)) == {
+        "start_failures",
+        "unhealthy",
+        "failed_in_a_row",
+    }
+    assert set(shape(Fleet, later=True)) == {"groups"}
     spec = ContainerSpec(name="web", image="x")
     assert not shape(ContainerSpec, later=True).keys() & tree_of(spec).keys()
     placed = attrs.evolve(spec, placement=Placement(jurisdiction="eu"))
@@ -226,9 +264,65 @@ def test_a_field_that_came_later_leaves_old_records_as_they_were() -> None:
     assert read_tree(tree_of(spec), ContainerSpec).unwrap() == spec
 
 
+def full_spec() -> ContainerSpec:
+    """Return a spec that says all that came later."""
+    rules = (
+        ExitRule(match=Codes(values=(3,)), action=ExitAction.FAIL),
+        ExitRule(match=Signals(values=(9,), negated=True), action=ExitAction.IGNORE),
+        ExitRule(match=Kinds(values=(ExitKind.LOST,)), action=ExitAction.COMPLETE),
+    )
+    policy = RestartPolicy(
+        max_restarts=7,
+        start_budget=2,
+        success_codes=(143,),
+        exit_rules=rules,
+        backoff=Backoff(delays_ms=(1_000, 5_000)),
+        custom=CustomPolicyRef(name="own", version=2, params=Table.of([("a", (1,))])),
+    )
+    http = HttpProbe(port="http", headers=Table.of([("X", "${name}")]), statuses=(204,))
+    health = HealthChecks(
+        startup=HealthCheck(probe=CommandProbe(command=("true",))),
+        readiness=HealthCheck(probe=TcpProbe(port="http"), success_threshold=2),
+        liveness=HealthCheck(probe=http, initial_delay_ms=5),
+    )
+    return ContainerSpec(
+        name="web",
+        image="x",
+        ports=Table.of([("http", 80)]),
+        restart=policy,
+        health=health,
+        group=Membership(group="core", strategy=GroupStrategy.REST_FOR_ONE, position=1),
+    )
+
+
+def test_policies_checks_and_groups_are_read_as_they_were_written() -> None:
+    spec = full_spec()
+    assert read_tree(tree_of(spec), ContainerSpec).unwrap() == spec
+    tree = tree_of(spec)
+    assert tree["restart"]["exit_rules"][1] == {
+        "match": {"type": "signals", "values": [9], "negated": True},
+        "action": "ignore",
+    }
+    assert tree["health"]["readiness"]["probe"] == {"type": "tcp_probe", "port": "http"}
+    event = StartRequested(
+        at=5, name="web", declaration=Declaration(spec=spec, salt=1), by="owner"
+    )
+    assert decode_event(encode_event(event)).unwrap() == event
+
+
+def test_the_default_policy_is_written_as_the_first_records_had_it() -> None:
+    assert set(tree_of(RestartPolicy())) == set(shape(RestartPolicy))
+    assert set(tree_of(Backoff())) == set(shape(Backoff))
+
+
 def persisted() -> set[type]:
     return {
         *TAGGED,
+        CustomPolicyRef,
+        ExitRule,
+        HealthCheck,
+        HealthChecks,
+        Membership,
         Declaration,
         Backoff,
         CrashLimit,

@@ -80,8 +80,10 @@ from orchestrator.core.policies import (
 from orchestrator.core.specs import ContainerSpec, Origin
 from orchestrator.core.state import Container, Desired, History, LastRun
 from orchestrator.core.terms import FixedTerms
+from tests.docs.generate_failures import failures
 from tests.docs.generate_fleet_file import fleet_file
 from tests.docs.generate_gateway import gateway_page
+from tests.docs.generate_policies import policies_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -304,7 +306,9 @@ def errors() -> str:
 
 PAGES = {
     "explanation/the-loop.md": the_loop,
+    "explanation/what-counts-as-a-failure.md": failures,
     "reference/fleet-file.md": fleet_file,
+    "reference/restart-policies.md": policies_page,
     "reference/commands.md": commands,
     "reference/errors.md": errors,
     "reference/gateway.md": gateway_page,

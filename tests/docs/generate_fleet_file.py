@@ -9,6 +9,9 @@ from typing import Any
 
 import attrs
 
+from orchestrator.codec.fleet_groups import GROUP_KEYS
+from orchestrator.codec.fleet_health import PROBES
+from orchestrator.codec.fleet_policies import MATCHES
 from orchestrator.codec.platform_choices import (
     CHOICES,
     CloudflareChoice,
@@ -16,6 +19,9 @@ from orchestrator.codec.platform_choices import (
     SimulatedChoice,
 )
 from orchestrator.core.backoff import Backoff
+from orchestrator.core.exit_rules import ExitAction, ExitKind
+from orchestrator.core.groups import GroupStrategy
+from orchestrator.core.health import HealthCheck, HttpProbe, TcpProbe
 from orchestrator.core.hosting import (
     INSTANCE_TYPES,
     JURISDICTIONS,
@@ -25,10 +31,10 @@ from orchestrator.core.hosting import (
     Placement,
 )
 from orchestrator.core.moments import format_duration
-from orchestrator.core.policies import CrashLimit, RestartPolicy
+from orchestrator.core.policies import CrashLimit, CustomPolicyRef, RestartPolicy
 from orchestrator.core.specs import ContainerSpec, FleetSettings
 
-__all__ = ("fleet_file",)
+__all__ = ("fields_of", "fleet_file")
 
 ABOUT: dict[type, dict[str, str]] = {
     FleetSettings: {
@@ -82,6 +88,27 @@ ABOUT: dict[type, dict[str, str]] = {
         "internet": "whether it may reach the internet (Cloudflare)",
         "instance_type": "how large it is: a name, or the table below (Cloudflare)",
         "placement": "where it may be (Cloudflare)",
+        "health": "its health checks, a table for each",
+    },
+    HealthCheck: {
+        "initial_delay_ms": "after the ports listen, before it is first asked",
+        "period_ms": "between two questions",
+        "timeout_ms": "how long an answer may take; none in time has failed",
+        "success_threshold": "so many answers in a row pass it; 1 for `startup` and"
+        " `liveness`",
+        "failure_threshold": "so many answers in a row fail it",
+    },
+    HttpProbe: {
+        "port": "the name of one of its ports; needed",
+        "path": "what is asked for with GET",
+        "headers": "sent along; values may hold placeholders, secrets too",
+        "statuses": "what passes; unsaid, 200 to 399",
+    },
+    TcpProbe: {"port": "the name of one of its ports; needed"},
+    CustomPolicyRef: {
+        "name": "as it is registered; needed",
+        "version": "as it is registered; needed",
+        "params": "handed to the function",
     },
     InstanceType: {
         "vcpu": "virtual processors, 1 to 4",
@@ -103,6 +130,15 @@ ABOUT: dict[type, dict[str, str]] = {
         "min_interval_ms": "least time between starts after clean ends (`always`)",
         "lost_after_ms": "how long it may be unknown before `on_lost`",
         "on_lost": "`replace` or `wait`; unsaid, replace where the platform fences",
+        "max_restarts": "so many failures in a row are answered with a restart, the"
+        " next one gives it up for good; unsaid, any number",
+        "start_budget": "so many starts in a row may fail, the next one is a crash"
+        " loop; they do not count in the window",
+        "success_codes": "exit codes that are a success, beside 0",
+        "exit_rules": "what other ends count as; the first that matches decides, 20 at"
+        " most",
+        "custom": "a policy of the embedding program, in place of `when`, the limits"
+        " and the backoff",
     },
     CrashLimit: {
         "window_ms": "the window in which crashes count",
@@ -115,11 +151,14 @@ ABOUT: dict[type, dict[str, str]] = {
         "max_ms": "the longest wait",
         "jitter": "spreads the waits by this part of them",
         "reset_after_ms": "ready for so long, its crashes are forgiven",
+        "delays_ms": "the waits, one after the other, in place of the three above; the"
+        " last holds for all that follow; `delays` lists them as text",
     },
 }
 HIDDEN = {
     FleetSettings: {"ad_hoc"},
-    ContainerSpec: {"service", "replica"},
+    ContainerSpec: {"service", "replica", "group"},
+    HealthCheck: {"probe"},
     InstanceType: {"name"},
 }
 
@@ -142,7 +181,8 @@ The template of containers that are started by request with a bare name: the key
 
 ## Placeholders
 
-In `command` and in the values of `env`:
+In `command`, in the values of `env`, and in the `headers` and the `command` of health
+checks:
 
 | placeholder | stands for |
 |---|---|
@@ -151,7 +191,7 @@ In `command` and in the values of `env`:
 | `${{replica.index}}` | 0, 1, 2 ... among the replicas |
 | `${{config.KEY}}` | a value of its config; `KEY` may be a dotted path |
 | `${{port.NAME}}` | the number of a port |
-| `${{secret.KEY}}` | a secret; in `env` only, looked up at each start |
+| `${{secret.KEY}}` | a secret; in `env` and `headers` only, looked up each time |
 
 `$${{` writes `${{`.
 """
@@ -163,29 +203,82 @@ def fleet_file() -> str:
     functions = {
         "env_vars": ("text", "", '`"module:function"`, the env-vars builder'),
         "hooks": ("text", "", '`"module:object"`, what is told of starts and ends'),
+        "policies": ("text", "", '`"module:object"`, the custom restart policies'),
     }
     replicas = {
         "replicas": ("number", "", "so many of it, numbered from 0, at most 10000")
     }
     restart = "`[restart]`, and `restart` of a container"
     sections = [
-        _section("`[fleet]`", name | _fields(FleetSettings) | functions),
+        _section("`[fleet]`", name | fields_of(FleetSettings) | functions),
         _section("`[platform]`", {"kind": ("text", '`"local"`', KINDS)}),
         *(
-            _section(f"`[platform]` of kind `{k}`", _fields(c))
+            _section(f"`[platform]` of kind `{k}`", fields_of(c))
             for k, c in CHOICES.items()
         ),
-        _section("`[[containers]]`", _fields(ContainerSpec) | replicas),
-        _section("`instance_type` of a container", _fields(InstanceType)) + _sizes(),
-        _section("`placement` of a container", _fields(Placement)),
-        _section(restart, _fields(RestartPolicy)),
-        _section("`crash` of a restart policy", _fields(CrashLimit)),
-        _section("`backoff` of a restart policy", _fields(Backoff)),
+        _section("`[[containers]]`", fields_of(ContainerSpec) | replicas),
+        _section("`instance_type` of a container", fields_of(InstanceType)) + _sizes(),
+        _section("`placement` of a container", fields_of(Placement)),
+        _section(restart, fields_of(RestartPolicy)),
+        _section("`crash` of a restart policy", fields_of(CrashLimit)),
+        _section("`backoff` of a restart policy", fields_of(Backoff)),
+        _section("`exit_rules` of a restart policy, each", _rule()),
+        _section("`custom` of a restart policy", fields_of(CustomPolicyRef)),
+        _section(CHECKS, _probes() | fields_of(HealthCheck)),
+        _section("`http` of a health check", fields_of(HttpProbe)),
+        _section("`tcp` of a health check", fields_of(TcpProbe)),
+        _section("`[groups.NAME]`", _group()),
     ]
     return FLEET_FILE.format(sections="\n".join(sections))
 
 
-def _fields(kind: type) -> dict[str, tuple[str, str, str]]:
+CHECKS = "`health.startup`, `health.readiness`, `health.liveness` of a container"
+
+
+def _rule() -> dict[str, tuple[str, str, str]]:
+    """Describe an exit rule: what it matches, exactly one of these, and its action."""
+    values = {
+        "codes": ("array of numbers", "exit codes, 0 to 255"),
+        "signals": ("array of numbers or texts", "signals of Linux: `KILL`, or 9"),
+        "kinds": ("array of texts", ", ".join(f"`{kind}`" for kind in ExitKind)),
+    }
+    rows = {}
+    for key in MATCHES:
+        kind, about = values[key.removesuffix("_not_in")]
+        others = key.endswith("_not_in")
+        about = f"all {key.removesuffix('_not_in')} but these" if others else about
+        rows[key] = (kind, "", about)
+    actions = ", ".join(f"`{action}`" for action in ExitAction)
+    return rows | {"action": ("text", "", f"{actions}; needed, as one of the others")}
+
+
+def _probes() -> dict[str, tuple[str, str, str]]:
+    about = {
+        "http": ("table", "", "asks with HTTP"),
+        "tcp": ("table", "", "opens a connection"),
+        "command": ("array of texts", "", "runs this within the container; 0 passes"),
+    }
+    assert tuple(about) == PROBES
+    return {key: (k, d, f"{a}; one of the three") for key, (k, d, a) in about.items()}
+
+
+def _group() -> dict[str, tuple[str, str, str]]:
+    whom = {
+        GroupStrategy.ONE_FOR_ALL: "the end of a member takes all others along",
+        GroupStrategy.REST_FOR_ONE: "it takes along those that are listed after it",
+    }
+    strategies = "; ".join(f"`{each}`: {whom[each]}" for each in GroupStrategy)
+    members = "names of entries of `[[containers]]`, each in one group only; needed"
+    rows = {
+        "strategy": ("text", "", f"{strategies}; needed"),
+        "members": ("array of texts", "", members),
+    }
+    assert tuple(rows) == GROUP_KEYS
+    return rows
+
+
+def fields_of(kind: type) -> dict[str, tuple[str, str, str]]:
+    """Return the fields of a class: type, default, meaning."""
     about = ABOUT[kind]
     hints = typing.get_type_hints(kind)
     hidden = HIDDEN.get(kind, ())
@@ -203,7 +296,8 @@ def _kind(hint: Any) -> str:
     if hint is InstanceType:
         return "text or table"
     if typing.get_origin(hint) is tuple:
-        return "array of texts"
+        (inner, _) = typing.get_args(hint)
+        return f"array of {_kind(inner)}s"
     if inspect.isclass(hint) and issubclass(hint, Enum | str):
         return "text"
     if hint in (int, float, bool):

@@ -224,7 +224,13 @@ ABOUT: dict[tuple[str, str], str] = {
     ("registry.js", "PRESENCE_PARTS"): "parts of `orphan_after_ms`; a call is written"
     " down once in each",
     ("ledger.js", "FEED_MAX"): "events that nobody has acknowledged, the newest ones",
-    ("container.js", "PROBE_LIMIT_MS"): "for a probe, unless it says",
+    ("bounds.js", "HEADERS_MAX"): "headers of a question",
+    ("bounds.js", "PROBE_MAX_MS"): "for a container to answer a question, at most",
+    ("probe.js", "PROBE_LIMIT_MS"): "for a container to answer a question, unless it"
+    " says",
+    ("gateway.js", "PROBE_MARGIN_MS"): "so much longer for its object; then 503",
+    ("probe.js", "TAKEN_MS"): "a connection that lasts so long was taken",
+    ("probe.js", "KILL"): "the signal for a command whose time is over",
     ("container.js", "FALLBACK_MS"): "until the next alarm, where one has failed",
     ("post.js", "AGAIN_MS"): "between two tries to tell the registry, first and last",
     ("post.js", "NEWS_MAX"): "events that an object tells in one go",

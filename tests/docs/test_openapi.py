@@ -33,7 +33,14 @@ BELOW = "/v1/fleets/{fleet}"
 SOURCES = {name: data.decode() for name, data in gateway_sources().items()}
 SCHEMAS: Tree = document()["components"]["schemas"]
 ORDERS = {"start", "stop", "destroy", "forget"}
-BODIES = {"attach": "attach", "acknowledge": "ack", "batch": "batch", "probe": "probe"}
+BODIES = {
+    "attach": "attach",
+    "acknowledge": "ack",
+    "batch": "batch",
+    "probes": "questions",
+}
+QUESTIONS = {"http", "tcp", "command"}
+MANY = {"batch", "probes"}
 
 
 def by_id() -> dict[str, Tree]:
@@ -120,10 +127,10 @@ def test_only_health_needs_no_token() -> None:
 # What an order may hold: the gateway itself is asked about thousands of bodies
 
 ASK = """
-import { BODIES, LIMITS, ORDERS, outOfBounds } from "./bounds.js";
+import { BODIES, LIMITS, ORDERS, QUESTIONS, outOfBounds } from "./bounds.js";
 let text = "";
 for await (const piece of process.stdin) text += piece;
-const checks = { ...ORDERS, ...BODIES };
+const checks = { ...ORDERS, ...QUESTIONS, ...BODIES };
 const fields = Object.entries(checks).map(([key, check]) => [key, Object.keys(check)]);
 const taken = JSON.parse(text).map(([key, body]) => !outOfBounds(body, checks[key]));
 process.stdout.write(JSON.stringify({ limits: LIMITS, fields, taken }));
@@ -196,26 +203,42 @@ def bases() -> dict[str, Tree]:
         if "requestBody" in operation
     }
     found["start"] = {**found["start"], "image": "i", "instance": SIZE}
-    found["probe"] = {**found["probe"], "method": "GET", "headers": {"x-a": "b"}}
-    found["batch"] = {"orders": []}
+    asked = found.pop("probe")
+    timed = {key: asked[key] for key in ("run", "epoch", "timeout_ms")}
+    found["http"] = {**asked, "method": "GET", "headers": {"x-a": "b"}}
+    found["tcp"] = {**timed, "kind": "tcp", "port": 80}
+    found["command"] = {**timed, "kind": "command", "command": ["true"]}
     return found
 
 
 def test_what_an_order_may_hold_is_what_the_gateway_takes(tmp_path: Path) -> None:
-    cases = [(key, body) for key, base in bases().items() for body in bodies(base)]
+    cases = [
+        (key, body)
+        for key, base in bases().items()
+        if key not in MANY
+        for body in bodies(base)
+    ]
     put: list[tuple[str, Any]] = [
         (BODIES.get(key, key), {**body, "name": "web-0"} if key in ORDERS else body)
         for key, body in cases
-        if key != "batch"
     ]
     told = asked(tmp_path, put)
-    cases = [case for case in cases if case[0] != "batch"]
     assert {True, False} == set(told["taken"])
     for (key, body), taken in zip(cases, told["taken"], strict=True):
-        assert takes(by_id()[key], body) is taken, (key, shortened(body))
+        kind = key.capitalize()
+        if key in QUESTIONS:
+            one = {"$ref": f"#/components/schemas/{kind}Question"}
+            assert (not problems(one, body)) is taken, (key, shortened(body))
+            assert takes(by_id()["probe"], body) or not taken, (key, shortened(body))
+        else:
+            assert takes(by_id()[key], body) is taken, (key, shortened(body))
         if key in ORDERS:
             named = {"op": key, "name": "web-0", **body}
-            batched = {"$ref": f"#/components/schemas/Batched{key.capitalize()}"}
+            batched = {"$ref": f"#/components/schemas/Batched{kind}"}
+            assert (not problems(batched, named)) is taken, (key, shortened(body))
+        if key in QUESTIONS:
+            named = {"name": "web-0", **body}
+            batched = {"$ref": f"#/components/schemas/Named{kind}Question"}
             assert (not problems(batched, named)) is taken, (key, shortened(body))
 
 
@@ -228,6 +251,9 @@ def test_the_fields_of_an_order_are_those_that_the_gateway_knows(
             name = "Keyed" if key in {"destroy", "forget"} else key.capitalize()
             properties = SCHEMAS[f"{name}Fields"]["properties"]
             assert {*properties, "name"} == set(fields), key
+        elif key in QUESTIONS:
+            properties = SCHEMAS[f"{key.capitalize()}QuestionFields"]["properties"]
+            assert set(properties) == set(fields), key
         else:
             ours = next(ours for ours, theirs in BODIES.items() if theirs == key)
             schema = by_id()[ours]["requestBody"]["content"]["application/json"]
@@ -237,8 +263,9 @@ def test_the_fields_of_an_order_are_those_that_the_gateway_knows(
     assert set(SCHEMAS["About"]["properties"]["limits"]["required"]) == set(
         told["limits"]
     )
-    orders = SCHEMAS["Batch"]["properties"]["orders"]
-    assert orders["maxItems"] == told["limits"]["orders"]
+    for name, field in (("Batch", "orders"), ("Questions", "questions")):
+        many = SCHEMAS[name]["properties"][field]
+        assert many["maxItems"] == told["limits"]["orders"]
 
 
 def shortened(body: Any) -> str:

@@ -156,11 +156,17 @@ def test_every_fleet_file_of_the_docs_is_valid() -> None:
                 assert not isinstance(applications, Failure), (page, applications)
 
 
-SHELL = {"README.md", "tutorial.md", "tutorial-cloudflare.md"}
+SHELL = {
+    "README.md",
+    "tutorial.md",
+    "tutorial-cloudflare.md",
+    "restart-policies.md",
+    "health-checks.md",
+}
 
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
-    """Python is a doctest or the program, TOML a fleet file, shell on three pages."""
+    """Python is a doctest or the program, TOML a fleet file, shell is followed."""
     for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
         found = BLOCK.findall(page.read_text(encoding="utf-8"))
         for kind, body in found:

@@ -1,0 +1,70 @@
+"""What a fleet file names in Python: functions, hooks, custom policies."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cli.failing import Failed, failed
+from orchestrator.codec.fleet_file import FleetFile
+from orchestrator.core.custom import (
+    NO_POLICIES,
+    CustomPolicies,
+    CustomPolicy,
+    registered,
+)
+from orchestrator.core.errors import PolicyNotRegistered
+
+__all__ = ("named_object", "policies_named", "policies_of")
+
+
+def named_object(reference: str | None, folder: Path, what: str) -> Any:
+    """Import ``module:name``, also from the folder of the fleet file."""
+    if reference is None:
+        return None
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    module, _, name = reference.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # noqa: BLE001 - it is the owner's code
+        cause = f"{type(error).__name__}: {error}"
+        raise Failed(
+            f"fleet.{what}: {reference!r} cannot be loaded: {cause}", 2
+        ) from None
+    return found
+
+
+def policies_of(file: FleetFile, folder: Path) -> CustomPolicies:
+    """Return the custom policies of a fleet file, all that its containers need."""
+    policies = policies_named(file.policies, folder)
+    template = file.spec.settings.ad_hoc
+    for spec in (*file.spec.containers, *((template,) if template else ())):
+        ref = spec.restart.custom
+        if ref is not None and (ref.name, ref.version) not in policies:
+            raise failed(
+                PolicyNotRegistered(
+                    name=spec.name, policy=ref.name, version=ref.version
+                )
+            )
+    return policies
+
+
+def policies_named(reference: str | None, folder: Path) -> CustomPolicies:
+    """Return the custom policies under a Python name: one, or an iterable of them."""
+    found = named_object(reference, folder, "policies")
+    if found is None:
+        return NO_POLICIES
+    try:
+        given = [found] if isinstance(found, CustomPolicy) else list(found)
+        strangers = [each for each in given if not isinstance(each, CustomPolicy)]
+        if not strangers:
+            return registered(given)
+        cause = f"{strangers[0]!r:.60} is no CustomPolicy"
+    except Exception as error:  # noqa: BLE001 - it is the owner's code
+        cause = f"{type(error).__name__}: {error}"
+    raise Failed(f"fleet.policies: {reference!r} holds no policies: {cause}", 2)

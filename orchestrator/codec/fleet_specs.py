@@ -1,0 +1,150 @@
+"""Containers of a fleet file: replicas and defaults spelt out, each a spec."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any, Final, cast
+
+import attrs
+
+from orchestrator.codec.fleet_checks import check_spec
+from orchestrator.codec.fleet_groups import memberships
+from orchestrator.codec.fleet_health import health_spelt
+from orchestrator.codec.fleet_policies import policy_over, policy_spelt
+from orchestrator.codec.fleet_problems import Problems
+from orchestrator.codec.fleet_tables import Tree, sized, spelt_out
+from orchestrator.codec.platform_choices import LocalChoice, PlatformChoice
+from orchestrator.codec.problems import shown
+from orchestrator.core.groups import Membership
+from orchestrator.core.specs import ContainerSpec
+
+__all__ = ("SpecReader",)
+
+REPLICAS_MAX: Final = 10_000
+
+_SPELT: Final = ("service", "replica")
+"""Fields of a spec that are spelt out of ``replicas``."""
+
+_KEYS: Final = (
+    *(
+        field.name
+        for field in attrs.fields(ContainerSpec)
+        if field.name not in {*_SPELT, "group"}
+    ),
+    "replicas",
+)
+
+
+@attrs.define(kw_only=True)
+class SpecReader:
+    """Reads the containers of one file; what is wrong goes to *problems*.
+
+    ``defaults`` is the ``[restart]`` table; ``has_policies``: the file says where its
+    custom policies are.
+    """
+
+    problems: Problems
+    folder: str
+    platform: PlatformChoice
+    has_policies: bool
+    defaults: Tree = attrs.field(factory=dict[str, Any])
+
+    def take_defaults(self, tree: Tree) -> None:
+        """Take what holds for every container; what is wrong in it is told once."""
+        found = self.problems.found
+        before = len(found)
+        table = self.problems.table(tree, "restart")
+        defaults = self._policy(
+            spelt_out(table, "restart", self.problems.wrong), "restart"
+        )
+        given = {"name": "any", "command": ["any"], "restart": defaults}
+        _ = self.problems.read(given, ContainerSpec, "")
+        self.defaults = defaults if len(found) == before else {}
+
+    def template(self, tree: Tree) -> ContainerSpec | None:
+        """Return the template of containers that are started by request."""
+        if "ad_hoc" not in tree:
+            return None
+        self.problems.not_given(tree["ad_hoc"], ("name", "replicas"), "ad_hoc")
+        given = {"name": "ad-hoc", **self.problems.table(tree, "ad_hoc")}
+        return self._spec(given, "ad_hoc")
+
+    def containers(self, tree: Tree) -> tuple[ContainerSpec, ...]:
+        """Return the declared containers, each with its place in its group."""
+        found = tree.get("containers", [])
+        if not isinstance(found, list):
+            self.problems.wrong("containers", "an array of tables", shown(found))
+            return ()
+        groups = self._groups(tree, cast("list[object]", found))
+        specs: dict[str, ContainerSpec] = {}
+        for index, given in enumerate(cast("list[object]", found)):
+            path = f"containers[{index}]"
+            if not isinstance(given, dict):
+                self.problems.wrong(path, "a table", shown(given))
+                continue
+            for spec in self._replicas(cast("Tree", given), path):
+                if spec.name in specs:
+                    found_name = repr(spec.name)
+                    self.problems.wrong(f"{path}.name", "a name of its own", found_name)
+                specs[spec.name] = attrs.evolve(spec, group=groups.get(spec.service))
+        return tuple(specs.values())
+
+    def _groups(self, tree: Tree, entries: list[object]) -> dict[str, Membership]:
+        groups = self.problems.table(tree, "groups")
+        names = [
+            cast("Tree", entry).get("name")
+            for entry in entries
+            if isinstance(entry, dict)
+        ]
+        services = [name for name in names if isinstance(name, str)]
+        return memberships(groups, services, self.problems)
+
+    def _replicas(self, given: Tree, path: str) -> list[ContainerSpec]:
+        given = dict(given)
+        replicas = given.pop("replicas", None)
+        spec = self._spec(given, path)
+        if replicas is None:
+            return [spec] if spec.name == given.get("name") else []
+        if type(replicas) is not int or not 0 <= replicas <= REPLICAS_MAX:
+            expected = f"a number from 0 to {REPLICAS_MAX}"
+            self.problems.wrong(f"{path}.replicas", expected, shown(replicas))
+            return []
+        if spec.name != given.get("name"):
+            return []
+        try:
+            return [
+                attrs.evolve(
+                    spec, name=f"{spec.name}-{index}", service=spec.name, replica=index
+                )
+                for index in range(replicas)
+            ]
+        except ValueError:
+            longest = 63 - len(str(REPLICAS_MAX))
+            expected = f"at most {longest} letters"
+            self.problems.wrong(f"{path}.name", expected, repr(spec.name))
+            return []
+
+    def _spec(self, given: Tree, path: str) -> ContainerSpec:
+        problems = self.problems
+        problems.not_given(given, _SPELT, path)
+        hint = "[groups.NAME] lists its members"
+        problems.not_given(given, ("group",), path, hint)
+        tree = sized(spelt_out(given, path, problems.wrong), path, problems.wrong)
+        tree = {key: tree[key] for key in tree if key not in {*_SPELT, "group"}}
+        own = tree.get("restart", {})
+        if isinstance(own, dict):
+            policy = self._policy(cast("Tree", own), f"{path}.restart")
+            tree["restart"] = policy_over(self.defaults, policy)
+        tree = health_spelt(problems.only(tree, _KEYS, path), path, problems)
+        spec = problems.read(tree, ContainerSpec, path)
+        if bool(given.get("ports")) is bool(spec.ports):
+            for key, expected, found, hint in check_spec(spec, self.platform, path):
+                problems.wrong(key, expected, found, hint)
+        if isinstance(self.platform, LocalChoice):
+            working_dir = PurePosixPath(self.folder, spec.working_dir or ".")
+            spec = attrs.evolve(spec, working_dir=str(working_dir))
+        return spec
+
+    def _policy(self, tree: Tree, path: str) -> Tree:
+        wrong = self.problems.wrong
+        return policy_spelt(tree, path, wrong, has_policies=self.has_policies)
