@@ -74,13 +74,14 @@ def record_end(history: History, policy: RestartPolicy, last: LastRun) -> Histor
         history = attrs.evolve(forgiven(history), obstacles=history.obstacles)
     if isinstance(last.exit, Obstacle):
         return attrs.evolve(history, obstacles=history.obstacles + 1)
-    failed = judged(policy, last.exit).outcome is Outcome.FAILURE
+    counts_as = judged(policy, last.exit).outcome
+    failed, is_clean = counts_as is Outcome.FAILURE, counts_as is Outcome.CLEAN
     history = attrs.evolve(
         history,
         obstacles=0,
         start_failures=_starts(history.start_failures, last, failed),
         unhealthy=history.unhealthy + 1 if isinstance(last.exit, Unhealthy) else 0,
-        failed_in_a_row=_runs(history.failed_in_a_row, last, failed),
+        failed_in_a_row=0 if is_clean else history.failed_in_a_row + failed,
         attempts=history.attempts + failed,
         crashes_total=history.crashes_total + failed,
     )
@@ -95,8 +96,3 @@ def _starts(count: int, last: LastRun, failed: bool) -> int:  # noqa: FBT001 - c
     if isinstance(last.exit, StartFailed):
         return count + failed
     return count if outcome(last.exit) is Outcome.NEITHER else 0
-
-
-def _runs(count: int, last: LastRun, failed: bool) -> int:  # noqa: FBT001 - counted
-    """Count failures in a row; only a clean exit breaks it."""
-    return 0 if outcome(last.exit) is Outcome.CLEAN and not failed else count + failed

@@ -46,6 +46,8 @@ __all__ = ("clear", "leave", "restart", "start", "stop")
 def start(container: Container, event: StartRequested) -> Moved:
     """Want it running; begin where it rests, restart where forced."""
     wanted = want(container, running=True, asked=_asked(event))
+    if event.force:
+        wanted = clear_history(wanted)
     if wanted.leaving:
         wanted = attrs.evolve(wanted, leaving=False, origin=Origin.AD_HOC)
     if event.declaration is not None and event.declaration.spec != wanted.spec:
@@ -56,7 +58,7 @@ def start(container: Container, event: StartRequested) -> Moved:
         case AtRest() | Asleep():
             return start_anew(wanted, event.at, Rule.REQUESTED), ()
         case _ if event.force:
-            return _force(clear_history(wanted), event.at)
+            return _force(wanted, event.at)
         case _:
             return wanted, ()
 

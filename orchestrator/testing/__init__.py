@@ -1,15 +1,194 @@
-"""For those who test: strategies that draw what the core knows, laws for adapters.
+"""A toolkit for those who test: their restart policies, their fleets, their adapters.
 
-``strategies``: Hypothesis strategies, plural nouns, valid by construction, names and
-runs from small pools so that what is drawn is related.
+* ``Scenario``: given a fleet, when this happens, then that is so; in virtual time.
+* ``check_policy``: the laws that every restart policy obeys, tried with Hypothesis.
+* ``FleetMachine``: a ready state machine of Hypothesis, to subclass.
+* ``strategies``: Hypothesis strategies for all that the core knows.
+* ``VirtualClock``: time that only a test moves.
+* ``check_platform``, ``check_takeover``, ``check_journal``: laws for adapters.
 
-The law suites need no Hypothesis: ``check_platform`` and ``check_takeover`` for
-platforms, ``check_journal`` for journals. Every adapter of ours passes them.
+Nothing is loaded before it is used. ``check_policy``, ``FleetMachine`` and
+``strategies`` need Hypothesis (the extra ``[testing]``); the others do not.
 """
 
 from __future__ import annotations
 
-from orchestrator.testing.journals import check_journal
-from orchestrator.testing.platforms import check_platform, check_takeover
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ("check_journal", "check_platform", "check_takeover")
+if TYPE_CHECKING:
+    from orchestrator.testing.acts import (
+        Act,
+        accepts,
+        becomes_ready,
+        crashes,
+        dies,
+        ends,
+        fails_check,
+        fails_to_start,
+        is_seen,
+        loses_sight,
+        passes_check,
+        refuses,
+        starts,
+        succeeds,
+        vanishes,
+    )
+    from orchestrator.testing.clock import VirtualClock
+    from orchestrator.testing.evidence import save_history
+    from orchestrator.testing.expectations import (
+        Expectation,
+        admitted,
+        commands,
+        counts,
+        is_ready,
+        phase,
+        refused,
+        rule,
+        runs,
+        starts_in,
+        that,
+    )
+    from orchestrator.testing.journals import check_journal
+    from orchestrator.testing.laws import LAWS
+    from orchestrator.testing.machine import FleetMachine
+    from orchestrator.testing.platforms import check_platform, check_takeover
+    from orchestrator.testing.policies import check_policy
+    from orchestrator.testing.scenarios import (
+        ExpectationFailed,
+        HistoryFailed,
+        ImpossibleHistory,
+        LawBroken,
+        Scenario,
+    )
+    from orchestrator.testing.turns import (
+        asks,
+        comes_down,
+        comes_up,
+        happens,
+        late,
+        looks,
+        restarts_operator,
+    )
+
+_ACTS = (
+    "Act",
+    "accepts",
+    "becomes_ready",
+    "crashes",
+    "dies",
+    "ends",
+    "fails_check",
+    "fails_to_start",
+    "is_seen",
+    "loses_sight",
+    "passes_check",
+    "refuses",
+    "starts",
+    "succeeds",
+    "vanishes",
+)
+_TURNS = (
+    "asks",
+    "comes_down",
+    "comes_up",
+    "happens",
+    "late",
+    "looks",
+    "restarts_operator",
+)
+_EXPECTATIONS = (
+    "Expectation",
+    "admitted",
+    "commands",
+    "counts",
+    "is_ready",
+    "phase",
+    "refused",
+    "rule",
+    "runs",
+    "starts_in",
+    "that",
+)
+_SCENARIOS = (
+    "ExpectationFailed",
+    "HistoryFailed",
+    "ImpossibleHistory",
+    "LawBroken",
+    "Scenario",
+)
+_HOMES: dict[str, str] = {
+    **dict.fromkeys(_ACTS, "acts"),
+    **dict.fromkeys(_TURNS, "turns"),
+    **dict.fromkeys(_EXPECTATIONS, "expectations"),
+    **dict.fromkeys(_SCENARIOS, "scenarios"),
+    "FleetMachine": "machine",
+    "LAWS": "laws",
+    "VirtualClock": "clock",
+    "check_journal": "journals",
+    "check_platform": "platforms",
+    "check_policy": "policies",
+    "check_takeover": "platforms",
+    "save_history": "evidence",
+}
+
+__all__ = (
+    "LAWS",
+    "Act",
+    "Expectation",
+    "ExpectationFailed",
+    "FleetMachine",
+    "HistoryFailed",
+    "ImpossibleHistory",
+    "LawBroken",
+    "Scenario",
+    "VirtualClock",
+    "accepts",
+    "admitted",
+    "asks",
+    "becomes_ready",
+    "check_journal",
+    "check_platform",
+    "check_policy",
+    "check_takeover",
+    "comes_down",
+    "comes_up",
+    "commands",
+    "counts",
+    "crashes",
+    "dies",
+    "ends",
+    "fails_check",
+    "fails_to_start",
+    "happens",
+    "is_ready",
+    "is_seen",
+    "late",
+    "looks",
+    "loses_sight",
+    "passes_check",
+    "phase",
+    "refused",
+    "refuses",
+    "restarts_operator",
+    "rule",
+    "runs",
+    "save_history",
+    "starts",
+    "starts_in",
+    "succeeds",
+    "that",
+    "vanishes",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,116 @@
+"""Events, likely or not: whatever a fleet might be told, ``reduce`` is total."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from orchestrator.core.events import (
+    Booted,
+    CommandAccepted,
+    CommandFailed,
+    CommandKind,
+    ContainerEnded,
+    ContainerErrored,
+    ContainerObserved,
+    ContainerReady,
+    ContainerStarted,
+    CrashHistoryCleared,
+    Declaration,
+    Event,
+    FleetObserved,
+    HealthChanged,
+    ReconcileRequested,
+    RemoveRequested,
+    RestartRequested,
+    SpecApplied,
+    StartRequested,
+    StopRequested,
+    TimeReached,
+)
+from orchestrator.core.health import CheckKind
+from orchestrator.testing.strategies.ends import command_errors, exits
+from orchestrator.testing.strategies.pools import (
+    addresses,
+    moments,
+    names,
+    runs,
+    tables,
+    texts,
+)
+from orchestrator.testing.strategies.records import sights
+from orchestrator.testing.strategies.specs import container_specs, fleet_settings
+
+__all__ = ("events",)
+
+
+def _declarations() -> st.SearchStrategy[Declaration]:
+    return st.builds(
+        Declaration, spec=container_specs(), salt=st.integers(0, 2**32 - 1)
+    )
+
+
+def _declared_once() -> st.SearchStrategy[tuple[Declaration, ...]]:
+    return st.lists(
+        _declarations(), max_size=3, unique_by=lambda declared: declared.spec.name
+    ).map(tuple)
+
+
+def events() -> st.SearchStrategy[Event]:
+    """Draw any event, likely or not."""
+    at, name, run = moments(), names(), runs()
+    kinds = st.sampled_from(CommandKind)
+    return st.one_of(
+        st.builds(Booted, at=at, epoch=runs(), rules=st.just(1), fences=st.booleans()),
+        st.builds(
+            SpecApplied,
+            at=at,
+            fleet=st.just("demo"),
+            settings=fleet_settings(),
+            declarations=_declared_once(),
+            by=texts(),
+        ),
+        _declarations().flatmap(
+            lambda declared: st.builds(
+                StartRequested,
+                at=at,
+                name=st.just(declared.spec.name),
+                declaration=st.none() | st.just(declared),
+                force=st.booleans(),
+            )
+        ),
+        st.builds(StopRequested, at=at, name=name, why=texts()),
+        st.builds(RestartRequested, at=at, name=name),
+        st.builds(RemoveRequested, at=at, name=name),
+        st.builds(CrashHistoryCleared, at=at, name=name),
+        st.builds(ReconcileRequested, at=at),
+        st.builds(ContainerStarted, at=at, name=name, run=run, cursor=texts()),
+        st.builds(ContainerReady, at=at, name=name, run=run, addresses=addresses()),
+        st.builds(ContainerEnded, at=at, name=name, run=run, exit=exits()),
+        st.builds(ContainerErrored, at=at, name=name, run=run, cause=texts()),
+        st.builds(
+            HealthChanged,
+            at=at,
+            name=name,
+            run=run,
+            check=st.sampled_from(CheckKind),
+            passing=st.booleans(),
+            cause=texts(),
+        ),
+        st.builds(ContainerObserved, at=at, name=name, run=run, sight=sights()),
+        st.builds(CommandAccepted, at=at, name=name, run=run, kind=kinds),
+        st.builds(
+            CommandFailed,
+            at=at,
+            name=name,
+            run=run,
+            kind=kinds,
+            error=command_errors(),
+        ),
+        st.builds(
+            FleetObserved,
+            at=at,
+            complete=st.booleans(),
+            strangers=tables(names(), runs()),
+        ),
+        st.builds(TimeReached, at=at, name=st.none() | name),
+    )

@@ -1,0 +1,82 @@
+"""Histories that could happen: scenarios, their events, and plans of what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+from hypothesis import strategies as st
+
+from orchestrator.core.custom import CustomPolicy
+from orchestrator.core.events import Event
+from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.simulation.faults import FaultPlan
+from orchestrator.testing.chances import BRANCHES, Move, played
+from orchestrator.testing.scenarios import Scenario
+from orchestrator.testing.strategies.specs import fleet_specs
+
+__all__ = ("fault_plans", "histories", "moves", "scenarios")
+
+WAITS = (0, -1, 0, -1, 1_000, -1, 60_000, 700_000)
+PERMILLE_MAX = 300
+
+
+@st.composite
+def moves(draw: st.DrawFn, max_size: int = 30) -> list[Move]:
+    """Draw moves, which ``chances.played`` makes a history of."""
+    drawn: list[Move] = []
+    while len(drawn) < max_size and draw(st.integers(0, max_size)):
+        move = Move(
+            branch=draw(st.integers(0, BRANCHES - 1)),
+            pick=draw(st.integers(0, 63)),
+            wait=draw(st.sampled_from(WAITS)),
+        )
+        drawn.append(move)
+    return drawn
+
+
+def scenarios(
+    *given: FleetSpec | ContainerSpec,
+    policies: Iterable[CustomPolicy] = (),
+    max_size: int = 30,
+) -> st.SearchStrategy[Scenario]:
+    """Draw what a platform and an owner could do to a fleet; each can be printed."""
+    begun = Scenario.of(*given, policies=policies)
+    return moves(max_size).map(lambda drawn: played(begun, drawn))
+
+
+def histories(
+    *given: FleetSpec | ContainerSpec,
+    policies: Iterable[CustomPolicy] = (),
+    max_size: int = 30,
+) -> st.SearchStrategy[tuple[Event, ...]]:
+    """Draw the events of a history that a platform could produce.
+
+    Without a fleet, that is drawn, too.
+    """
+    if given:
+        told = scenarios(*given, policies=policies, max_size=max_size)
+        return told.map(lambda scenario: scenario.tale.events)
+    return fleet_specs().flatmap(lambda spec: histories(spec, max_size=max_size))
+
+
+def fault_plans(until: int = 600_000) -> st.SearchStrategy[FaultPlan]:
+    """Draw what fails until a moment: each rate in a thousand, 0 where it shrinks.
+
+    Fields that are spans of time (``..._ms``) are 0, or some seconds to minutes.
+    """
+    rates: dict[str, st.SearchStrategy[int]] = {
+        field.name: (
+            st.just(0) | st.integers(5_000, 120_000)
+            if field.name.endswith("_ms")
+            else st.just(0) | st.integers(0, PERMILLE_MAX)
+        )
+        for field in attrs.fields(FaultPlan)
+        if field.default == 0 and type(field.default) is int
+    }
+
+    def plan(drawn: dict[str, Any]) -> FaultPlan:
+        return attrs.evolve(FaultPlan(until=until), **drawn)
+
+    return st.fixed_dictionaries(rates).map(plan)

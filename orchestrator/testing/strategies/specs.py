@@ -1,0 +1,191 @@
+"""What should run: container specs with checks and groups, settings, whole fleets."""
+
+from __future__ import annotations
+
+import attrs
+from hypothesis import strategies as st
+
+from orchestrator.core.groups import GroupStrategy, Membership
+from orchestrator.core.health import (
+    CommandProbe,
+    HealthCheck,
+    HealthChecks,
+    HttpProbe,
+    Probe,
+    TcpProbe,
+)
+from orchestrator.core.hosting import (
+    INSTANCE_TYPES,
+    JURISDICTIONS,
+    LOCATION_HINTS,
+    REGIONS,
+    InstanceType,
+    Placement,
+)
+from orchestrator.core.specs import (
+    STOP_SIGNALS,
+    ContainerSpec,
+    FleetSettings,
+    FleetSpec,
+    Prune,
+    named,
+)
+from orchestrator.core.table import Table
+from orchestrator.testing.strategies.policies import restart_policies
+from orchestrator.testing.strategies.pools import configs, names, tables
+
+__all__ = (
+    "container_specs",
+    "fleet_settings",
+    "fleet_specs",
+    "health_checks",
+    "instance_types",
+    "memberships",
+    "placements",
+    "probes",
+)
+
+
+def probes(ports: tuple[str, ...]) -> st.SearchStrategy[Probe]:
+    """Draw a question to a container that has those ports."""
+    command = st.just(CommandProbe(command=("check", "--quick")))
+    if not ports:
+        return command
+    port = st.sampled_from(ports)
+    http = st.builds(
+        HttpProbe,
+        port=port,
+        path=st.sampled_from(("/", "/ready?full=1")),
+        headers=tables(st.just("Accept"), st.just("application/json")),
+        statuses=st.sampled_from(((), (200,), (200, 503))),
+    )
+    return st.one_of(command, http, st.builds(TcpProbe, port=port))
+
+
+def health_checks(ports: tuple[str, ...] = ()) -> st.SearchStrategy[HealthChecks]:
+    """Draw the checks of a container that has those ports, each or none."""
+    check = st.builds(
+        HealthCheck,
+        probe=probes(ports),
+        initial_delay_ms=st.integers(0, 5_000),
+        period_ms=st.integers(1, 10_000),
+        timeout_ms=st.integers(1, 2_000),
+        failure_threshold=st.integers(1, 3),
+    )
+    readiness = st.tuples(check, st.integers(1, 3)).map(
+        lambda drawn: attrs.evolve(drawn[0], success_threshold=drawn[1])
+    )
+    return st.builds(
+        HealthChecks,
+        startup=st.none() | check,
+        readiness=st.none() | readiness,
+        liveness=st.none() | check,
+    )
+
+
+def memberships() -> st.SearchStrategy[Membership]:
+    """Draw a place in a group; a group has one strategy, and so has its name."""
+    return st.one_of(
+        st.builds(
+            Membership,
+            group=st.just("pair"),
+            strategy=st.just(GroupStrategy.REST_FOR_ONE),
+            position=st.integers(0, 3),
+        ),
+        st.builds(
+            Membership,
+            group=st.just("all"),
+            strategy=st.just(GroupStrategy.ONE_FOR_ALL),
+            position=st.integers(0, 3),
+        ),
+    )
+
+
+def container_specs(
+    named_as: st.SearchStrategy[str] | None = None, *, custom: bool = False
+) -> st.SearchStrategy[ContainerSpec]:
+    """Draw a container spec, named from *named_as*; with *custom*, see the policies."""
+    ports = tables(st.sampled_from(("http", "admin")), st.integers(1, 65_535))
+    return ports.flatmap(
+        lambda drawn: _with_ports(
+            names() if named_as is None else named_as, drawn, custom=custom
+        )
+    )
+
+
+def _with_ports(
+    named_as: st.SearchStrategy[str], ports: Table[str, int], *, custom: bool
+) -> st.SearchStrategy[ContainerSpec]:
+    return st.builds(
+        ContainerSpec,
+        name=named_as,
+        replica=st.integers(0, 3),
+        image=st.none() | st.just("registry.example/app:1"),
+        command=st.sampled_from((("run",), ("run", "--port=${port.http}"))),
+        working_dir=st.none() | st.just("/srv"),
+        ports=st.just(ports),
+        config=configs(),
+        env=tables(
+            st.sampled_from(("A", "KEY")), st.sampled_from(("x", "${secret.KEY}"))
+        ),
+        restart=restart_policies(custom=custom),
+        stop_signal=st.sampled_from(STOP_SIGNALS),
+        stop_grace_ms=st.integers(0, 30_000),
+        start_timeout_ms=st.integers(1, 120_000),
+        sleep_after_ms=st.none() | st.integers(1, 60_000),
+        keep_alive=st.booleans(),
+        wait_for=st.none() | st.just(()),
+        internet=st.booleans(),
+        instance_type=instance_types(),
+        placement=placements(),
+        health=health_checks(tuple(ports)),
+        group=st.none() | memberships(),
+    )
+
+
+def instance_types() -> st.SearchStrategy[InstanceType]:
+    """Draw a size: a named one, or one's own."""
+    own = st.builds(
+        InstanceType,
+        vcpu=st.sampled_from((1.0, 2.5, 4.0)),
+        memory_mib=st.just(12_288),
+        disk_mb=st.integers(1, 20_000),
+    )
+    return st.sampled_from(list(INSTANCE_TYPES.values())) | own
+
+
+def placements() -> st.SearchStrategy[Placement]:
+    """Draw a placement."""
+    return st.builds(
+        Placement,
+        regions=st.lists(st.sampled_from(REGIONS), unique=True, max_size=3).map(tuple),
+        jurisdiction=st.none() | st.sampled_from(JURISDICTIONS),
+        location_hint=st.none() | st.sampled_from(LOCATION_HINTS),
+    )
+
+
+def fleet_settings(*, custom: bool = False) -> st.SearchStrategy[FleetSettings]:
+    """Draw the settings of a fleet."""
+    return st.builds(
+        FleetSettings,
+        reconcile_interval_ms=st.sampled_from((0, 1_000, 60_000)),
+        allow_ad_hoc_containers=st.booleans(),
+        min_restart_delay_ms=st.integers(0, 1_000),
+        max_concurrent_starts=st.integers(1, 8),
+        max_starts_per_minute=st.none() | st.integers(1, 5),
+        prune=st.sampled_from(Prune),
+        ad_hoc=st.none() | container_specs(st.just("any"), custom=custom),
+    )
+
+
+def fleet_specs(*, custom: bool = False) -> st.SearchStrategy[FleetSpec]:
+    """Draw a fleet: settings, and a min replica set of related names."""
+    declared = st.dictionaries(names(), container_specs(custom=custom), max_size=4).map(
+        lambda drawn: tuple(named(spec, name) for name, spec in sorted(drawn.items()))
+    )
+    return st.builds(
+        FleetSpec,
+        name=st.just("demo"),
+        settings=fleet_settings(custom=custom),
+        containers=declared,
+    )
