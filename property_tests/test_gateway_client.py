@@ -18,8 +18,9 @@ from returns.result import Failure
 from orchestrator import settled
 from orchestrator.core.errors import PlatformError, RateLimited
 from orchestrator.core.exits import Exit, Exited
+from orchestrator.core.health import CommandProbe, HttpProbe, Probe, TcpProbe
 from orchestrator.core.observations import Observation
-from orchestrator.platforms.cloudflare import gateway, http
+from orchestrator.platforms.cloudflare import gateway, http, inquiry
 from orchestrator.platforms.cloudflare.answers import (
     EventPage,
     details_read,
@@ -29,10 +30,13 @@ from orchestrator.platforms.cloudflare.answers import (
 from orchestrator.platforms.cloudflare.ends import END_KINDS, exit_of
 from orchestrator.platforms.cloudflare.http import HOLD_MAX_MS, Credentials, error_of
 from orchestrator.platforms.cloudflare.orders import BYTES_MAX, ORDERS_MAX, batches
+from orchestrator.platforms.cloudflare.questions import reply_of
 from orchestrator.platforms.port import (
     Accepted,
     Attachment,
     DestroyOrder,
+    Question,
+    Reply,
     StreamRefused,
 )
 from orchestrator.testing.platforms import start_order
@@ -50,11 +54,17 @@ ERRORS = get_args(PlatformError)
 EXITS = get_args(Exit)
 KEYS = (  # noqa: SIM905 - a line each would hide the rest
     "api applications at body cause code complete containers cursor details end ended"
-    " epoch events fingerprint highest id kind lost message name phase ports problem"
-    " raw ready_at results retry_after_ms run started started_at status type"
+    " epoch error events fingerprint highest id kind lost message name opened phase"
+    " ports problem raw ready_at results retry_after_ms run started started_at status"
+    " type up"
 ).split()
 WORDS = [*END_KINDS, "started", "ready", "ended", "errored", "running", "unreachable"]
 WORDS += ["web-0", "web", "stale_run", "stale_operator", "not_configured"]
+PROBES: tuple[Probe, ...] = (
+    HttpProbe(port="http"),
+    TcpProbe(port="http"),
+    CommandProbe(command=("true",)),
+)
 TEXTS = st.sampled_from(WORDS) | st.text(
     st.characters(exclude_categories=["Cs"]), max_size=8
 )
@@ -83,6 +93,17 @@ NEWS = st.fixed_dictionaries(
         "problem": JSON | ENDS,
     },
 )
+ASKED = st.fixed_dictionaries(
+    {},
+    optional={
+        "run": JSON,
+        "status": JSON | st.integers(100, 599),
+        "opened": JSON,
+        "code": JSON | NUMBERS,
+        "error": JSON | st.sampled_from(["timed_out", "not_listening", "engine_lost"]),
+        "up": JSON,
+    },
+)
 PAGES = st.fixed_dictionaries(
     {},
     optional={
@@ -90,7 +111,11 @@ PAGES = st.fixed_dictionaries(
         "events": st.lists(NEWS, max_size=3),
         "containers": st.lists(NEWS, max_size=3),
         "complete": st.booleans(),
-        "results": st.lists(TREES, min_size=1, max_size=1),
+        "results": st.lists(
+            TREES | st.fixed_dictionaries({"status": NUMBERS, "body": ASKED}),
+            min_size=1,
+            max_size=1,
+        ),
         "epoch": JSON | NUMBERS,
     },
 )
@@ -122,6 +147,7 @@ def hurried() -> Iterator[None]:
         patch.setattr(gateway, "AGAIN_S", (0.0, 0.0))
         patch.setattr(gateway, "_held_s", lambda _: 0.0)
         patch.setattr(http, "HOLD_MAX_MS", 0)
+        patch.setattr(inquiry, "GATHER_MS", 0)
         yield
 
 
@@ -159,11 +185,13 @@ def test_every_answer_is_a_value_to_every_operation(
                 platform.details(),
                 platform.perform(start),
                 platform.perform(destroy),
+                *(platform.probe(question(probe)) for probe in PROBES),
             ):
                 fake.faults.append(fault)
-                platform._gateway._held_until = 0.0
+                for asked in (platform._gateway, platform._inquiry._gateway):
+                    asked._held_until = 0.0
                 found = await settled(operation)
-                expected = (*ERRORS, Attachment, Observation, Accepted, tuple)
+                expected = (*ERRORS, Attachment, Observation, Accepted, Reply, tuple)
                 assert isinstance(found, expected)
                 fake.faults.clear()
             fake.faults.append(fault)
@@ -198,6 +226,36 @@ def test_every_tree_is_read_or_refused(tree: dict[str, Any]) -> None:
             assert isinstance(read.failure(), ERRORS)
         else:
             assert isinstance(read.unwrap(), kind)
+
+
+@given(st.sampled_from(PROBES), TREES | ASKED)
+@example(PROBES[0], {"status": True})
+@example(PROBES[2], {"code": False})
+@example(PROBES[1], {"error": "unknown", "up": True})
+def test_every_answer_to_a_question_is_a_reply_or_says_nothing(
+    probe: Probe, tree: dict[str, Any]
+) -> None:
+    read = reply_of(question(probe), tree)
+    if isinstance(read, Failure):
+        assert isinstance(read.failure(), ERRORS)
+        return
+    reply = read.unwrap()
+    own = {HttpProbe: "status", TcpProbe: "opened", CommandProbe: "code"}[type(probe)]
+    if reply.passed:  # only what says so in so many words has passed
+        assert not isinstance(tree.get("error"), str)
+        assert tree[own] in {0, True} or 200 <= tree[own] <= 399
+    assert len(reply.detail) < 60
+
+
+def question(probe: Probe) -> Question:
+    return Question(
+        name="web-0",
+        run=1,
+        epoch=1,
+        probe=probe,
+        address="web:demo/web-0:8080",
+        timeout_ms=1_000,
+    )
 
 
 @given(st.text(max_size=40), st.text(min_size=16, max_size=40))

@@ -159,7 +159,11 @@ def _checks_are_declared(step: Step) -> Iterable[str]:
     if not isinstance(event, HealthChanged):
         return
     for before, _ in step.pairs():
-        if before is not None and before.spec.health.get(event.check) is None:
+        # Others may be touched in the same step: a slot was free, and they start.
+        if before is None or before.name != event.name:
+            continue
+        is_its_run = live_run(before.phase) == event.run
+        if is_its_run and before.spec.health.get(event.check) is None:
             yield before.name
 
 

@@ -5,13 +5,16 @@ SplitMix64 (Steele, Lea, Flood, 2014): a counter and a finalizer, in integers.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
 import attrs
 
 __all__ = ("Dice",)
 
 _MASK: Final = (1 << 64) - 1
+
+T = TypeVar("T")
 
 
 @attrs.define
@@ -37,6 +40,10 @@ class Dice:
     def happens(self, permille: int) -> bool:
         """Say yes *permille* times in a thousand."""
         return self.between(0, 999) < permille
+
+    def pick(self, options: Sequence[T]) -> T:
+        """Choose one of *options*, which must not be empty."""
+        return options[self.between(0, len(options) - 1)]
 
     def fork(self) -> Dice:
         """Return dice of their own, so that two users do not disturb each other."""

@@ -1,266 +1,266 @@
 """The fleet and the world, driven together through virtual time.
 
-``Run`` is the runtime made of values: the operator's loop, the interpreter and the
-clock in one agenda. Nothing waits; a simulated day takes what its events take. Every
-step goes through ``core.reduce`` and is handed to ``on_step`` (invariants, timelines).
+``Run`` is the runtime made of values: operators with their loop, interpreter and clock
+in one agenda. Nothing waits; a simulated day takes what its events take. Every step
+goes through ``core.reduce`` and is handed to ``on_step`` (invariants, timelines).
 
-What the plan breaks: commands are refused, unanswered (with and without effect) or
-find no capacity; news are lost, repeated or late; containers vanish; looks are
-incomplete; the operator is killed at any point and recovers from its journal alone.
+What befalls the operators is drawn here: they are killed and others begin, their clock
+is set, a second one takes over while the old goes on. What befalls their commands,
+looks and news is drawn where these pass (``interpreting``, ``telling``).
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
-from itertools import count
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
-from returns.pipeline import is_successful
 
-from orchestrator.core.admit import admit
-from orchestrator.core.commands import (
-    Command,
-    ContainerCommand,
-    ObserveFleet,
-    StartContainer,
-)
-from orchestrator.core.errors import (
-    ContainerStartFailed,
-    NoCapacity,
-    PlatformError,
-    RequestError,
-    SecretMissing,
-    StartError,
-    TimedOut,
-    Unreachable,
-)
-from orchestrator.core.events import (
-    COMMAND_KINDS,
-    Booted,
-    CommandAccepted,
-    CommandFailed,
-    Event,
-    TimeReached,
-)
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
+from orchestrator.core.errors import OperatorClosed
+from orchestrator.core.events import Event, LifecycleEvent
+from orchestrator.core.health import TcpProbe
 from orchestrator.core.moments import Millis, Moment
-from orchestrator.core.observations import Observation
-from orchestrator.core.reduce import fold, reduce
+from orchestrator.core.reduce import fold
 from orchestrator.core.requests import Request
-from orchestrator.core.sights import differences
-from orchestrator.core.specs import fingerprint
-from orchestrator.core.state import RULES, Fleet, empty_fleet
+from orchestrator.core.state import Fleet, empty_fleet
 from orchestrator.core.steps import Step
-from orchestrator.core.wake import wake_at, wake_at_fleet
+from orchestrator.simulation.characters import Character
 from orchestrator.simulation.dice import Dice
-from orchestrator.simulation.faults import Character, FaultPlan
+from orchestrator.simulation.operators import Operator, Refusal
+from orchestrator.simulation.plans import Doom, FaultPlan
+from orchestrator.simulation.stage import Stage
+from orchestrator.simulation.telling import Teller
 from orchestrator.simulation.world import World
 
 __all__ = ("Run", "start_run")
 
-ANSWER_MS: Final[Millis] = 10_000
-"""How long the simulated interpreter waits for an answer."""
+DOWN_MS: Final[tuple[Millis, Millis]] = (0, 30_000)
+"""How long no operator is there after one was killed."""
 
-Due: TypeAlias = tuple[Moment, int, int, Callable[[], None]]
-"""When, in which order, under which operator (0: any), what."""
+LEAP_MS: Final[Millis] = 3_600_000
+"""How far a clock is set, at most."""
+
+ROLLED_OUT: Final = 333
+"""Of a thousand containers, how many a rollout replaces."""
 
 
-@attrs.define(kw_only=True)
+def _nothing(what: str, name: str) -> None:
+    """Take no note of what befalls the run."""
+
+
+@attrs.define(kw_only=True, eq=False)
 class Run:
-    """One simulated fleet: its state, its journal, its world and what is to come."""
+    """One simulated fleet: its operator, its journal, its world and what is to come.
 
-    fleet: Fleet
-    world: World
-    plan: FaultPlan
-    dice: Dice
-    now: Moment
+    ``on_step`` gets every durable step, ``on_stale_step`` those of operators that were
+    replaced and do not know it yet: they write to a journal of their own.
+    ``on_trouble`` is told what befalls the run, and whom. ``keeps_journal`` False: only
+    the newest fleet is durable, which by law is the fold of the journal.
+    """
+
+    stage: Stage
     on_step: Callable[[Step], None]
+    on_stale_step: Callable[[Step], None] = lambda _: None
+    on_trouble: Callable[[str, str], None] = _nothing
+    keeps_journal: bool = True
     journal: list[Event] = attrs.field(factory=list[Event])
     boots: int = 0
-    _agenda: list[Due] = attrs.field(factory=list[Due])
-    _numbers: count[int] = attrs.field(factory=count)
-    _busy: dict[str, Moment] = attrs.field(factory=dict[str, Moment])
-    _news_at: Moment | None = None
+    replaced: int = 0
+    operator: Operator | None = None
+    teller: Teller = attrs.field(init=False)
+    _durable: Fleet = attrs.field(factory=lambda: empty_fleet("simulated"))
+    _old: list[Operator] = attrs.field(factory=list[Operator])
 
-    def ask(self, request: Request) -> RequestError | None:
+    def __attrs_post_init__(self) -> None:
+        """Have somebody tell the platform's news."""
+        self.teller = Teller(stage=self.stage, told=self._told)
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as the newest operator believes it to be."""
+        return self._durable
+
+    @property
+    def world(self) -> World:
+        """The platform."""
+        return self.stage.world
+
+    @property
+    def plan(self) -> FaultPlan:
+        """What goes wrong."""
+        return self.stage.plan
+
+    @plan.setter
+    def plan(self, plan: FaultPlan) -> None:
+        self.stage.plan = plan
+
+    @property
+    def now(self) -> Moment:
+        """The moment of the world; an operator's clock may say another."""
+        return self.stage.now
+
+    def ask(self, request: Request) -> Refusal | None:
         """Make a request now; the answer is why it was refused, or None."""
-        answer = admit(self.fleet, request, self.now)
-        if not is_successful(answer):
-            return answer.failure()
-        self._deliver(answer.unwrap())
-        return None
-
-    def boot(self) -> None:
-        """Let an operator take over, with what the journal holds and nothing else."""
-        self.boots += 1
-        self.fleet = fold(empty_fleet(self.fleet.name), self.journal)
-        self._busy = {}
-        self._deliver(Booted(at=self.now, epoch=self.boots, rules=RULES, fences=True))
-        for name in self.fleet.containers:
-            self._set_timer(name)
-        if self.plan.kill_operator_every_ms and self.now < self.plan.until:
-            wait = self.dice.between(1, 2 * self.plan.kill_operator_every_ms)
-            self._later(self.now + wait, self._kill)
-
-    def _kill(self) -> None:
-        if self.now < self.plan.until:
-            self.boot()
+        if self.operator is None:
+            return OperatorClosed()
+        return self.operator.ask(request)
 
     def run_until(self, moment: Moment) -> None:
         """Let time pass up to *moment*, and everything in it happen."""
-        while self._agenda and self._agenda[0][0] <= moment:
-            at, _, epoch, happen = heapq.heappop(self._agenda)
-            self.now = max(self.now, at)
-            if epoch in (0, self.boots):
+        self._attend()
+        while (happen := self.stage.next_before(moment)) is not None:
+            happen()
+            self._attend()
+        self.stage.now = max(self.stage.now, moment)
+
+    def _attend(self) -> None:
+        """Have heard and asked what the world may now say."""
+        self.teller.listen()
+        changed = self.stage.world.changed
+        if changed:
+            for operator in self._all():
+                for name in changed:
+                    operator.asker.wake(name)
+            changed.clear()
+
+    # Operators
+
+    def _all(self) -> tuple[Operator, ...]:
+        newest = () if self.operator is None else (self.operator,)
+        return (*self._old, *newest)
+
+    def boot(self) -> None:
+        """Let an operator take over, with what is durable and nothing else."""
+        if self.operator is not None:
+            self.operator.die()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.boots += 1
+        if self.keeps_journal:
+            policies = self.stage.policies
+            self._durable = fold(empty_fleet(self.fleet.name), self.journal, policies)
+        operator = Operator(
+            stage=self.stage,
+            fleet=self._durable,
+            epoch=self.world.attach(self._durable.epoch),
+            write=self._write,
+            ended=self._ended,
+        )
+        self.operator = operator
+        operator.boot()
+        self.teller.tell_what_waits()
+        wait = self._drawn(self.plan.kill_operator_every_ms)
+        if wait is not None:
+            operator.later(self.now + wait, lambda: self._kill(operator))
+
+    def _write(self, step: Step) -> None:
+        self._durable = step.after
+        if self.keeps_journal:
+            self.journal.append(step.event)
+        self.on_step(step)
+
+    def _kill(self, operator: Operator) -> None:
+        if self.stage.is_broken:
+            operator.die()
+
+    def _ended(self, news: list[LifecycleEvent]) -> None:
+        """Go on without an operator, until the next one begins."""
+        self.operator = None
+        self.teller.keep(news)
+        self.on_trouble("operator killed", "")
+        down = self.stage.dice.between(*DOWN_MS)
+        self.stage.later(self.now + down, self._begin_if_none)
+
+    def _begin_if_none(self) -> None:
+        if self.operator is None:
+            self._begin()
+
+    def _drawn(self, every_ms: Millis) -> Millis | None:
+        """Draw when something happens next that happens every so often."""
+        if not every_ms or not self.stage.is_broken:
+            return None
+        return self.stage.dice.between(1, 2 * every_ms)
+
+    # What befalls them
+
+    def begin_troubles(self) -> None:
+        """Have befall the run what its plan says, over and over."""
+        self._repeat(self.plan.clock_jumps_every_ms, self._set_the_clock)
+        self._repeat(self.plan.second_operator_every_ms, self._take_over)
+        self._repeat(self.plan.rollout_every_ms, self._roll_out)
+
+    def _repeat(self, every_ms: Millis, happen: Callable[[], None]) -> None:
+        wait = self._drawn(every_ms)
+        if wait is None:
+            return
+
+        def happen_and_go_on() -> None:
+            if self.stage.is_broken:
                 happen()
-            self._listen()
-        self.now = max(self.now, moment)
+                self._repeat(every_ms, happen)
 
-    def _later(
-        self, at: Moment, happen: Callable[[], None], *, of_the_world: bool = False
-    ) -> None:
-        """Put something on the agenda; what belongs to an operator dies with it."""
-        epoch = 0 if of_the_world else self.boots
-        heapq.heappush(self._agenda, (at, next(self._numbers), epoch, happen))
+        self.stage.later(self.now + wait, happen_and_go_on)
 
-    # The operator's loop
+    def _set_the_clock(self) -> None:
+        self._set_skew(self.stage.dice.between(-LEAP_MS, LEAP_MS))
 
-    def _deliver(self, event: Event) -> None:
-        event = attrs.evolve(event, at=self.now)
-        before = self.fleet
-        transition = reduce(before, event)
-        self.journal.append(event)
-        self.fleet = transition.fleet
-        self.on_step(
-            Step(
-                before=before,
-                event=event,
-                after=transition.fleet,
-                commands=transition.commands,
-                touched=transition.touched,
-            )
-        )
-        for command in transition.commands:
-            self._carry_out(command)
-        for name in transition.touched:
-            self._set_timer(name)
-        due = wake_at_fleet(self.fleet)
-        if due is not None:
-            self._later(max(due, self.now), self._fleet_timer)
-
-    def _set_timer(self, name: str) -> None:
-        container = self.fleet.containers.get(name)
-        due = None if container is None else wake_at(container, fences=True)
-        if due is not None:
-            self._later(max(due, self.now), lambda: self._timer(name))
-
-    def _timer(self, name: str) -> None:
-        container = self.fleet.containers.get(name)
-        due = None if container is None else wake_at(container, fences=True)
-        if due is not None and due <= self.now:
-            self._deliver(TimeReached(at=self.now, name=name))
-
-    def _fleet_timer(self) -> None:
-        due = wake_at_fleet(self.fleet)
-        if due is not None and due <= self.now:
-            self._deliver(TimeReached(at=self.now))
-
-    # The interpreter
-
-    def _carry_out(self, command: Command) -> None:
-        if isinstance(command, ObserveFleet):
-            began = self.now
-            self._later(self.now + self.dice.between(1, 200), lambda: self._look(began))
+    def _set_skew(self, skew_ms: int) -> None:
+        if skew_ms == self.stage.skew_ms:
             return
-        at = max(self._busy.get(command.name, 0), self.now) + self.dice.between(1, 50)
-        self._busy[command.name] = at
-        self._later(at, lambda: self._perform(command))
+        self.stage.skew_ms = skew_ms
+        self.on_trouble("clock set", "")
+        for operator in self._all():
+            operator.follow_the_clock()
 
-    def _look(self, began: Moment) -> None:
-        complete = not self._fails(self.plan.incomplete_look)
-        seen = self.world.observe(self.now, complete=complete)
-        look = attrs.evolve(seen, began=began)
-        self._later(self.now + self.dice.between(0, 100), lambda: self._compare(look))
-
-    def _compare(self, look: Observation) -> None:
-        for event in differences(self.fleet, look, self.now):
-            self._deliver(event)
-
-    def _perform(self, command: ContainerCommand) -> None:
-        error, has_effect = self._obstacle(command)
-        if has_effect:
-            container = self.fleet.containers.get(command.name)
-            mark = "" if container is None else fingerprint(container.spec)
-            done = self.world.perform(command, mark, self.now)
-            error = error if is_successful(done) else done.failure()
-            self._listen()
-        wait = self.dice.between(0, 100)
-        if isinstance(error, TimedOut):
-            wait = ANSWER_MS
-        kind = COMMAND_KINDS[type(command)]
-        outcome: Event = CommandAccepted(
-            at=self.now, name=command.name, run=command.run, kind=kind
-        )
-        if error is not None:
-            outcome = CommandFailed(
-                at=self.now,
-                name=command.name,
-                run=command.run,
-                kind=kind,
-                error=error,
-            )
-        self._busy[command.name] = self.now + wait
-        self._later(self.now + wait, lambda: self._deliver(outcome))
-
-    def _fails(self, permille: int) -> bool:
-        return self.now < self.plan.until and self.dice.happens(permille)
-
-    def _obstacle(
-        self, command: ContainerCommand
-    ) -> tuple[PlatformError | StartError | None, bool]:
-        """Draw what goes wrong with a command, and whether it takes effect."""
-        plan = self.plan
-        if isinstance(command, StartContainer):
-            if self._fails(plan.missing_secret):
-                return SecretMissing(name=command.name, key="KEY"), False
-            if self._fails(plan.start_refused):
-                return ContainerStartFailed(name=command.name, cause="refused"), False
-            if self._fails(plan.no_capacity):
-                return NoCapacity(), False
-        if self._fails(plan.unreachable):
-            return Unreachable(cause="cut off"), False
-        if self._fails(plan.unanswered):
-            return TimedOut(after_ms=ANSWER_MS), self.dice.happens(500)
-        return None, True
-
-    # The platform's news
-
-    def _listen(self) -> None:
-        """Have the world speak up when it next has something to say."""
-        due = self.world.next_news_at()
-        if due is None or (self._news_at is not None and self._news_at <= due):
+    def _take_over(self) -> None:
+        """Let another operator begin while the old one goes on, and does not know."""
+        old = self.operator
+        if old is None:
             return
-        self._news_at = due
-        self._later(max(due, self.now), self._hear, of_the_world=True)
+        self.replaced += 1
+        self.on_trouble("second operator", "")
+        old.write = self.on_stale_step
+        old.ended = lambda _: self._old.remove(old)
+        self._old.append(old)
+        self._begin()
 
-    def _hear(self) -> None:
-        self._news_at = None
-        for event in self.world.news(self.now):
-            if self._fails(self.plan.event_lost):
-                continue
-            self._pass_on(event)
-            if self._fails(self.plan.event_repeated):
-                self._pass_on(event)
+    def _roll_out(self) -> None:
+        self.on_trouble("rollout", "")
         for name in sorted(self.world.lives):
-            if self._fails(self.plan.vanished):
-                self.world.vanish(name, self.now)
-        self._listen()
+            if self.stage.dice.happens(ROLLED_OUT):
+                self.world.roll_out(name, self.now)
 
-    def _pass_on(self, event: Event) -> None:
-        late = self.dice.between(1, 30_000) if self._fails(self.plan.event_late) else 0
-        at = self.now + late + self.dice.between(0, 20)
-        self._later(at, lambda: self._deliver(event))
+    def heal(self, doomed: dict[str, Doom]) -> None:
+        """End all trouble now, but for the doomed: what is dead stays dead.
+
+        A process that hangs recovers, unless a liveness check is there to notice.
+        """
+        stage = self.stage
+        stage.plan = attrs.evolve(stage.plan, until=stage.now, journal_down=())
+        stage.doomed = dict(doomed)
+        self.world.heal(stage.now, doomed=set(doomed), hanging=self._noticed())
+        for name, doom in doomed.items():
+            if doom is Doom.DEAD:
+                self.world.kill(name, self.now)
+        self._set_skew(0)
+        self._begin_if_none()
+
+    def _noticed(self) -> set[str]:
+        """Return who has a liveness check that notices when it hangs."""
+        return {
+            name
+            for name, container in self.fleet.containers.items()
+            if (check := container.spec.health.liveness) is not None
+            and not isinstance(check.probe, TcpProbe)
+        }
+
+    def _told(self, event: LifecycleEvent) -> bool:
+        """Pass an event on to who listens; nobody: it is told again later."""
+        for operator in self._all():
+            operator.tell(event)
+        return self.operator is not None
 
 
 def start_run(
@@ -269,16 +269,18 @@ def start_run(
     characters: dict[str, Character],
     *,
     on_step: Callable[[Step], None],
+    policies: CustomPolicies = NO_POLICIES,
+    keeps_journal: bool = True,
 ) -> Run:
     """Boot an operator of an empty fleet in a world drawn from *seed*."""
     dice = Dice(seed)
+    world = World(dice=dice.fork(), characters=dict(characters))
+    stage = Stage(world=world, plan=plan, dice=dice, policies=policies)
     run = Run(
-        fleet=empty_fleet("simulated"),
-        world=World(dice=dice.fork(), characters=characters),
-        plan=plan,
-        dice=dice,
-        now=0,
+        stage=stage,
         on_step=on_step,
+        keeps_journal=keeps_journal,
     )
     run.boot()
+    run.begin_troubles()
     return run

@@ -1,12 +1,14 @@
 """A model of a platform: what runs, what it will do next, and what it tells.
 
 The world obeys the laws of the platform port: orders are keyed by run, a lower run
-is stale, every accepted run ends once, a stop keeps its grace. It is changed in place
-by its own driver only, and depends on nothing but its seed and the orders it gets.
+is stale, an operator of an older epoch is refused, every accepted run ends once, a
+stop keeps its grace. It is changed in place by its own driver only, and depends on
+nothing but its seed and the orders it gets.
 """
 
 from __future__ import annotations
 
+import heapq
 from typing import Final, assert_never
 
 import attrs
@@ -19,67 +21,86 @@ from orchestrator.core.commands import (
     StartContainer,
     StopContainer,
 )
-from orchestrator.core.errors import PlatformError, StaleRun
-from orchestrator.core.events import (
-    ContainerEnded,
-    ContainerReady,
-    ContainerStarted,
-    LifecycleEvent,
+from orchestrator.core.errors import (
+    ContainerStartFailed,
+    PlatformError,
+    StaleOperator,
+    StaleRun,
 )
-from orchestrator.core.exits import Exit, Exited, Signaled, Stopped
-from orchestrator.core.moments import Moment
-from orchestrator.core.observations import Observation, SeenEnded, SeenRunning, Sighting
-from orchestrator.core.table import Table
+from orchestrator.core.events import LifecycleEvent
+from orchestrator.core.exits import Exit, Exited, RolledOut, Signaled, Stopped
+from orchestrator.core.health import CheckKind, Probe
+from orchestrator.core.moments import Millis, Moment
+from orchestrator.core.observations import Observation
+from orchestrator.core.tallies import Answer
+from orchestrator.simulation.characters import (
+    DEFAULT_SCRIPT,
+    Character,
+    Fate,
+    draw_fate,
+)
 from orchestrator.simulation.dice import Dice
-from orchestrator.simulation.faults import Character
+from orchestrator.simulation.lives import Life
 
 __all__ = ("Life", "World")
 
 SIGKILL: Final = 9
-STEADY_FOREVER: Final = 10**12
 
-
-@attrs.define(kw_only=True)
-class Life:
-    """One run at the platform, with its fate."""
-
-    name: str
-    run: int
-    fingerprint: str
-    started_at: Moment
-    ready_at: Moment | None
-    ends_at: Moment | None
-    exit: Exit
-    stubborn: bool = False
-    told_started: bool = False
-    told_ready: bool = False
-    told_ended: bool = False
-
-    def has_ended(self, at: Moment) -> bool:
-        """Say whether the run is over."""
-        return self.ends_at is not None and at >= self.ends_at
+STOP_MS: Final[Millis] = 20
+"""How long a process takes that ends when it is asked to."""
 
 
 @attrs.define(kw_only=True)
 class World:
-    """The platform: the newest run of each container, and the dice of its fates."""
+    """The platform: the newest run of each container, and the dice of its fates.
+
+    ``scripts`` are the ends of scripted containers, one after the other, over and over.
+    ``changed`` collects whose answers may be others than foretold, for whoever asks.
+    """
 
     dice: Dice
     characters: dict[str, Character]
+    scripts: dict[str, tuple[Exit, ...]] = attrs.field(
+        factory=dict[str, tuple[Exit, ...]]
+    )
     lives: dict[str, Life] = attrs.field(factory=dict[str, Life])
+    epoch: int = 0
     double_starts: int = 0
+    stale_orders: int = 0
+    changed: dict[str, None] = attrs.field(factory=dict[str, None])
+    _wedged: dict[str, None] = attrs.field(factory=dict[str, None])
+    _replaced: list[Life] = attrs.field(factory=list[Life])
+    _due: list[tuple[Moment, str]] = attrs.field(factory=list[tuple[Moment, str]])
+
+    def attach(self, after: int = 0) -> int:
+        """Let an operator take over: every earlier one is stale from now on."""
+        self.epoch = max(self.epoch, after) + 1
+        return self.epoch
 
     def perform(
-        self, command: ContainerCommand, fingerprint: str, at: Moment
+        self,
+        command: ContainerCommand,
+        fingerprint: str,
+        at: Moment,
+        *,
+        epoch: int | None = None,
+        slow_ms: Millis = 0,
     ) -> Result[None, PlatformError]:
-        """Carry out a command; the same one twice does the same as once."""
+        """Carry out a command; the same one twice does the same as once.
+
+        *epoch* None is the newest; *slow_ms* is how much longer a start takes.
+        """
+        if epoch is not None and epoch < self.epoch:
+            self.stale_orders += 1
+            return Failure(StaleOperator(epoch=epoch, highest=self.epoch))
         life = self.lives.get(command.name)
         match command:
             case StartContainer(run=run):
-                return self._start(command.name, run, fingerprint, at)
+                return self._start(command.name, run, fingerprint, at + slow_ms)
             case StopContainer(run=run, grace_ms=grace_ms):
                 self._end(command.name, run, at, grace_ms)
             case DestroyContainer(run=run):
+                _ = self._wedged.pop(command.name, None)
                 self._end(command.name, run, at, 0, kill=True)
             case ForgetContainer(run=run):
                 if life is not None and life.run <= run and life.has_ended(at):
@@ -96,45 +117,38 @@ class World:
             return Failure(StaleRun(name=name, run=run, highest=life.run))
         if life is not None and life.run == run:
             return Success(None)
+        if self.characters.get(name) is Character.REFUSED:
+            return Failure(ContainerStartFailed(name=name, cause="it is refused"))
         if life is not None and not life.has_ended(at):
             # The platform fences: the older run is ended before the newer begins.
             self.double_starts += 1
-        self.lives[name] = self._born(name, run, fingerprint, at)
+            life.end(at, Signaled(signal=SIGKILL))
+        if life is not None and not life.told_ended:
+            self._replaced.append(life)
+            self._tell(life)
+        self._put(self._born(name, run, fingerprint, at))
         return Success(None)
 
     def _born(self, name: str, run: int, fingerprint: str, at: Moment) -> Life:
         """Draw the fate of a run from the character of its container."""
-        roll = self.dice.between
         character = self.characters.get(name, Character.STEADY)
-        started_at = at + roll(5, 400)
-        ready_at: Moment | None = started_at + roll(0, 2_000)
-        ends_at: Moment | None = None
-        exit_: Exit = Exited(code=0)
-        match character:
-            case Character.JOB:
-                ends_at = started_at + roll(100, 20_000)
-            case Character.FLAKY:
-                ends_at = started_at + roll(500, 900_000)
-                exit_ = Exited(code=roll(0, 2)) if roll(0, 1) else Signaled(signal=11)
-            case Character.DEAD:
-                ends_at, ready_at = started_at + roll(1, 300), None
-                exit_ = Exited(code=1)
-            case Character.NEVER_READY:
-                ready_at = None
-            case Character.STEADY | Character.STUBBORN:
-                pass
-            case _:
-                assert_never(character)
-        return Life(
-            name=name,
-            run=run,
-            fingerprint=fingerprint,
-            started_at=started_at,
-            ready_at=ready_at,
-            ends_at=ends_at,
-            exit=exit_,
-            stubborn=character is Character.STUBBORN,
-        )
+        script = self.scripts.get(name) or DEFAULT_SCRIPT
+        fate = draw_fate(character, self.dice, at, script[(run - 1) % len(script)])
+        if character is Character.WEDGED:
+            if name in self._wedged:
+                fate = attrs.evolve(fate, hangs_at=fate.ready_at)
+            self._wedged[name] = None
+        return Life(name=name, run=run, fingerprint=fingerprint, fate=fate)
+
+    def _put(self, life: Life) -> None:
+        self.lives[life.name] = life
+        self._tell(life)
+
+    def _tell(self, life: Life) -> None:
+        """Note when there is something to tell of a life."""
+        self.changed[life.name] = None
+        for moment in life.untold():
+            heapq.heappush(self._due, (moment, life.name))
 
     def _end(
         self, name: str, run: int, at: Moment, grace_ms: int, *, kill: bool = False
@@ -142,44 +156,114 @@ class World:
         """End a run in order; one that is not there is told as ended."""
         life = self.lives.get(name)
         if life is None or life.run < run:
-            self.lives[name] = Life(
-                name=name,
-                run=run,
-                fingerprint="",
-                started_at=at,
-                ready_at=None,
-                ends_at=at,
-                exit=Stopped(),
-                told_started=True,
-                told_ready=True,
-            )
+            fate = Fate(started_at=at, ready_at=None, ends_at=at, exit=Stopped())
+            self._put(Life(name=name, run=run, fingerprint="", fate=fate))
             return
-        if life.run > run or life.has_ended(at):
-            life.told_ended = life.told_ended and life.run != run
+        if life.run > run:
             return
-        ends_at = at + (grace_ms if life.stubborn and not kill else 20)
-        if life.ends_at is None or ends_at < life.ends_at:
-            life.ends_at = ends_at
-            forced = life.stubborn or kill
-            life.exit = Signaled(signal=SIGKILL) if forced else Exited(code=0)
+        if life.has_ended(at):
+            life.told_ended = False
+        else:
+            deaf = (life.fate.stubborn or life.hangs(at)) and not kill
+            forced = deaf or kill
+            exit_ = Signaled(signal=SIGKILL) if forced else Exited(code=0)
+            life.end(at + (grace_ms if deaf else STOP_MS), exit_)
+        self._tell(life)
+
+    # What befalls it
 
     def vanish(self, name: str, at: Moment) -> None:
         """Lose a container without a word, as an evicted object is lost."""
         life = self.lives.get(name)
         if life is not None and not life.has_ended(at):
             del self.lives[name]
+            self.changed[name] = None
+
+    def roll_out(self, name: str, at: Moment) -> None:
+        """End a container's run because the platform replaces it."""
+        life = self.lives.get(name)
+        if life is not None and not life.has_ended(at):
+            life.end(at, RolledOut())
+            self._tell(life)
+
+    def heal(self, at: Moment, *, doomed: set[str], hanging: set[str]) -> None:
+        """Make every container steady but the doomed: what runs, runs on.
+
+        What never listened never will; what hangs by then goes on to hang, where it
+        is among the *hanging*: only another run cures that.
+        """
+        for name in self.characters:
+            if name not in doomed:
+                self.characters[name] = Character.STEADY
+        for name, life in self.lives.items():
+            if name not in doomed and not (life.ordered or life.told_ended):
+                hangs = life.hangs(at) and name in hanging
+                life.fate = attrs.evolve(
+                    life.fate,
+                    ends_at=None,
+                    flaps_ms=0,
+                    hangs_at=life.fate.hangs_at if hangs else None,
+                )
+                self._tell(life)
+
+    def kill(self, name: str, at: Moment) -> None:
+        """Make a container one that dies, now and after every start."""
+        self.characters[name] = Character.DEAD
+        life = self.lives.get(name)
+        if life is not None and not life.has_ended(at):
+            life.end(at, Exited(code=1))
+            self._tell(life)
+
+    # What it says
+
+    def answer(
+        self,
+        name: str,
+        run: int,
+        probe: Probe,
+        at: Moment,
+        *,
+        kind: CheckKind | None = None,
+    ) -> Answer:
+        """Answer one question of a health check; about another run nobody can tell.
+
+        *kind* says which check it is: only readiness comes and goes (None: any).
+        """
+        life = self.lives.get(name)
+        if life is None or life.run != run:
+            return Answer.UNKNOWN
+        return life.answer(probe, at, kind)
+
+    def answers_change_at(self, name: str, at: Moment) -> Moment | None:
+        """Return when answers may next be others, if nobody interferes."""
+        life = self.lives.get(name)
+        return None if life is None else life.answers_change_at(at)
 
     def news(self, at: Moment) -> list[LifecycleEvent]:
         """Tell what has happened up to *at* and was not told before."""
+        names: dict[str, None] = {}
+        while self._due and self._due[0][0] <= at:
+            names[heapq.heappop(self._due)[1]] = None
         told: list[LifecycleEvent] = []
-        for name in sorted(self.lives):
-            told += _news_of(self.lives[name], at)
+        for name in sorted(names):
+            for old in (life for life in self._replaced if life.name == name):
+                told += old.news(at)
+            life = self.lives.get(name)
+            told += [] if life is None else life.news(at)
+        self._replaced = [life for life in self._replaced if not life.told_ended]
         return told
 
     def next_news_at(self) -> Moment | None:
-        """Return when there will be news."""
-        moments = [moment for life in self.lives.values() for moment in _untold(life)]
-        return min(moments, default=None)
+        """Return when there may be news."""
+        while self._due and not self._is_news(*self._due[0]):
+            _ = heapq.heappop(self._due)
+        return self._due[0][0] if self._due else None
+
+    def _is_news(self, at: Moment, name: str) -> bool:
+        life = self.lives.get(name)
+        if life is not None and at in life.untold():
+            return True
+        return any(at in old.untold() for old in self._replaced if old.name == name)
 
     def observe(self, at: Moment, *, complete: bool) -> Observation:
         """Show every container as it is at *at*; an incomplete look misses some."""
@@ -188,69 +272,5 @@ class World:
         return Observation(
             began=at,
             complete=complete,
-            sightings=tuple(_sighting(life, at) for life in shown),
+            sightings=tuple(life.sighting(at) for life in shown),
         )
-
-
-def _untold(life: Life) -> list[Moment]:
-    moments: list[Moment] = []
-    ends_at = life.ends_at
-    if not life.told_started and (ends_at is None or life.started_at <= ends_at):
-        moments.append(life.started_at)
-    if (
-        not life.told_ready
-        and life.ready_at is not None
-        and (ends_at is None or life.ready_at < ends_at)
-    ):
-        moments.append(life.ready_at)
-    if not life.told_ended and ends_at is not None:
-        moments.append(ends_at)
-    return moments
-
-
-def _news_of(life: Life, at: Moment) -> list[LifecycleEvent]:
-    due = {moment for moment in _untold(life) if moment <= at}
-    name, run = life.name, life.run
-    told: list[LifecycleEvent] = []
-    if not life.told_started and life.started_at in due:
-        life.told_started = True
-        told.append(
-            ContainerStarted(at=at, name=name, run=run, source_at=life.started_at)
-        )
-    if not life.told_ready and life.ready_at in due:
-        life.told_ready = True
-        addresses: Table[str, str] = Table.of([("http", f"{name}:8080")])
-        told.append(
-            ContainerReady(
-                at=at,
-                name=name,
-                run=run,
-                addresses=addresses,
-                source_at=life.ready_at,
-            )
-        )
-    if not life.told_ended and life.ends_at in due:
-        life.told_ended = True
-        told.append(
-            ContainerEnded(
-                at=at, name=name, run=run, exit=life.exit, source_at=life.ends_at
-            )
-        )
-    return told
-
-
-def _sighting(life: Life, at: Moment) -> Sighting:
-    if life.has_ended(at):
-        return Sighting(
-            name=life.name,
-            run=life.run,
-            sight=SeenEnded(exit=life.exit),
-            fingerprint=life.fingerprint,
-        )
-    ready = life.ready_at is not None and at >= life.ready_at
-    return Sighting(
-        name=life.name,
-        run=life.run,
-        sight=SeenRunning(ready=ready),
-        fingerprint=life.fingerprint,
-    )

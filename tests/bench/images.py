@@ -16,8 +16,11 @@ from tests.bench.docker import SIDECAR_IMAGE, Docker
 APP_1 = "bench-app:1"
 APP_2 = "bench-app:2"
 HERE = Path(__file__).parent / "image"
-WORDS = ("serve", "late", "quit", "linger", "stubborn", "deaf", "hungry", "raw")
-PAGES = ("env", "health", "sick", "well", "quit", "slow")
+WORDS = (
+    *("serve", "late", "quit", "linger", "stubborn", "deaf", "hungry", "hangs"),
+    "raw",
+)
+PAGES = ("env", "health", "sick", "well", "hang", "quit", "slow")
 
 
 def build(docker: Docker, folder: Path) -> None:

@@ -6,6 +6,7 @@ import attrs
 
 from orchestrator.core.admit import admit
 from orchestrator.core.commands import Command
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import RequestError
 from orchestrator.core.events import (
     Booted,
@@ -16,14 +17,18 @@ from orchestrator.core.events import (
     ContainerStarted,
     Event,
     FleetObserved,
+    HealthChanged,
     TimeReached,
 )
 from orchestrator.core.exits import Exit, Exited
+from orchestrator.core.health import CheckKind
+from orchestrator.core.invariants import violations
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Apply, Request
 from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 from orchestrator.core.state import Container, Fleet, empty_fleet
+from orchestrator.core.steps import Step
 
 NO_JITTER = RestartPolicy(
     backoff=attrs.evolve(RestartPolicy().backoff, jitter=0.0),
@@ -42,9 +47,13 @@ class Story:
     """A fleet, told event by event; ``orders`` are the commands of the last one."""
 
     def __init__(
-        self, *specs: ContainerSpec, settings: FleetSettings = SETTINGS
+        self,
+        *specs: ContainerSpec,
+        settings: FleetSettings = SETTINGS,
+        policies: CustomPolicies = NO_POLICIES,
     ) -> None:
         self.fleet: Fleet = empty_fleet("demo")
+        self.policies = policies
         self._commands: tuple[Command, ...] = ()
         self.happens(Booted(at=0, epoch=1, rules=1, fences=True))
         if specs:
@@ -56,19 +65,28 @@ class Story:
         return Apply(spec=FleetSpec(name="demo", settings=settings, containers=specs))
 
     def happens(self, event: Event) -> Story:
-        transition = reduce(self.fleet, event)
+        before = self.fleet
+        transition = reduce(before, event, self.policies)
+        step = Step(
+            before=before,
+            event=event,
+            after=transition.fleet,
+            commands=transition.commands,
+            touched=transition.touched,
+        )
+        assert violations(step) == ()
         self.fleet, self._commands = transition.fleet, transition.commands
         return self
 
     def asked(self, request: Request, at: int | None = None) -> Story:
         moment = self.fleet.at if at is None else at
-        return self.happens(admit(self.fleet, request, moment).unwrap())
+        return self.happens(admit(self.fleet, request, moment, self.policies).unwrap())
 
     def orders(self) -> tuple[Command, ...]:
         return self._commands
 
     def refused(self, request: Request) -> RequestError:
-        return admit(self.fleet, request, self.fleet.at).failure()
+        return admit(self.fleet, request, self.fleet.at, self.policies).failure()
 
     def container(self, name: str = "web") -> Container:
         container = self.fleet.containers.get(name)
@@ -102,6 +120,28 @@ class Story:
         moment = self.fleet.at if at is None else at
         run = self.container(name).run
         return self.happens(ContainerEnded(at=moment, name=name, run=run, exit=exit_))
+
+    def checked(
+        self,
+        check: CheckKind,
+        *,
+        passing: bool,
+        name: str = "web",
+        at: int | None = None,
+        cause: str = "",
+    ) -> Story:
+        moment = self.fleet.at if at is None else at
+        run = self.container(name).run
+        return self.happens(
+            HealthChanged(
+                at=moment,
+                name=name,
+                run=run,
+                check=check,
+                passing=passing,
+                cause=cause,
+            )
+        )
 
     def time(self, at: int, name: str | None = "web") -> Story:
         return self.happens(TimeReached(at=at, name=name))

@@ -12,10 +12,12 @@ from orchestrator.core.errors import (
     CrashLoopDetected,
     InvalidSpec,
     MinReplicaSetContainer,
+    Problem,
     RevisionConflict,
     StartNeedsForce,
 )
 from orchestrator.core.exits import Exited
+from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.policies import never_restart_policy
 from orchestrator.core.requests import (
     Apply,
@@ -26,7 +28,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 from orchestrator.core.table import Table
 
 from .examples import Story, spec
@@ -116,3 +118,62 @@ def test_a_spec_that_breaks_its_own_rules_is_refused_not_raised() -> None:
     refusal = story.refused(Start(name="x", command=("${nope}",)))
     assert isinstance(refusal, InvalidSpec)
     assert "placeholder" in refusal.message
+
+
+def invalid(place: str, expected: str, found: str) -> InvalidSpec:
+    return InvalidSpec(problems=(Problem(place=place, expected=expected, found=found),))
+
+
+def test_what_is_wrong_with_a_start_is_said_with_its_place() -> None:
+    story = Story()
+    name = "a name of a-z, 0-9, '.', '_' and '-', at most 63 long"
+    assert story.refused(Start(name="No Name")) == invalid("name", name, "'No Name'")
+    nothing = "a spec, a command, or an [ad_hoc] template in the fleet"
+    assert story.refused(Start(name="job")) == invalid("job", nothing, "none of them")
+    other = Start(name="job", spec=spec("web"))
+    assert story.refused(other) == invalid("spec.name", "'job'", "'web'")
+    broken = story.refused(Start(name="job", command=("${unclosed",)))
+    assert isinstance(broken, InvalidSpec)
+    (problem,) = broken.problems
+    assert (problem.place, problem.expected) == ("job", "a valid spec")
+    assert "unclosed" in problem.found
+
+
+def test_each_thing_that_is_asked_for_otherwise_is_a_change_of_the_declared() -> None:
+    story = Story(spec()).accepted().ready()
+    for other in (
+        Start(name="web", spec=spec(stop_grace_ms=1)),
+        Start(name="web", config=Table.of([("a", 1)])),
+        Start(name="web", command=("other",)),
+        Start(name="web", restart_policy=never_restart_policy()),
+    ):
+        assert story.refused(other) == MinReplicaSetContainer(name="web")
+    same = Start(
+        name="web",
+        spec=spec(),
+        config=spec().config,
+        command=spec().command,
+        restart_policy=spec().restart,
+    )
+    assert story.asked(same).orders() == ()
+
+
+def test_a_group_is_not_given_a_second_strategy() -> None:
+    def member(name: str, strategy: GroupStrategy) -> ContainerSpec:
+        place = Membership(group="g", strategy=strategy, position=0)
+        return spec(name, group=place)
+
+    first, second = GroupStrategy
+    story = Story(member("a", first), spec("x"))
+    refused = story.refused(Start(name="b", spec=member("b", second)))
+    place = "b.group.strategy"
+    assert refused == invalid(place, "that of its group", "another")
+    story.asked(Start(name="b", spec=member("b", first)))
+    assert story.phase("b") == "Starting"
+    alone = Story(spec("x")).asked(Start(name="b", spec=member("b", second)))
+    assert alone.phase("b") == "Starting"
+
+
+def test_a_policy_that_is_asked_for_is_the_one_it_gets() -> None:
+    start = Start(name="job", command=("run",), restart_policy=never_restart_policy())
+    assert Story().asked(start).container("job").spec.restart == never_restart_policy()

@@ -1,12 +1,12 @@
-"""Every row of the restart policy's tables."""
+"""What follows the end of a run: the order of deciding, the budgets, the floors."""
 
 from __future__ import annotations
 
 import attrs
 import pytest
 
-from orchestrator.core.backoff import backoff_wait, base_wait
-from orchestrator.core.decide import decide
+from orchestrator.core.backoff import Backoff, backoff_wait, base_wait
+from orchestrator.core.decide import crash_loop, decide
 from orchestrator.core.decisions import (
     Complete,
     CoolDown,
@@ -17,6 +17,7 @@ from orchestrator.core.decisions import (
     Sleep,
 )
 from orchestrator.core.errors import (
+    CrashLoopDetected,
     EnvVarsFailed,
     NoCapacity,
     QuotaExceeded,
@@ -24,9 +25,11 @@ from orchestrator.core.errors import (
     SecretMissing,
     Unauthorized,
 )
+from orchestrator.core.exit_rules import ExitAction, ExitKind, ExitRule, Kinds
 from orchestrator.core.exits import (
     Exit,
     Exited,
+    GroupEnded,
     Lost,
     OutOfMemory,
     RolledOut,
@@ -37,9 +40,9 @@ from orchestrator.core.exits import (
     Unhealthy,
 )
 from orchestrator.core.histories import counted_failures, record_end
-from orchestrator.core.phases import Pending, Rule
+from orchestrator.core.phases import CrashLooping, Pending, Rule
 from orchestrator.core.policies import CrashLimit, OnLoop, When
-from orchestrator.core.specs import Origin
+from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
 from orchestrator.core.state import Container, Desired, History, LastRun
 from orchestrator.core.terms import FixedTerms
 
@@ -55,6 +58,7 @@ FAILURES: list[Exit] = [
     Unhealthy(check="live"),
     Lost(),
 ]
+OF_RUNS = [exit_ for exit_ in FAILURES if not isinstance(exit_, StartFailed)]
 OBSTACLES: list[Exit] = [
     NoCapacity(),
     QuotaExceeded(),
@@ -211,7 +215,9 @@ def test_proven_uptime_forgives_before_the_new_failure_counts() -> None:
     past = History(failures=(1, 2, 3), attempts=3, crashes_total=3)
     long_run = last(Exited(code=1), ready_at=0, ended_at=600_000)
     told = record_end(past, NO_JITTER, long_run)
-    assert told == History(failures=(600_000,), attempts=1, crashes_total=4)
+    assert told == History(
+        failures=(600_000,), attempts=1, crashes_total=4, failed_in_a_row=1
+    )
     shorter = last(Exited(code=1), ready_at=1, ended_at=600_000)
     assert record_end(past, NO_JITTER, shorter).attempts == 4
 
@@ -238,3 +244,297 @@ def test_jitter_spreads_within_its_share_and_is_the_same_every_time() -> None:
     assert all(900 <= wait <= 1_100 for wait in waits)
     assert len(set(waits)) > 50
     assert max(backoff_wait(backoff, 50, salt, 1) for salt in range(99)) == 60_000
+
+
+def ruled(
+    action: ExitAction, *kinds: ExitKind, when: When = When.ON_FAILURE
+) -> ContainerSpec:
+    rule = ExitRule(match=Kinds(values=kinds or tuple(ExitKind)), action=action)
+    return spec(policy=attrs.evolve(NO_JITTER, when=when, exit_rules=(rule,)))
+
+
+EVERY = [*FAILURES, *OBSTACLES, Exited(code=0), RolledOut(), Slept()]
+
+
+@pytest.mark.parametrize("exit_", EVERY)
+@pytest.mark.parametrize("when", When)
+def test_a_rule_that_completes_or_fails_is_final_whatever_the_end(
+    exit_: Exit, when: When
+) -> None:
+    done = after(container(spec=ruled(ExitAction.COMPLETE, when=when)), exit_)
+    assert decide(done, last(exit_), TERMS) == Complete(rule=Rule.EXIT_RULE_COMPLETE)
+    failed = after(container(spec=ruled(ExitAction.FAIL, when=when)), exit_)
+    assert decide(failed, last(exit_), TERMS) == GiveUp(rule=Rule.EXIT_RULE_FAIL)
+
+
+@pytest.mark.parametrize("exit_", [exit_ for exit_ in EVERY if exit_ not in OBSTACLES])
+@pytest.mark.parametrize("when", When)
+def test_a_rule_that_ignores_restarts_and_not_too_often(
+    exit_: Exit, when: When
+) -> None:
+    one = container(spec=ruled(ExitAction.IGNORE, when=when))
+    for _ in range(9):
+        one = after(one, exit_)
+    expected = RestartAt(at=1_500, rule=Rule.EXIT_RULE_IGNORE)
+    assert decide(one, last(exit_), TERMS) == expected
+    assert one.history == History(unhealthy=one.history.unhealthy)
+    slow = FixedTerms(settings=FleetSettings(min_restart_delay_ms=700))
+    later = RestartAt(at=1_700, rule=Rule.EXIT_RULE_IGNORE)
+    assert decide(one, last(exit_), slow) == later
+
+
+@pytest.mark.parametrize("exit_", [*FAILURES, Exited(code=0)])
+@pytest.mark.parametrize("when", When)
+def test_a_rule_that_restarts_does_so_whatever_when_says(
+    exit_: Exit, when: When
+) -> None:
+    ended = after(container(spec=ruled(ExitAction.RESTART, when=when)), exit_)
+    expected = RestartAt(at=2_000, rule=Rule.EXIT_RULE_RESTART)
+    assert decide(ended, last(exit_), TERMS) == expected
+
+
+@pytest.mark.parametrize(
+    ("exit_", "expected"),
+    [
+        (NoCapacity(), RestartAt(at=2_000, rule=Rule.OBSTACLE_BACKOFF)),
+        (RolledOut(), RestartAt(at=1_100, rule=Rule.ROLLED_OUT)),
+        (Slept(), RestartAt(at=1_100, rule=Rule.KEPT_ALIVE)),
+    ],
+)
+def test_a_rule_that_restarts_makes_no_failure_of_what_is_neither(
+    exit_: Exit, expected: RestartAt
+) -> None:
+    ended = after(container(spec=ruled(ExitAction.RESTART)), exit_)
+    assert decide(ended, last(exit_), TERMS) == expected
+    assert ended.history.attempts == 0
+
+
+@pytest.mark.parametrize("exit_", OBSTACLES)
+def test_a_rule_that_ignores_shortens_no_wait_for_the_platform(exit_: Exit) -> None:
+    one = container(spec=ruled(ExitAction.IGNORE))
+    for _ in range(3):
+        one = after(one, exit_)
+    expected = RestartAt(at=5_000, rule=Rule.OBSTACLE_BACKOFF)
+    assert decide(one, last(exit_), TERMS) == expected
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        (ExitAction.RESTART, RestartAt(at=1_100, rule=Rule.EXIT_RULE_RESTART)),
+        (ExitAction.COMPLETE, Complete(rule=Rule.EXIT_RULE_COMPLETE)),
+    ],
+)
+def test_a_rule_may_wake_what_would_sleep(
+    action: ExitAction, expected: RestartAt | Complete
+) -> None:
+    sleepy = attrs.evolve(ruled(action), keep_alive=False)
+    ended = after(container(spec=sleepy), Slept())
+    assert decide(ended, last(Slept()), TERMS) == expected
+
+
+def test_a_clean_exit_begins_the_row_of_max_restarts_anew() -> None:
+    loose = CrashLimit(allowed_crashes=1_000)
+    policy = attrs.evolve(NO_JITTER, when=When.ALWAYS, max_restarts=1, crash=loose)
+    one = container(spec=spec(policy=policy))
+    for exit_ in (Exited(code=1), Exited(code=0), Exited(code=1)):
+        one = after(one, exit_)
+        assert isinstance(decide(one, last(exit_), TERMS), RestartAt)
+    one = after(after(one, RolledOut()), Exited(code=1))
+    decision = decide(one, last(Exited(code=1)), TERMS)
+    assert decision == GiveUp(rule=Rule.MAX_RESTARTS)
+
+
+def test_a_rule_that_restarts_stays_within_the_budgets() -> None:
+    one = container(spec=ruled(ExitAction.RESTART, when=When.NEVER))
+    for _ in range(4):
+        one = after(one, Exited(code=0))
+    decision = decide(one, last(Exited(code=0)), TERMS)
+    assert decision == CoolDown(until=601_000, rule=Rule.CRASH_LOOP_COOLDOWN)
+
+
+@pytest.mark.parametrize(
+    "exit_", [Stopped(), GroupEnded(group="g", by="b", restart_at=9)]
+)
+@pytest.mark.parametrize("action", ExitAction)
+def test_no_rule_is_asked_about_what_we_ended_ourselves(
+    exit_: Exit, action: ExitAction
+) -> None:
+    ended = after(container(spec=ruled(action)), exit_)
+    decision = decide(ended, last(exit_), TERMS)
+    assert isinstance(decision, RestartAt)
+    assert decision.rule in (Rule.RESTART_REQUESTED, Rule.GROUP_RESTART)
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        (When.ON_FAILURE, Complete(rule=Rule.CLEAN_EXIT)),
+        (When.NEVER, Complete(rule=Rule.CLEAN_EXIT)),
+        (When.ALWAYS, RestartAt(at=1_500, rule=Rule.ALWAYS_AFTER_CLEAN_EXIT)),
+    ],
+)
+def test_a_code_of_success_is_a_clean_exit(when: When, expected: object) -> None:
+    policy = attrs.evolve(NO_JITTER, when=when, success_codes=(3, 4))
+    ended = after(container(spec=spec(policy=policy)), Exited(code=3))
+    assert decide(ended, last(Exited(code=3)), TERMS) == expected
+    assert ended.history == History()
+
+
+def test_a_code_of_success_under_never_and_another_code() -> None:
+    policy = attrs.evolve(NO_JITTER, when=When.NEVER, success_codes=(3,))
+    ended = after(container(spec=spec(policy=policy)), Exited(code=5))
+    decision = decide(ended, last(Exited(code=5)), TERMS)
+    assert decision == GiveUp(rule=Rule.NEVER_RESTART)
+
+
+@pytest.mark.parametrize("most", [0, 1, 3])
+def test_after_max_restarts_it_gives_up_for_good(most: int) -> None:
+    loose = CrashLimit(allowed_crashes=1_000)
+    policy = attrs.evolve(NO_JITTER, max_restarts=most, crash=loose)
+    one = container(spec=spec(policy=policy))
+    for _ in range(most):
+        one = after(one, Exited(code=1))
+        assert isinstance(decide(one, last(Exited(code=1)), TERMS), RestartAt)
+    one = after(one, StartFailed(reason="no"))
+    expected = GiveUp(rule=Rule.MAX_RESTARTS)
+    assert decide(one, last(StartFailed(reason="no")), TERMS) == expected
+
+
+def test_max_restarts_comes_before_the_crash_window() -> None:
+    policy = attrs.evolve(
+        NO_JITTER, max_restarts=0, crash=CrashLimit(allowed_crashes=0)
+    )
+    ended = after(container(spec=spec(policy=policy)), Exited(code=1))
+    decision = decide(ended, last(Exited(code=1)), TERMS)
+    assert decision == GiveUp(rule=Rule.MAX_RESTARTS)
+
+
+@pytest.mark.parametrize("budget", [0, 2, 5])
+def test_failed_starts_in_a_row_have_a_budget_of_their_own(budget: int) -> None:
+    policy = attrs.evolve(
+        NO_JITTER, start_budget=budget, crash=CrashLimit(allowed_crashes=0)
+    )
+    failed = StartFailed(reason="refused")
+    one = container(spec=spec(policy=policy))
+    for _ in range(budget):
+        one = after(one, failed)
+        assert isinstance(decide(one, last(failed), TERMS), RestartAt)
+    one = after(one, failed)
+    expected = CoolDown(until=1_000 + 600_000, rule=Rule.START_LOOP_COOLDOWN)
+    assert decide(one, last(failed), TERMS) == expected
+    assert one.history.failures == ()
+    ad_hoc = attrs.evolve(one, origin=Origin.AD_HOC)
+    assert decide(ad_hoc, last(failed), TERMS) == Hold(rule=Rule.START_LOOP_HOLD)
+
+
+@pytest.mark.parametrize("exit_", OF_RUNS)
+def test_a_run_that_began_ends_the_row_of_failed_starts(exit_: Exit) -> None:
+    policy = attrs.evolve(NO_JITTER, start_budget=1)
+    failed = StartFailed(reason="refused")
+    one = container(spec=spec(policy=policy))
+    for each in (failed, exit_, failed):
+        one = after(one, each)
+        assert isinstance(decide(one, last(each), TERMS), RestartAt)
+    assert isinstance(decide(after(one, failed), last(failed), TERMS), CoolDown)
+
+
+def test_a_cooldown_ends_no_sooner_than_the_wait_would() -> None:
+    patient = attrs.evolve(
+        NO_JITTER,
+        backoff=Backoff(delays_ms=(700_000,), jitter=0),
+        crash=CrashLimit(allowed_crashes=0),
+        start_budget=0,
+    )
+    for exit_ in (Exited(code=1), StartFailed(reason="no")):
+        ended = after(container(spec=spec(policy=patient)), exit_)
+        decision = decide(ended, last(exit_), TERMS)
+        assert isinstance(decision, CoolDown)
+        assert decision.until == 701_000
+
+
+def failing(*moments: int) -> tuple[Container, LastRun]:
+    """Return a container that has failed at those moments, and how it ended last."""
+    one = container()
+    failed = last(Exited(code=1))
+    for ended_at in moments:
+        failed = last(Exited(code=1), ended_at=ended_at)
+        history = record_end(one.history, one.spec.restart, failed)
+        one = attrs.evolve(one, history=history, last=failed)
+    return one, failed
+
+
+def test_a_cooldown_ends_when_the_oldest_counted_failure_leaves_the_window() -> None:
+    one, failed = failing(10, 1_000, 300_000, 600_009)
+    decision = decide(one, failed, TERMS)
+    assert decision == CoolDown(until=608_009, rule=Rule.CRASH_LOOP_COOLDOWN)
+    assert one.history.failures == (10, 1_000, 300_000, 600_009)
+    later = attrs.evolve(failed, ended_at=600_010)
+    assert decide(one, later, TERMS).rule is Rule.FAILURE_BACKOFF
+
+
+def test_the_window_is_longer_than_the_wait() -> None:
+    one, failed = failing(10, 1_000, 2_000, 3_000)
+    decision = decide(one, failed, TERMS)
+    assert decision == CoolDown(until=600_010, rule=Rule.CRASH_LOOP_COOLDOWN)
+
+
+@pytest.mark.parametrize(
+    ("exit_", "when", "at"),
+    [
+        (Exited(code=1), When.ON_FAILURE, 6_000),
+        (Exited(code=0), When.ALWAYS, 6_000),
+        (NoCapacity(), When.ON_FAILURE, 6_000),
+        (RateLimited(retry_after_ms=10), When.ON_FAILURE, 6_000),
+        (RolledOut(), When.ON_FAILURE, 6_000),
+        (Slept(), When.ON_FAILURE, 6_000),
+        (GroupEnded(group="g", by="b", restart_at=9), When.ON_FAILURE, 6_000),
+        (GroupEnded(group="g", by="b", restart_at=7_000), When.ON_FAILURE, 7_000),
+        (Stopped(), When.ON_FAILURE, 1_000),
+    ],
+)
+def test_no_policy_undercuts_the_fleets_least_delay(
+    exit_: Exit, when: When, at: int
+) -> None:
+    slow = FixedTerms(settings=FleetSettings(min_restart_delay_ms=5_000))
+    decision = decide(after(container(when=when), exit_), last(exit_), slow)
+    assert isinstance(decision, RestartAt)
+    assert decision.at == at
+
+
+def test_a_rate_limit_that_is_shorter_than_the_wait_changes_nothing() -> None:
+    limited = RateLimited(retry_after_ms=1_500)
+    one = after(after(container(), limited), limited)
+    expected = RestartAt(at=3_000, rule=Rule.OBSTACLE_BACKOFF)
+    assert decide(one, last(limited), TERMS) == expected
+
+
+def test_what_ended_with_a_held_member_is_held() -> None:
+    exit_ = GroupEnded(group="g", by="b", restart_at=None)
+    for when in When:
+        held = decide(after(container(when=when), exit_), last(exit_), TERMS)
+        assert held == Hold(rule=Rule.GROUP_HELD)
+
+
+def test_a_crash_loop_is_told_as_it_was_when_it_began() -> None:
+    one = container()
+    for _ in range(4):
+        one = after(one, Exited(code=1))
+    phase = CrashLooping(since=1_000, until=601_000, rule=Rule.CRASH_LOOP_COOLDOWN)
+    assert crash_loop(one, phase) == CrashLoopDetected(
+        name="web", crash_count=4, window_ms=600_000, next_start_at=601_000
+    )
+    for _ in range(6):
+        one = after(one, StartFailed(reason="no"))
+    for rule in (Rule.START_LOOP_COOLDOWN, Rule.START_LOOP_HOLD):
+        phase = CrashLooping(since=1_000, until=None, rule=rule)
+        assert crash_loop(one, phase) == CrashLoopDetected(
+            name="web", crash_count=6, window_ms=600_000, next_start_at=None
+        )
+
+
+def test_the_same_record_has_the_same_answer_later() -> None:
+    for exit_ in EVERY:
+        ended = after(container(), exit_)
+        answers = {decide(ended, last(exit_), TERMS) for _ in range(3)}
+        assert len(answers) == 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 import pytest
 
+from orchestrator.core.advance import advance
 from orchestrator.core.commands import (
     DestroyContainer,
     ForgetContainer,
@@ -29,6 +32,7 @@ from orchestrator.core.events import (
     ContainerEnded,
     ContainerErrored,
     ContainerObserved,
+    ContainerReady,
     ContainerStarted,
     Event,
     FleetObserved,
@@ -37,6 +41,7 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.exits import Exited, Lost, Signaled, StartFailed, Stopped
+from orchestrator.core.moves import Moved, order_destroy, order_stop
 from orchestrator.core.observations import (
     Observation,
     SeenAbsent,
@@ -76,6 +81,7 @@ from orchestrator.core.sights import differences
 from orchestrator.core.specs import FleetSettings, FleetSpec, Origin, Prune, fingerprint
 from orchestrator.core.state import empty_fleet
 from orchestrator.core.table import Table
+from orchestrator.core.terms import FixedTerms
 from orchestrator.core.wake import wake_at, wake_at_fleet
 
 from .examples import NO_JITTER, SETTINGS, Story, spec
@@ -554,6 +560,9 @@ class TestBoot:
         seen = Table.of([("old", 3)])
         story.happens(FleetObserved(at=1, complete=True, strangers=seen))
         assert story.fleet.strangers == seen
+        more = seen.put("new", 1)
+        story.happens(FleetObserved(at=2, complete=True, strangers=more))
+        assert story.fleet.strangers == more
         story.happens(FleetObserved(at=2, complete=True))
         assert len(story.fleet.strangers) == 0
 
@@ -687,7 +696,7 @@ class TestDifferences:
             (SeenUnreachable(), 1, True),
             (SeenAbsent(), 1, True),
             (SeenRunning(ready=True), 2, False),
-            (SeenEnded(exit=Lost()), 2, True),
+            (SeenEnded(exit=Lost()), 2, False),
             (SeenEnded(exit=Lost()), 0, False),
             (SeenUnreachable(), 2, False),
             (SeenAbsent(), 2, False),
@@ -699,6 +708,12 @@ class TestDifferences:
         story = Story(spec()).accepted().ready()
         found = self.names(story, self.look(self.seen(sight, run)))
         assert ("ContainerObserved" in found) is news
+
+    def test_a_later_run_that_has_ended_is_news_of_what_does_not_live(self) -> None:
+        story = Story(spec()).accepted().ready().ended()
+        for run, news in ((1, False), (2, True)):
+            found = self.names(story, self.look(self.seen(SeenEnded(exit=Lost()), run)))
+            assert ("ContainerObserved" in found) is news
 
     def test_a_run_seen_in_each_phase(self) -> None:
         running = self.look(self.seen(SeenRunning(ready=True)))
@@ -773,3 +788,60 @@ def test_only_the_first_run_of_a_name_begins_above_those_of_the_removed() -> Non
     story.happens(ContainerEnded(at=1, name="web", run=1, exit=Exited(code=1)))
     story.happens(TimeReached(at=10_000, name="web"))
     assert story.fleet.containers["web"].run == 2
+
+
+def test_news_that_come_late_change_nothing() -> None:
+    story = Story(spec()).accepted().ready().asked(Stop(name="web"), at=100)
+    before = story.container()
+    news = (
+        ContainerStarted(at=200, name="web", run=1),
+        ContainerReady(at=200, name="web", run=1),
+        ContainerReady(at=200, name="web", run=7),
+        CommandAccepted(at=200, name="web", run=7, kind=CommandKind.STOP),
+        CommandAccepted(at=200, name="web", run=1, kind=CommandKind.START),
+    )
+    for event in news:
+        assert (story.happens(event).container(), story.orders()) == (before, ())
+
+
+def test_a_request_to_remove_moves_no_single_container() -> None:
+    story = Story(spec())
+    event = RemoveRequested(at=5, name="web")
+    terms = FixedTerms()
+    assert advance(story.container(), event, terms) == (story.container(), ())
+
+
+@pytest.mark.parametrize("order", [order_stop, order_destroy])
+def test_what_does_not_live_or_is_being_ended_is_not_ended(
+    order: Callable[..., Moved],
+) -> None:
+    resting = Story(spec()).accepted().ended().container()
+    ending = Story(spec()).asked(Stop(name="web")).container()
+    for container in (resting, ending):
+        assert order(container, 5, Lost()) == (container, ())
+
+
+def test_a_first_look_that_never_came_back_is_asked_for_once() -> None:
+    fleet = empty_fleet("demo")
+    assert wake_at_fleet(fleet) is None
+    booted = reduce(fleet, Booted(at=7, epoch=1, rules=2)).fleet
+    assert (booted.observing, wake_at_fleet(booted)) == (True, None)
+
+
+def test_the_stream_goes_on_after_the_newest_place() -> None:
+    story = Story(spec())
+    story.happens(ContainerStarted(at=1, name="web", run=1, cursor="5"))
+    assert story.fleet.cursor == "5"
+    story.happens(ContainerReady(at=2, name="web", run=1))
+    assert story.fleet.cursor == "5"
+    story.happens(ContainerEnded(at=3, name="ghost", run=1, exit=Lost(), cursor="6"))
+    assert story.fleet.cursor == "6"
+
+
+def test_the_first_look_gives_again_what_one_of_a_group_did_not_change() -> None:
+    story = Story(spec("a"), spec("b"))
+    story.happens(Booted(at=1, epoch=2, rules=2, fences=True))
+    story.happens(FleetObserved(at=2, complete=True))
+    assert story.orders() == (start(1, name="a"), start(1, name="b"))
+    story.happens(FleetObserved(at=3, complete=True))
+    assert story.orders() == ()

@@ -12,6 +12,7 @@ from orchestrator.core.backoff import Backoff
 from orchestrator.core.exits import (
     Exit,
     Exited,
+    GroupEnded,
     Lost,
     OutOfMemory,
     RolledOut,
@@ -22,6 +23,8 @@ from orchestrator.core.exits import (
     Unhealthy,
     exit_text,
 )
+from orchestrator.core.fields import is_json_table
+from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.hosting import (
     INSTANCE_TYPES,
     LITE,
@@ -146,6 +149,10 @@ def test_a_fingerprint_names_what_runs_only() -> None:
         (Slept(), "slept"),
         (Stopped(), "stopped"),
         (Lost(), "lost"),
+        (
+            GroupEnded(group="g", by="db", restart_at=None),
+            "ended with db of group g",
+        ),
         (errors.NoCapacity(), "no capacity"),
     ],
 )
@@ -180,6 +187,8 @@ EXAMPLES: dict[str, object] = {
     "recorded": "a",
     "recomputed": "b",
     "after_ms": 5,
+    "policy": "careful",
+    "version": 2,
 }
 CLASSES = [
     kind for name in errors.__all__ if hasattr(kind := getattr(errors, name), "code")
@@ -291,6 +300,39 @@ def test_a_mutable_table_agrees_with_the_persistent_one() -> None:
 def test_no_size_that_is_not_offered(size: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         InstanceType(**size)
+
+
+def test_a_size_of_ones_own_within_the_bounds() -> None:
+    own = InstanceType(vcpu=1.5, memory_mib=4_608, disk_mb=20_000)
+    assert (own.name, own.vcpu) == ("custom", 1.5)
+
+
+def test_parameters_are_json() -> None:
+    inner = Table.of([("b", (1, 2.5, None, True, "c"))])
+    assert is_json_table(Table.of([("a", inner)]))
+    numbered = Table.of([(1, 2)])
+    assert not is_json_table({})
+    assert not is_json_table(numbered)
+    assert not is_json_table(Table.of([("a", (numbered,))]))
+    assert not is_json_table(Table.of([("a", [1])]))
+    assert not is_json_table(Table.of([("a", b"c")]))
+
+
+def test_a_group_has_one_strategy_and_a_fleet_one_container_of_a_name() -> None:
+    def member(name: str, strategy: GroupStrategy, group: str = "g") -> ContainerSpec:
+        place = Membership(group=group, strategy=strategy, position=0)
+        return spec(name, group=place)
+
+    both = tuple(GroupStrategy)
+    first, other = member("a", both[0]), member("b", both[1])
+    with pytest.raises(ValueError, match="group 'g' has two strategies"):
+        FleetSpec(name="demo", containers=(first, other))
+    with pytest.raises(ValueError, match="'a' is declared more than once"):
+        FleetSpec(name="demo", containers=(first, spec("a")))
+    elsewhere = member("b", both[1], "h")
+    alike = member("c", both[0])
+    fleet = FleetSpec(name="demo", containers=(first, elsewhere, alike, spec("d")))
+    assert len(fleet.containers) == 4
 
 
 def test_sizes_grow_by_their_names() -> None:

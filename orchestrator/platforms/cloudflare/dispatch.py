@@ -1,7 +1,7 @@
-"""Orders that are given at the same moment go to the gateway in one request.
+"""Orders, or questions, of the same moment go to the gateway in one request.
 
-Each is answered by itself. What is gathered is what one turn of the event loop gives,
-so that an order alone never waits for company.
+Each is answered by itself. Of orders, what one turn of the event loop gives is
+gathered, so that one alone never waits for company; questions may wait a moment for it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import orjson
 from returns.result import Failure, Result, Success
 
 from orchestrator.core.errors import PlatformError, Refused, Unreachable
+from orchestrator.core.moments import Millis
 from orchestrator.platforms.cloudflare.http import (
     SUCCESS,
     Answer,
@@ -26,17 +27,32 @@ __all__ = ("Dispatch",)
 
 GIVEN_UP: Final[Answer] = Failure(Unreachable(cause="given up"))
 UNWRITABLE: Final[Answer] = Failure(
-    Refused(cause="the order cannot be written as JSON")
+    Refused(cause="the request cannot be written as JSON")
 )
 
 
 class Dispatch:
     """Gathers orders, sends them, hands the answers out."""
 
-    def __init__(self, gateway: Gateway, path: str) -> None:
-        """Send to *path* of *gateway*."""
+    def __init__(
+        self,
+        gateway: Gateway,
+        path: str,
+        *,
+        field: str = "orders",
+        wait_ms: Millis = 0,
+        gather_ms: Millis = 0,
+    ) -> None:
+        """Send to *path* of *gateway*, in a *field* of the body.
+
+        The answer may take *wait_ms* longer than usual. The first of a request waits
+        *gather_ms* for others.
+        """
         self._gateway = gateway
         self._path = path
+        self._field = field
+        self._wait_ms = wait_ms
+        self._gather_s = gather_ms / 1_000
         self._waiting: list[tuple[Tree, asyncio.Future[Answer]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -49,9 +65,12 @@ class Dispatch:
             _ = orjson.dumps(order)  # one that cannot be written must fail alone
         except orjson.JSONEncodeError:
             return UNWRITABLE
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._depart)
+        running = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = running.create_future()
+        if not self._waiting and self._gather_s:
+            _ = running.call_later(self._gather_s, self._depart)
+        elif not self._waiting:
+            _ = running.call_soon(self._depart)
         self._waiting.append((order, answer))
         return await answer
 
@@ -80,7 +99,8 @@ class Dispatch:
     ) -> None:
         told: list[Answer] = []
         try:
-            sent = await self._gateway.post(self._path, {"orders": batch})
+            body = {self._field: batch}
+            sent = await self._gateway.post(self._path, body, wait_ms=self._wait_ms)
             told = _results(sent, len(batch))
         finally:
             _tell(answers, told)

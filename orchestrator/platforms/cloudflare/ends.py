@@ -14,6 +14,7 @@ from orchestrator.core.exits import (
     Exit,
     Exited,
     Lost,
+    OutOfMemory,
     RolledOut,
     Slept,
     StartFailed,
@@ -26,6 +27,7 @@ CODE_MAX: Final = 255
 
 END_KINDS: Final[dict[str, str]] = {
     "exited": "`Exited(code)`",
+    "out_of_memory": "`OutOfMemory`: Cloudflare says so in words",
     "signalled": "`RolledOut`: the platform stopped it, and not for its own fault",
     "rollout": "`RolledOut`",
     "slept": "`Slept`",
@@ -65,6 +67,8 @@ def exit_of(end: object, *, was_up: bool) -> Exit:
             if type(code) is int and 0 <= code <= CODE_MAX:
                 return Exited(code=code)
             return Lost()
+        case "out_of_memory":
+            return OutOfMemory()
         case "signalled" | "rollout":
             return RolledOut()
         case "slept":

@@ -36,6 +36,7 @@ from orchestrator.platforms.cloudflare.answers import (
 )
 from orchestrator.platforms.cloudflare.dispatch import Dispatch
 from orchestrator.platforms.cloudflare.http import Answer, Credentials, Gateway, Tree
+from orchestrator.platforms.cloudflare.inquiry import Inquiry
 from orchestrator.platforms.cloudflare.orders import body_of, path_of
 from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,
@@ -50,6 +51,8 @@ from orchestrator.platforms.port import (
     LogLine,
     Order,
     PlatformDetail,
+    Question,
+    Reply,
     StartOrder,
     StreamRefused,
 )
@@ -120,6 +123,7 @@ class CloudflarePlatform:
         self._fleet = fleet
         self._gateway = _gateway(choice, secrets)
         self._dispatch = Dispatch(self._gateway, f"fleets/{fleet}/batch")
+        self._inquiry = Inquiry(_gateway(choice, secrets), fleet)
         self._witness = Witness(self._gateway, fleet, rest_of(choice, secrets))
         self._applications: tuple[Application, ...] = ()
         self._told_at = 0.0
@@ -221,6 +225,10 @@ class CloudflarePlatform:
         exit_ = await self._witness.exit_of(sighting.name, sighting.run)
         return attrs.evolve(sighting, sight=SeenEnded(exit=exit_))
 
+    def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
+        """Ask one container one question, once, within its timeout."""
+        return FutureResult(self._inquiry.ask(question))
+
     async def events(self, after: str) -> AsyncIterator[LifecycleEvent]:
         """Follow the feed from a cursor, through every fault but being replaced."""
         pause = AGAIN_S[0]
@@ -286,6 +294,7 @@ class CloudflarePlatform:
     async def detach(self) -> None:
         """Let go of the connections; containers go on."""
         await self._dispatch.close()
+        await self._inquiry.close()
         await self._witness.close()
         await self._gateway.close()
 

@@ -102,8 +102,10 @@ class Gateway:
             asked["wait_ms"] = str(wait_ms)
         return await self._bounded("GET", path, asked, None, wait_ms)
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """Have something done."""
+    async def post(
+        self, path: str, body: Mapping[str, Any], *, wait_ms: Millis = 0
+    ) -> Answer:
+        """Have something done; the answer may take *wait_ms* longer than usual."""
         try:
             sent = orjson.dumps(body)
         except orjson.JSONEncodeError:
@@ -112,7 +114,7 @@ class Gateway:
             return Failure(
                 Refused(cause=f"the request has {len(sent)} bytes: too many")
             )
-        return await self._bounded("POST", path, {}, sent, 0)
+        return await self._bounded("POST", path, {}, sent, wait_ms)
 
     async def close(self) -> None:
         """Let go of the connections; what is asked later is ``Unreachable``."""
@@ -235,6 +237,8 @@ def error_of(
             return StaleOperator(epoch=epoch, highest=highest)
         case "not_configured", _:
             return Unauthorized(cause=cause)
+        case "not_running", _:  # what has become of it is told by its end
+            return Unreachable(cause=cause)
         case _:
             pass
     if status in UNAUTHORIZED:

@@ -3,6 +3,7 @@
 #
 #   env             the environment of the container, NAME=VALUE a line
 #   health          200, or 503 once /cgi-bin/sick was asked for, until /cgi-bin/well
+#   hang            from then on nothing is answered, and the port stays open
 #   quit?CODE       the container leaves with CODE as soon as this is answered
 #   slow?SECONDS    answers after a while
 page=${0##*/}
@@ -12,6 +13,7 @@ case $page in
 health) [ -e /tmp/sick ] && status="503 Service Unavailable" ;;
 sick) : >/tmp/sick ;;
 well) rm -f /tmp/sick ;;
+hang) (sleep 0.1 && kill -STOP "$(cat /tmp/httpd)") >/dev/null 2>&1 & ;;
 quit) (sleep 0.1 && echo "$QUERY_STRING" >/tmp/door) >/dev/null 2>&1 & ;;
 slow) sleep "$QUERY_STRING" ;;
 esac

@@ -10,6 +10,7 @@
 #   stubborn              ignores SIGTERM
 #   deaf                  runs, and never listens
 #   hungry [SECONDS]      takes all the memory it gets, at once or after a while
+#   hangs SECONDS         serves for a while, then says nothing more; its port stays open
 #   raw                   listens, and says something that is not HTTP
 set -u
 door=/tmp/door
@@ -22,6 +23,7 @@ pause() {
 
 answer() {
     httpd -f -p 8080 -h /www &
+    echo "$!" >/tmp/httpd
     mkfifo "$door"
     (read -r code <"$door" && exit "$code") &
     wait "$!"
@@ -60,6 +62,14 @@ hungry)
         pause "$1"
     fi
     exec tail /dev/zero
+    ;;
+hangs)
+    (
+        sleep "$1"
+        until wget -q -O /dev/null http://127.0.0.1:8080/; do sleep 0.05; done
+        kill -STOP "$(cat /tmp/httpd)"
+    ) &
+    answer
     ;;
 raw)
     nc -ll -p 8080 -e /bin/echo "220 this is not HTTP" &

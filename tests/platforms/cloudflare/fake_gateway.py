@@ -12,6 +12,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import attrs
@@ -56,6 +57,12 @@ FIELDS: dict[str, set[str]] = {
     "forget": KEYED,
 }
 CHOSEN = {"image", "instance"}
+QUESTIONS: dict[str, set[str]] = {
+    "http": KEYED | {"kind", "timeout_ms", "port", "path", "headers"},
+    "tcp": KEYED | {"kind", "timeout_ms", "port"},
+    "command": KEYED | {"kind", "timeout_ms", "command"},
+}
+PROBE_MAX_MS = 25_000
 
 
 @attrs.frozen
@@ -108,6 +115,8 @@ class FakeGateway:
     views: dict[str, dict[str, Any]] = attrs.Factory(dict)
     floors: dict[str, int] = attrs.Factory(dict)
     complete: bool = True
+    answers: dict[str, dict[str, Any]] = attrs.Factory(dict)
+    can_exec: bool = True
     holds: asyncio.Event | None = None
     under_way: int = 0
     most_at_once: int = 0
@@ -198,6 +207,8 @@ class FakeGateway:
                 return self._acknowledge(body["cursor"])
             case "POST", "fleets", _, "batch":
                 return {"results": self._batch(body["orders"])}
+            case "POST", "fleets", _, "probe":
+                return {"results": self._probed(body["questions"])}
             case _:
                 raise Refusal(404, "not_found", "no such path")
 
@@ -289,10 +300,7 @@ class FakeGateway:
         return [self._carried_out(order) for order in orders]
 
     def _carried_out(self, order: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return {"status": 202, "body": self._performed(**order)}
-        except Refusal as refusal:
-            return {"status": refusal.status, "body": refusal.body}
+        return outcome(202, lambda: self._performed(**order))
 
     def _performed(self, op: str, **order: Any) -> dict[str, Any]:
         if op not in FIELDS or set(order) - CHOSEN != FIELDS[op]:
@@ -365,6 +373,41 @@ class FakeGateway:
             raise Refusal(404, "not_found", "no such container")
         return self.views[name]
 
+    # Questions
+
+    def _probed(self, questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(questions) > ORDERS_MAX:
+            raise Refusal(422, "invalid", "questions: expected an array of at most 100")
+        return [outcome(200, partial(self._asked, **one)) for one in questions]
+
+    def _asked(self, kind: str, **question: Any) -> dict[str, Any]:
+        """Answer as a container that is well does, or as a test says (``answers``)."""
+        if set(question) | {"kind"} != QUESTIONS[kind]:
+            raise Refusal(422, "invalid", f"{kind}: expected other fields")
+        if not 1 <= question["timeout_ms"] <= PROBE_MAX_MS:
+            raise Refusal(422, "invalid", "timeout_ms: expected less")
+        self._note(question["epoch"])
+        name, run = question["name"], question["run"]
+        view = self._view(name)
+        if run != view["run"]:
+            details = {"name": name, "run": run, "highest": view["run"]}
+            raise Refusal(409, "stale_run", "another run is here", **details)
+        if not self._is_live(name):
+            raise Refusal(409, "not_running", "the container does not run", run=run)
+        if kind == "command" and not self.can_exec:
+            raise Refusal(409, "unsupported", "it cannot run a command")
+        port = question.get("port")
+        well: dict[str, dict[str, Any]] = {
+            "http": {"status": 200},
+            "tcp": {"opened": True},
+            "command": {"code": 0},
+        }
+        if port is not None and port not in view["ports"].values():
+            found: dict[str, Any] = {"error": "not_listening"}
+        else:
+            found = self.answers.get(name, well[kind])
+        return {"run": run, **found, "elapsed_ms": 1}
+
     # What a test does
 
     def bring_up(self, name: str) -> None:
@@ -432,6 +475,14 @@ class FakeGateway:
             await asyncio.sleep(0)
         if self._runner is not None:
             await self._runner.cleanup()
+
+
+def outcome(success: int, done: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return one of many results: what was done, or why not."""
+    try:
+        return {"status": success, "body": done()}
+    except Refusal as refusal:
+        return {"status": refusal.status, "body": refusal.body}
 
 
 def dropped(request: web.Request) -> web.Response:

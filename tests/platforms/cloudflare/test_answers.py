@@ -23,6 +23,7 @@ from orchestrator.core.exits import (
     Exit,
     Exited,
     Lost,
+    OutOfMemory,
     RolledOut,
     Slept,
     StartFailed,
@@ -56,6 +57,7 @@ VIEW = {"name": "web-0", "run": 3, "fingerprint": "f" * 16, **PLACED}
 
 ENDS: dict[str, tuple[Exit, Exit]] = {
     "exited": (Exited(code=0), Exited(code=0)),
+    "out_of_memory": (OutOfMemory(), OutOfMemory()),
     "signalled": (RolledOut(), RolledOut()),
     "rollout": (RolledOut(), RolledOut()),
     "slept": (Slept(), Slept()),

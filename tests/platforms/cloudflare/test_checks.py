@@ -16,8 +16,15 @@ from orchestrator.core.errors import (
     Unauthorized,
     Unreachable,
 )
+from orchestrator.core.health import (
+    CommandProbe,
+    HealthCheck,
+    HealthChecks,
+    HttpProbe,
+)
 from orchestrator.core.hosting import INSTANCE_TYPES
 from orchestrator.core.specs import FleetSpec
+from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.project.application import facts_of
 from orchestrator.platforms.cloudflare.project.applications import applications_of
 from orchestrator.platforms.cloudflare.project.checks import (
@@ -286,3 +293,21 @@ def test_objects_that_choose_must_have_the_images() -> None:
     assert bad(found(told, of, BY_OBJECT)) == []
     (finding,) = bad(found(told, fleet(spec("web", "./new/Dockerfile")), BY_OBJECT))[:1]
     assert "./new/Dockerfile" in finding.found
+
+
+def test_commands_that_the_runtime_cannot_run_are_told() -> None:
+    command = HealthCheck(probe=CommandProbe(command=("check",)))
+    page = HealthCheck(probe=HttpProbe(port="http"))
+    ports = Table.of([("http", 80)])
+    both = HealthChecks(startup=page, liveness=command)
+    web = attrs.evolve(spec("web"), ports=ports, health=both)
+    api = attrs.evolve(spec("api"), ports=ports, health=HealthChecks(liveness=page))
+    shop = fleet(*replicas(2, web), api, ad_hoc=spec("ad-hoc"))
+    assert bad(found(about(shop), shop)) == []
+    without = {"container": True, "inspect": True, "exec": False}
+    for capabilities in (without, {}, None):
+        told = bad(found(about(shop, capabilities=capabilities), shop))
+        (warned,) = [one for one in told if one.what == "health"]
+        assert warned.level is Level.WARNING
+        assert warned.found.startswith("web: ")
+        assert "unknown" in warned.found

@@ -223,7 +223,8 @@ async def test_an_order_that_cannot_be_written_fails_alone(value: object) -> Non
         async with asyncio.timeout(5):
             answers = await send(dispatch, destroy("web-0"), wrong, destroy("web-2"))
     assert isinstance(answers[0], Success)
-    assert answers[1] == Failure(Refused(cause="the order cannot be written as JSON"))
+    refused = Refused(cause="the request cannot be written as JSON")
+    assert answers[1] == Failure(refused)
     assert isinstance(answers[2], Success)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from orchestrator.core.health import HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.hosting import INSTANCE_TYPES
 from orchestrator.core.specs import FleetSettings
+from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.project.prices import cost_of_fleet, cost_per_day
 from tests.platforms.cloudflare.test_applications import fleet, replicas, spec
 
@@ -49,3 +51,22 @@ def test_nothing_costs_what_the_registry_costs() -> None:
 def test_a_fleet_that_is_never_reconciled_makes_fewer_requests() -> None:
     quiet = attrs.evolve(fleet(), settings=FleetSettings(reconcile_interval_ms=0))
     assert cost_of_fleet(quiet).requests < cost_of_fleet(fleet()).requests
+
+
+def test_health_checks_cost_their_requests() -> None:
+    ports = Table.of([("http", 80)])
+    given = replicas(2, attrs.evolve(spec(), ports=ports))
+
+    def requests(**checks: HealthCheck) -> float:
+        two = [attrs.evolve(one, health=HealthChecks(**checks)) for one in given]
+        return cost_of_fleet(fleet(*two)).requests
+
+    check = HealthCheck(probe=TcpProbe(port="http"))
+    hasty = attrs.evolve(check, period_ms=1_000)
+    none, one = requests(), requests(liveness=check)
+    assert one - none == pytest.approx(2 * 8_640 * 0.6e-6)
+    assert requests(liveness=check, readiness=hasty) - none == pytest.approx(
+        2 * (8_640 + 86_400) * 0.6e-6
+    )
+    # It is asked until it has passed, which is soon.
+    assert requests(startup=check) == none

@@ -14,6 +14,7 @@ from returns.result import Failure
 
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.errors import PlatformError, Unauthorized
+from orchestrator.core.health import CommandProbe
 from orchestrator.core.moments import Millis, Moment, format_duration
 from orchestrator.core.specs import FleetSpec
 from orchestrator.platforms.cloudflare.project.application import (
@@ -131,6 +132,7 @@ def check_answer(
         message = deployed.failure().message
         return [*found, problem("applications", message, AGAIN)]
     found += _capabilities(answer.get("capabilities"), wanted)
+    found += _commands(fleet, answer.get("capabilities"))
     return [*found, *compared(fleet, choice, wanted, deployed.unwrap())]
 
 
@@ -207,3 +209,19 @@ def _capabilities(told: object, wanted: tuple[Application, ...]) -> Iterator[Fin
             if is_built and name not in named:
                 found = f"{image} is not among the images of the objects"
                 yield problem("images", found, AGAIN)
+
+
+def _commands(fleet: FleetSpec, told: object) -> Iterator[Finding]:
+    """Say whose health checks run a command where the runtime has no way to."""
+    offered: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
+    if offered.get("exec") is True:
+        return
+    asked = {
+        spec.service
+        for spec in fleet.containers
+        for _, check in spec.health.all()
+        if isinstance(check.probe, CommandProbe)
+    }
+    for name in sorted(asked):
+        found = f"{name}: the runtime runs no commands, so its check stays unknown"
+        yield warning("health", found, f"{AGAIN}; or ask over HTTP or TCP")

@@ -35,6 +35,9 @@ INCLUDED: Final = (
 )
 """What the plan includes in a month."""
 
+QUESTION: Final = WORKER_REQUEST + 2 * OBJECT_REQUEST
+"""Of a health check, asked alone: the Worker, the registry, the container's object."""
+
 DAY_S: Final = 86_400
 OBJECT_GB: Final = 0.128
 """An object in memory is billed as 128 MB, whatever it uses."""
@@ -81,11 +84,13 @@ def cost_per_day(
     An object is in memory as long as its container runs, and so is the registry, which
     the operator asks all the time.
     """
-    sizes = [spec.instance_type for spec in specs]
+    given = tuple(specs)
+    sizes = [spec.instance_type for spec in given]
     looks = DAY_S * 1_000 / reconcile_interval_ms if reconcile_interval_ms else 0.0
     calls = CALLS_A_DAY + looks
     requests = calls * WORKER_REQUEST
     requests += (calls + len(sizes) * CALLS_OF_A_CONTAINER) * OBJECT_REQUEST
+    requests += sum(map(_questions, given)) * QUESTION
     return DailyCost(
         containers=len(sizes),
         memory=sum(size.memory_mib for size in sizes) / 1_024 * MEMORY_GIB_S * DAY_S,
@@ -94,3 +99,9 @@ def cost_per_day(
         objects=(len(sizes) + 1) * OBJECT_GB * OBJECT_GB_S * DAY_S,
         requests=requests,
     )
+
+
+def _questions(spec: ContainerSpec) -> float:
+    """Return how often a container that is ready is asked in a day, at most."""
+    checks = (spec.health.readiness, spec.health.liveness)
+    return sum(DAY_S * 1_000 / check.period_ms for check in checks if check)

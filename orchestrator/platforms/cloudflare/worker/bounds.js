@@ -8,7 +8,7 @@ import { refuse } from "./http.js";
 const NAME = /^(?!.*\.\.)[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
 const ENV_KEY = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/;
 const HINT = /^[a-z]{2,6}(?:-[a-z]{2})?$/;
-const HEADER = /^[A-Za-z0-9-]{1,64}$/;
+const HEADER = /^[!#$%&'*+.^_`|~A-Za-z0-9-]{1,256}$/;
 
 export const ENV_MAX = 512;
 export const ENV_VALUE_MAX = 65_536;
@@ -19,6 +19,9 @@ export const PORTS_MAX = 16;
 export const EPOCH_MAX = 1_125_899_906_842_624;
 export const DURATION_MAX = 10 * 365 * 86_400_000;
 export const ORDERS_MAX = 100;
+export const HEADERS_MAX = 32;
+/** How long a question may give a container to answer. */
+export const PROBE_MAX_MS = 25_000;
 
 /** The bounds, as the gateway tells them to its clients. */
 export const LIMITS = {
@@ -33,6 +36,7 @@ export const LIMITS = {
 const text = (max) => (value) =>
   typeof value === "string" && value.length <= max && !value.includes("\0") ? undefined : `text of at most ${max} characters`;
 const matching = (pattern, what) => (value) => (typeof value === "string" && pattern.test(value) ? undefined : what);
+const line = (max) => (value) => text(max)(value) ?? (/[\r\n]/.test(value) ? "one line" : undefined);
 const whole = (min, max) => (value) =>
   Number.isSafeInteger(value) && value >= min && value <= max ? undefined : `a whole number from ${min} to ${max}`;
 const flag = (value) => (typeof value === "boolean" ? undefined : "true or false");
@@ -46,6 +50,7 @@ const tableOf = (key, check, max) => (value) => {
   const wrong = Object.keys(value).map(key).find((found) => found !== undefined);
   return wrong ?? Object.values(value).map(check).find((found) => found !== undefined);
 };
+const some = (check) => (value) => check(value) ?? (value.length === 0 ? "one or more" : undefined);
 const shape = (fields) => (value) => {
   if (!isObject(value)) return "a table";
   const wrong = misfit(value, fields);
@@ -100,13 +105,27 @@ export const BODIES = {
   attach: { after: run, orphan_after_ms: optional(whole(1_000, DURATION_MAX)) },
   ack: { cursor: text(128), epoch: optional(epoch) },
   batch: { orders: (value) => (Array.isArray(value) && value.length <= ORDERS_MAX ? undefined : `an array of at most ${ORDERS_MAX}`) },
-  probe: {
+  questions: { questions: (value) => (Array.isArray(value) && value.length <= ORDERS_MAX ? undefined : `an array of at most ${ORDERS_MAX}`) },
+};
+
+const asking = (...kinds) => ({
+  kind: (value) => (kinds.includes(value ?? null) ? undefined : "http, tcp or command"),
+  run: optional(run),
+  epoch: optional(epoch),
+  timeout_ms: optional(whole(1, PROBE_MAX_MS)),
+});
+
+/** The fields of each kind of question to a container; of the first where it names none. */
+export const QUESTIONS = {
+  http: {
+    ...asking("http", null),
     port,
     path: optional(matching(/^\/[\x21-\x7e]{0,1023}$/, "a path")),
     method: optional(matching(/^(?:GET|HEAD)$/, "GET or HEAD")),
-    headers: optional(tableOf(matching(HEADER, "names of headers"), text(1_024), 16)),
-    timeout_ms: optional(whole(1, 25_000)),
+    headers: optional(tableOf(matching(HEADER, "names of headers"), line(WORD_MAX), HEADERS_MAX)),
   },
+  tcp: { ...asking("tcp"), port },
+  command: { ...asking("command"), command: some(listOf(text(WORD_MAX), WORDS_MAX)) },
 };
 
 /** @returns {{place: string, expected: string} | undefined} the first field that is wrong */
@@ -125,8 +144,12 @@ function misfit(value, fields) {
 export function outOfBounds(body, fields, where = "") {
   const wrong = misfit(body, fields);
   if (wrong === undefined) return undefined;
-  const place = where + wrong.place;
-  return refuse(422, "invalid", `${place}: expected ${wrong.expected}`, { place, expected: wrong.expected });
+  return misplaced(where + wrong.place, wrong.expected);
+}
+
+/** @returns {{refused: object}} that something else was expected in a place */
+export function misplaced(place, expected) {
+  return refuse(422, "invalid", `${place}: expected ${expected}`, { place, expected });
 }
 
 /** @returns {boolean} whether a text names a fleet or a container */

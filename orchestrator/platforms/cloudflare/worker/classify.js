@@ -9,6 +9,7 @@ const RAW_MAX = 500;
 
 /** Each kind of message: its name, and what the text looks like. */
 export const TABLE = [
+  ["out_of_memory", /out of memory|oom error|oomkilled/i],
   ["rollout", /runtime signalled the container to exit due to a new version rollout/i],
   ["signalled", /runtime signalled the container to exit/i],
   ["exited", /container exited with unexpected exit code/i],
@@ -20,7 +21,7 @@ export const TABLE = [
   ["already_running", /cannot be called on a container that is already running/i],
   ["not_running", /cannot be called on a container that is not running|container is not running/i],
   ["start_failed", /container failed to start|failed to find container|container ingress proxy is not running/i],
-  ["object_reset", /durable object reset because its code was updated|this durable object instance is no longer active|connection closed because the object was reset|call to blockconcurrencywhile\(\) in a durable object waited for too long/i],
+  ["object_reset", /durable object reset because its code was updated|this durable object instance is no longer active|connection closed because the object was reset|exceeded its memory limit and was reset|call to blockconcurrencywhile\(\) in a durable object waited for too long/i],
   ["overloaded", /durable object is overloaded|too many requests for the same object/i],
   ["engine_lost", /network connection lost|internal error|disconnected/i],
   ["timed_out", /aborted due to timeout|operation was aborted|timed out/i],

@@ -12,10 +12,8 @@ import { classify } from "./classify.js";
 import { refuse } from "./http.js";
 import { Memory } from "./memory.js";
 import { Post } from "./post.js";
+import { Prober } from "./probe.js";
 import { Run } from "./run.js";
-
-/** How long a port may take to answer a probe, unless it says. */
-const PROBE_LIMIT_MS = 2_000;
 
 /** If something in an alarm fails, the next one comes after so long. */
 const FALLBACK_MS = 60_000;
@@ -28,6 +26,7 @@ export class FleetContainer extends DurableObject {
     const registryOf = (fleet) => env.REGISTRY.get(env.REGISTRY.idFromName(fleet));
     this.post = new Post(this.memory, registryOf, () => this.shown());
     this.run = new Run(ctx, this.memory, this.post);
+    this.prober = new Prober(ctx.container);
     this.turn = Promise.resolve();
     if (this.run.isLive) this.run.find();
   }
@@ -146,10 +145,15 @@ export class FleetContainer extends DurableObject {
 
   /** Say where the container is; also what an object does that has just woken up. */
   async look() {
+    await this.notice();
+    return this.shown();
+  }
+
+  /** Notice what has become of it while nobody looked. */
+  async notice() {
     await this.run.wake();
     this.run.keepWatch(Date.now());
     if (this.run.stoppedAt) await this.run.arm(); // it is over, and nobody has told so yet
-    return this.shown();
   }
 
   /** Say what the runtime offers here. */
@@ -166,25 +170,26 @@ export class FleetContainer extends DurableObject {
     };
   }
 
-  /** Ask a port of the container something, and tell the status of the answer. */
-  async probe({ port, path, method, headers, timeout_ms: limit }) {
-    await this.run.wake();
-    const { run } = this.record;
-    if (!this.run.isLive) return refuse(409, "not_running", "the container does not run", { run });
+  /**
+   * Ask the container of a run whether it is well. It is no use of the container: who is
+   * asked falls asleep as if nobody had asked.
+   */
+  async probe({ name, run: asked, ...question }) {
+    await this.notice();
+    const { run, closed } = this.record;
+    const wanted = asked ?? run;
+    const highest = Math.max(run, closed);
+    if (wanted !== run) return refuse(409, "stale_run", "another run is here, or none", { name, run: wanted, highest });
     const began = Date.now();
-    try {
-      const answer = await this.container.getTcpPort(port).fetch(`http://container${path ?? "/"}`, {
-        method: method ?? "GET",
-        headers: headers ?? {},
-        redirect: "manual",
-        signal: AbortSignal.timeout(limit ?? PROBE_LIMIT_MS),
-      });
-      await answer.body?.cancel();
-      return { run, status: answer.status, elapsed_ms: Date.now() - began };
-    } catch (error) {
-      const { kind, raw } = classify(error);
-      return { run, error: kind, raw, elapsed_ms: Date.now() - began };
-    }
+    const found = this.isAt(run) ? await this.prober.ask(run, question) : undefined;
+    // What was found of one that ended meanwhile, or is being stopped, says nothing.
+    if (!this.isAt(run)) return refuse(409, "not_running", "the container does not run, or is being stopped", { run });
+    return found.refused ? found : { run, ...found, elapsed_ms: Date.now() - began };
+  }
+
+  /** Whether a run lives, and nobody is ending it. */
+  isAt(run) {
+    return this.run.isLive && this.record.run === run && !this.record.intent && this.container.running;
   }
 
   /** Pass the owner's own traffic on: to the port that it names, or the first one. */

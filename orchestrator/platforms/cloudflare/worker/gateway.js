@@ -9,7 +9,7 @@
 //   export default makeGateway({ applications: { web: { binding: "WEB" } } });
 
 import { unauthorized } from "./auth.js";
-import { BODIES, EPOCH_MAX, LIMITS, ORDERS, isName, numberOf, outOfBounds } from "./bounds.js";
+import { BODIES, EPOCH_MAX, LIMITS, ORDERS, PROBE_MAX_MS, QUESTIONS, isName, misplaced, numberOf, outOfBounds } from "./bounds.js";
 import { answer, json, readBody, refuse } from "./http.js";
 import { objectOf } from "./registry.js";
 import { within } from "./waiting.js";
@@ -21,10 +21,13 @@ export { FleetRegistry } from "./registry.js";
 export const API = 1;
 
 /** The version of this code. */
-export const VERSION = "1.0.0";
+export const VERSION = "1.1.0";
 
 /** An order that takes longer is answered as unreachable; it may still be done. */
 const ORDER_LIMIT_MS = 10_000;
+
+/** So much longer than a container its object may take to answer a question. */
+const PROBE_MARGIN_MS = 3_000;
 
 const EVENTS_MAX = 1_000;
 const WAIT_MAX_MS = 25_000;
@@ -81,13 +84,14 @@ const HANDLERS = {
   events: { method: "GET", does: events },
   "events/ack": { method: "POST", does: withBody(BODIES.ack, ({ registry }, body) => registry.acknowledge(body)) },
   batch: { method: "POST", does: withBody(BODIES.batch, batch) },
+  probe: { method: "POST", does: withBody(BODIES.questions, probes) },
   containers: { method: "GET", does: list },
   "containers/*": { method: "GET", does: ({ registry, name }) => registry.state(name) },
   "containers/*/start": { method: "POST", status: 202, does: ordered("start") },
   "containers/*/stop": { method: "POST", status: 202, does: ordered("stop") },
   "containers/*/destroy": { method: "POST", status: 202, does: ordered("destroy") },
   "containers/*/forget": { method: "POST", does: ordered("forget") },
-  "containers/*/probe": { method: "POST", does: withBody(BODIES.probe, probe) },
+  "containers/*/probe": { method: "POST", does: probe },
 };
 
 function withBody(fields, does) {
@@ -133,9 +137,33 @@ function events({ registry, query }) {
   });
 }
 
-async function probe({ env, registry, fleet, name }, body) {
-  const place = await registry.place(name);
-  return place.refused ? place : objectOf(env, { ...place, fleet, name }).probe(body);
+async function probe(here) {
+  const body = await readBody(here.request);
+  if (body.refused) return body;
+  const [result] = await inquire(here, [{ ...body, name: here.name }]);
+  return result;
+}
+
+async function probes(here, { questions }) {
+  return { results: (await inquire(here, questions)).map((result) => shown(result, 200)) };
+}
+
+/** Ask containers: their places are looked up together, then all are asked at once. */
+function inquire({ env, registry, fleet }, questions) {
+  const places = (sound) => registry.places(sound.map(({ name, epoch }) => ({ name, epoch })));
+  return eachSound(questions, unclear, places, async ({ epoch, ...question }, place) => {
+    if (place.refused) return place;
+    const limit = (question.timeout_ms ?? PROBE_MAX_MS) + PROBE_MARGIN_MS;
+    return within(limit, objectOf(env, { ...place, fleet, name: question.name }).probe(question));
+  });
+}
+
+function unclear(question) {
+  const { name, ...body } = question ?? {};
+  if (!isName(name)) return misplaced("name", "a name");
+  const kind = body.kind ?? "http";
+  if (typeof kind !== "string" || !Object.hasOwn(QUESTIONS, kind)) return misplaced("kind", "http, tcp or command");
+  return outOfBounds(body, QUESTIONS[kind]);
 }
 
 function ordered(op) {
@@ -148,24 +176,30 @@ function ordered(op) {
 }
 
 async function batch(here, { orders }) {
-  const results = await carryOut(here, orders);
-  return {
-    results: results.map((result) => {
-      const { status = 202, ...body } = result.refused ?? {};
-      return { status, body: result.refused ? body : result };
-    }),
-  };
+  return { results: (await carryOut(here, orders)).map((result) => shown(result, 202)) };
+}
+
+/** One of many results: its status, *success* unless it was refused, and its body. */
+function shown(result, success) {
+  const { status = success, ...body } = result.refused ?? {};
+  return { status, body: result.refused ? body : result };
 }
 
 /** Carry out orders: each checked, admitted together, then all at once. */
-async function carryOut(here, orders) {
-  const results = orders.map((order) => unsound(order, here));
-  const sound = orders.map((_, at) => at).filter((at) => results[at] === undefined);
-  const admitted = sound.length === 0 ? [] : await admit(here, sound.map((at) => orders[at]));
+function carryOut(here, orders) {
+  const wrongWith = (order) => unsound(order, here);
+  const does = (order, admitted) => within(ORDER_LIMIT_MS, performed(here, order, admitted));
+  return eachSound(orders, wrongWith, (sound) => admit(here, sound), does);
+}
+
+/** Answer each of many by itself: what is sound is prepared together, then done at once. */
+async function eachSound(items, wrongWith, prepare, does) {
+  const results = items.map(wrongWith);
+  const sound = items.map((_, at) => at).filter((at) => results[at] === undefined);
+  const prepared = sound.length === 0 ? [] : await prepare(sound.map((at) => items[at]));
   await Promise.all(
     sound.map(async (at, place) => {
-      const done = performed(here, orders[at], admitted[place]);
-      results[at] = await within(ORDER_LIMIT_MS, done).catch(fault);
+      results[at] = await does(items[at], prepared[place]).catch(fault);
     }),
   );
   return results;
@@ -184,10 +218,7 @@ async function admit({ registry, fleet, applications }, orders) {
 
 function unsound(order, { env, applications }) {
   const { op, ...body } = order ?? {};
-  if (!Object.hasOwn(ORDERS, op)) {
-    const expected = "start, stop, destroy or forget";
-    return refuse(422, "invalid", `op: expected ${expected}`, { place: "op", expected });
-  }
+  if (!Object.hasOwn(ORDERS, op)) return misplaced("op", "start, stop, destroy or forget");
   const wrong = outOfBounds(body, ORDERS[op]);
   if (wrong || op !== "start") return wrong;
   const application = Object.hasOwn(applications, order.application) && applications[order.application];

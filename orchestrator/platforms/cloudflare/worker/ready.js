@@ -22,12 +22,17 @@ export async function look(container, ports) {
   return found.some((one) => one !== "down") ? "up" : "down";
 }
 
+/** @returns {Promise<boolean>} whether a container is reached, and refuses where nothing listens */
+export async function isUp(container) {
+  return (await asked(container, NO_PORT)) === "up";
+}
+
 async function listens(container, port) {
   const first = await asked(container, port);
   if (first !== "unclear" || port === NO_PORT) return first === "unclear" ? "down" : first;
   // It took the connection and says nothing in HTTP, or it is not there yet. Who is
   // there, and says nothing once more, listens.
-  if ((await asked(container, NO_PORT)) !== "up") return "down";
+  if (!(await isUp(container))) return "down";
   const again = await asked(container, port);
   return again === "unclear" ? "listening" : again;
 }

@@ -235,6 +235,13 @@ export class FleetRegistry extends DurableObject {
     }
   }
 
+  /** Say where containers are that an operator wants to ask; each by itself, as orders. */
+  async places(questions) {
+    const refused = questions.map(({ epoch }) => (Number.isInteger(epoch) ? this.refusal(epoch) : undefined));
+    if (questions.some(({ epoch }, at) => Number.isInteger(epoch) && !refused[at])) await this.called();
+    return questions.map(({ name }, at) => refused[at] ?? this.place(name));
+  }
+
   place(name) {
     const row = this.ledger.find(name);
     return row ? placeOf(row) : refuse(404, "not_found", `no container ${name} is known`, { name });

@@ -38,7 +38,7 @@ const GONE_MS = 600_000;
 const WISHES = { stop: "stopped", destroy: "stopped", replace: "stopped", sleep: "slept", orphan: "orphaned" };
 
 /** What is believed of an end that nobody saw, told when it was over. */
-const TOLD_LATER = new Set(["rollout", "signalled", "no_capacity", "quota", "rate_limited", "start_failed"]);
+const TOLD_LATER = new Set(["out_of_memory", "rollout", "signalled", "no_capacity", "quota", "rate_limited", "start_failed"]);
 
 /** A watch that breaks off like this says nothing of a container that still runs. */
 const IN_DOUBT = new Set(["engine_lost", "timed_out", "overloaded", "unknown"]);

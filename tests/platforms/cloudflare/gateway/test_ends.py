@@ -25,6 +25,7 @@ SETTLES_MS = 10_000
 ENDS: list[tuple[str | None, dict[str, Any]]] = [
     (None, {"kind": "exited", "code": 0}),
     ("Container exited with unexpected exit code: 7", {"kind": "exited", "code": 7}),
+    ("The container ran out of memory", {"kind": "out_of_memory"}),
     (f"{SIGNALLED}: 143", {"kind": "signalled", "code": 143}),
     (f"{SIGNALLED} due to a new version rollout: 0", {"kind": "rollout", "code": 0}),
     (

@@ -31,6 +31,7 @@ async def test_a_name_that_is_none_is_nowhere(gateway: Gateway, name: str) -> No
         ("DELETE", "/v1/fleets/shop/containers/a"),
         ("GET", "/v1/fleets/shop/containers/a/start"),
         ("PATCH", "/v1/fleets/shop/containers/a/probe"),
+        ("GET", "/v1/fleets/shop/probe"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_one(

@@ -119,7 +119,7 @@ async def test_the_gateway_says_what_the_runtime_offers(scripted: Gateway) -> No
     about = (await scripted.ask("GET", "/more/v1/about")).body
     assert about["capabilities"] == {
         "container": True,
-        "exec": False,
+        "exec": True,
         "inspect": False,
         "snapshots": False,
         "images": ["app"],

@@ -18,45 +18,6 @@ async def running(gateway: Gateway, name: str = "a", **changes: Any) -> None:
     await gateway.news("ready", name)
 
 
-async def probe(gateway: Gateway, **body: Any) -> Any:
-    answer = await gateway.post("containers", "a", "probe", **{"port": 8080, **body})
-    assert answer.status == 200, answer
-    return answer.body
-
-
-async def test_a_probe_tells_what_a_port_answers(gateway: Gateway) -> None:
-    await running(gateway)
-    answers: list[tuple[dict[str, Any], int]] = [
-        ({}, 200),
-        ({"path": "/version", "method": "HEAD"}, 200),
-        ({"path": "/nothing"}, 404),
-        ({"path": "/cgi-bin/health"}, 200),
-    ]
-    for body, status in answers:
-        found = await probe(gateway, **body)
-        assert found == {"run": 1, "status": status, "elapsed_ms": found["elapsed_ms"]}
-        assert 0 <= found["elapsed_ms"] < 5_000
-    await probe(gateway, path="/cgi-bin/sick")
-    assert (await probe(gateway, path="/cgi-bin/health"))["status"] == 503
-    errors: list[tuple[dict[str, Any], str]] = [
-        ({"port": 8081}, "not_listening"),
-        ({"path": "/cgi-bin/slow?5", "timeout_ms": 200}, "timed_out"),
-    ]
-    for body, kind in errors:
-        found = await probe(gateway, **body)
-        assert (found["error"], "status" in found) == (kind, False)
-        assert found["elapsed_ms"] < 4_000
-    await gateway.order("destroy", "a")
-    await gateway.end_of("a")
-    answer = await gateway.post("containers", "a", "probe", port=8080)
-    assert (answer.status, answer.code) == (409, "not_running")
-
-
-async def test_nobody_is_probed_who_is_not_known(gateway: Gateway) -> None:
-    answer = await gateway.post("containers", "a", "probe", port=8080)
-    assert (answer.status, answer.code) == (404, "not_found")
-
-
 async def test_the_owners_traffic_goes_through(gateway: Gateway) -> None:
     await running(gateway)
     assert (await gateway.own("a")).body == "hello\n"
@@ -178,8 +139,9 @@ async def test_a_real_container_that_never_listens_only_runs(gateway: Gateway) -
     await gateway.news("started", "a")
 
     async def looked_at() -> bool:
-        found = await probe(gateway, timeout_ms=500)
-        return bool(found.get("error") == "not_listening")
+        asked = {"port": 8080, "timeout_ms": 500}
+        found = await gateway.post("containers", "a", "probe", **asked)
+        return bool(found.body.get("error") == "not_listening")
 
     await until("it is up, and deaf", looked_at)
     assert (await gateway.state("a"))["ready_at"] is None

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import aiohttp
 import attrs
+from returns.future import FutureResult
 
 from orchestrator import (
     Backoff,
@@ -31,11 +32,14 @@ from orchestrator import (
     settled,
 )
 from orchestrator.codec.platform_choices import CloudflareChoice
+from orchestrator.core.commands import Command
+from orchestrator.core.errors import PlatformError
 from orchestrator.core.events import (
     ContainerEnded,
     ContainerObserved,
     ContainerStarted,
     Event,
+    HealthChanged,
 )
 from orchestrator.core.invariants import violations
 from orchestrator.core.observations import SeenEnded
@@ -43,7 +47,7 @@ from orchestrator.core.steps import Step
 from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
 from orchestrator.platforms.cloudflare.project.files import gateway_sources, project_of
 from orchestrator.platforms.cloudflare.project.plan import plan_of
-from orchestrator.platforms.port import PlatformDetail
+from orchestrator.platforms.port import PlatformDetail, Question, Reply
 from tests.bench.engine import Engine
 from tests.bench.images import APP_1
 from tests.bench.machine import Variant
@@ -94,6 +98,7 @@ class Watched:
 
     operator: Operator
     events: list[Event]
+    commands: list[Command]
     broken: list[str]
 
     def info(self, name: str) -> ContainerInfo:
@@ -139,6 +144,14 @@ class Watched:
                     pass
         return [found[run] for run in sorted(found)]
 
+    def verdicts(self, name: str) -> list[tuple[int, str, bool]]:
+        """Return the verdicts of the health checks of a container, as they changed."""
+        return [
+            (event.run, str(event.check), event.passing)
+            for event in self.events
+            if isinstance(event, HealthChanged) and event.name == name
+        ]
+
     def starts(self) -> Counter[tuple[str, int]]:
         """Count how often each run was told to have started, as it was written."""
         return Counter(
@@ -146,6 +159,28 @@ class Watched:
             for event in self.events
             if isinstance(event, ContainerStarted)
         )
+
+
+class Counted(CloudflarePlatform):
+    """The platform, with how often its containers were asked and have answered."""
+
+    answers: int = 0
+
+    def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
+        """Ask, and count the answer."""
+
+        def counted(reply: Reply) -> Reply:
+            self.answers += 1
+            return reply
+
+        return super().probe(question).map(counted)
+
+    async def answered(self, times: int) -> None:
+        """Wait for so many more answers."""
+        wanted, until = self.answers + times, time.monotonic() + LIMIT_S
+        while self.answers < wanted:
+            assert time.monotonic() < until, f"{self.answers} of {wanted} answers"
+            await asyncio.sleep(0.05)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -157,11 +192,11 @@ class Stage:
     declared: FleetSpec
     folder: Path
 
-    def platform(self, url: str | None = None, **more: Any) -> CloudflarePlatform:
+    def platform(self, url: str | None = None, **more: Any) -> Counted:
         more.setdefault("timeout_ms", 5_000)
         choice = CloudflareChoice(url=url or self.workerd.url, **more)
         secrets = {choice.token_secret: TOKEN}
-        return CloudflarePlatform(choice, self.declared.name, secrets)
+        return Counted(choice, self.declared.name, secrets)
 
     @asynccontextmanager
     async def operator(
@@ -171,6 +206,7 @@ class Stage:
         platform = means.pop("platform", None) or self.platform(url)
         journal = means.pop("journal", None) or MemoryJournal()
         events: list[Event] = []
+        commands: list[Command] = []
         broken: list[str] = []
         async with Operator.open(
             declared or self.declared, platform=platform, journal=journal, **means
@@ -181,6 +217,7 @@ class Stage:
                 nonlocal before
                 events.append(step.event)
                 after = step.transition
+                commands.extend(after.commands)
                 seen = Step(
                     before=before,
                     event=step.event,
@@ -192,10 +229,12 @@ class Stage:
                 before = after.fleet
 
             operator._loop.watchers.append(watch)
-            yield Watched(operator=operator, events=events, broken=broken)
+            yield Watched(
+                operator=operator, events=events, commands=commands, broken=broken
+            )
         assert broken == []
 
-    async def asked(self, path: str, **body: Any) -> Any:
+    async def asked(self, path: str, /, **body: Any) -> Any:
         """Ask the gateway itself something."""
         headers = {"authorization": f"Bearer {TOKEN}"}
         async with (
@@ -203,6 +242,12 @@ class Stage:
             session.post(f"{self.workerd.url}/v1/{path}", json=body) as response,
         ):
             return await response.json()
+
+    async def visit(self, name: str, page: str) -> None:
+        """Ask for a page of a container."""
+        path, asked = f"fleets/demo/containers/{name}/probe", f"/cgi-bin/{page}"
+        answer = await self.asked(path, port=8080, path=asked)
+        assert answer["status"] in {200, 503}, answer
 
     async def details(self) -> dict[str, PlatformDetail]:
         platform = self.platform()
@@ -219,6 +264,12 @@ class Stage:
         object_id = detail.facts["id"]
         (found,) = [one for one in self.running() if object_id in one]
         return found
+
+    async def engine_id(self, name: str) -> str:
+        """Return the engine's number of what runs now: another one after a restart."""
+        found = await self.container(name)
+        every = self.engine.docker.containers()
+        return next(one.id for one in every if one.name == found)
 
     def running(self) -> list[str]:
         """List the engine's containers that run, sidecars aside."""
@@ -243,11 +294,12 @@ async def stage(
     folder: Path,
     declared: FleetSpec,
     variant: Variant = "pinned",
+    choice: CloudflareChoice | None = None,
     **more: Any,
 ) -> AsyncIterator[Stage]:
     """Write the project of a fleet's gateway, and run it."""
     project = folder / "gateway"
-    plan = plan_of(declared, CloudflareChoice(), folder="..").unwrap()
+    plan = plan_of(declared, choice or CloudflareChoice(), folder="..").unwrap()
     files = project_of(plan, gateway_sources(), token_secret="GATEWAY_TOKEN")
     write(project, files.items())
     objects = {

@@ -85,9 +85,53 @@ class Scripted {
     this.note("setInactivityTimeout", ms);
   }
 
+  /** A command in the container; none where the plan says that the runtime has no way. */
+  get exec() {
+    const { plan } = this.state;
+    return plan.exec === "none" ? undefined : (command, options) => this.carryOut(command, options);
+  }
+
+  async carryOut(command, options) {
+    this.note("exec", command, options);
+    const { spawnMs, error, code, ms, endures } = this.state.plan.exec ?? {};
+    if (spawnMs) await scheduler.wait(spawnMs);
+    if (error) throw new Error(error);
+    let end;
+    const exitCode = new Promise((resolve) => {
+      end = resolve;
+      if (ms !== null) setTimeout(() => resolve(code ?? 0), ms ?? 0);
+    });
+    return {
+      exitCode,
+      kill: (number) => {
+        this.note("kill", number);
+        if (!endures) end(128 + number);
+      },
+    };
+  }
+
+  /** A connection: "open" as the runtime says in any case, and then what the plan says. */
+  connect() {
+    this.note("connect");
+    const { plan, listens } = this.state;
+    const does = plan.connects ?? (listens ? "lasts" : "ends");
+    let close;
+    const closed = new Promise((resolve) => (close = resolve));
+    const readable = new ReadableStream({
+      start(controller) {
+        if (does === "ends") controller.close();
+        if (does === "talks") controller.enqueue(new Uint8Array(1));
+      },
+    });
+    const opened = does === "lasts" || does === "ends" || does === "talks" ? Promise.resolve({}) : Promise.reject(new Error(does));
+    return { opened, closed, readable, close: async () => (this.note("close"), close()) };
+  }
+
   getTcpPort(port) {
     return {
-      fetch: async (url) => {
+      connect: () => this.connect(),
+      fetch: async (url, options) => {
+        if (this.state.plan.notes) this.note("fetch", port, String(url), { ...options, signal: undefined });
         const { running, listens, odd, plan } = this.state;
         if (plan.fetch) throw new Error(plan.fetch);
         if (!running) throw new Error("Container is not running");
@@ -98,7 +142,7 @@ class Scripted {
         }
         if (!listens) throw new Error(`Container is not listening to port ${port}`);
         if (plan.answersAfterMs) await scheduler.wait(plan.answersAfterMs);
-        return new Response(String(url instanceof Request ? url.url : url));
+        return new Response(String(url instanceof Request ? url.url : url), { status: plan.status ?? 200 });
       },
     };
   }

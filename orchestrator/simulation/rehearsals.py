@@ -1,0 +1,198 @@
+"""A fleet file's fleet, rehearsed: break, heal, and what came of it, as one value.
+
+For three quarters of the span (or less, so that there is time to converge) the drawn
+faults are in force and containers behave as drawn. Then all heals but the doomed, and
+the fleet must settle within its bound (``simulation.settling``) and stay there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+from returns.pipeline import is_successful
+
+from orchestrator.core.admit import admit
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
+from orchestrator.core.errors import RequestError
+from orchestrator.core.moments import Millis, Moment
+from orchestrator.core.reduce import reduce
+from orchestrator.core.requests import Apply
+from orchestrator.core.specs import FleetSpec
+from orchestrator.core.state import empty_fleet
+from orchestrator.simulation.characters import Character, draw_characters
+from orchestrator.simulation.chronicle import Chronicle, Lane, Noted, Violated
+from orchestrator.simulation.dice import Dice
+from orchestrator.simulation.moments_of import Telling
+from orchestrator.simulation.plans import Doom, FaultPlan
+from orchestrator.simulation.profiles import PROFILES, Profile, draw_of
+from orchestrator.simulation.runs import Run, start_run
+from orchestrator.simulation.settling import bound_of
+
+__all__ = ("Rehearsal", "Wish", "rehearse")
+
+DOOMED: Final = 30
+"""Of a thousand containers, how many stay as they are when all heals."""
+
+PATIENCE: Final[Millis] = 1_000
+"""How long to wait before a request is made again that nobody could take."""
+
+
+@attrs.frozen(kw_only=True)
+class Wish:
+    """What to rehearse; *keeps* is how many moments the timeline has at most."""
+
+    fleet: FleetSpec
+    seed: int
+    profile: str
+    span_ms: Millis
+    keeps: int = 20
+    policies: CustomPolicies = NO_POLICIES
+
+
+@attrs.frozen(kw_only=True)
+class Rehearsal:
+    """What was drawn, and what came of it.
+
+    ``healed_at`` is when the faults ended; ``bound_ms`` within how long the fleet had
+    to settle then; ``settled_ms`` after how long it did, for good (None: it did not);
+    ``converged`` whether that was in time (None: the span was too short to tell).
+    """
+
+    wish: Wish
+    plan: FaultPlan
+    characters: dict[str, Character]
+    doomed: dict[str, Doom]
+    healed_at: Moment
+    bound_ms: Millis
+    settled_ms: Millis | None
+    converged: bool | None
+    boots: int
+    stale_orders: int
+    steps: int
+    events: dict[str, int]
+    commands: dict[str, int]
+    lanes: tuple[Lane, ...]
+    column_ms: Millis
+    timeline: tuple[Noted, ...]
+    left_out: int
+    troubles: tuple[tuple[Moment, str], ...]
+    held: tuple[str, ...]
+    violated: tuple[Violated, ...]
+
+
+TROUBLES_MAX: Final = 2_000
+"""Marks of a drawing."""
+
+
+@attrs.define(kw_only=True, eq=False)
+class _Stagehand:
+    """Writes down what befalls the run itself."""
+
+    chronicle: Chronicle
+    troubles: list[tuple[Moment, str]] = attrs.field(factory=list[tuple[Moment, str]])
+
+    def note(self, what: str, about: str) -> None:
+        at = self.chronicle.now()
+        self.chronicle.note(at, Telling(about=about, what=what, weight=58))
+        if len(self.troubles) < TROUBLES_MAX:
+            self.troubles.append((at, what))
+
+
+def rehearse(wish: Wish) -> Rehearsal | RequestError:
+    """Run a fleet through its span; refused where its spec is."""
+    profile = PROFILES[wish.profile]
+    names = tuple(spec.name for spec in wish.fleet.containers)
+    empty = empty_fleet(wish.fleet.name)
+    declared = admit(empty, Apply(spec=wish.fleet), 0, wish.policies)
+    if not is_successful(declared):
+        return declared.failure()
+    fleet = reduce(empty, declared.unwrap(), wish.policies).fleet
+    characters = _characters(wish, profile, names)
+    calm_ms = max(wish.span_ms // 4, min(bound_of(fleet), wish.span_ms // 2))
+    healed_at = wish.span_ms - calm_ms
+    plan = draw_of(profile, wish.seed, healed_at)
+    chronicle = Chronicle(now=lambda: 0, span_ms=wish.span_ms, keeps=wish.keeps)
+    hand = _Stagehand(chronicle=chronicle)
+    run = start_run(
+        wish.seed,
+        plan,
+        characters,
+        on_step=chronicle.take,
+        policies=wish.policies,
+        keeps_journal=False,
+    )
+    chronicle.now = lambda: run.now
+    run.on_trouble = hand.note
+    _declare(run, wish.fleet)
+    run.run_until(healed_at)
+    doomed = _doomed(wish, profile, names)
+    run.heal(doomed)
+    chronicle.note(run.now, Telling(about="", what="all faults end", weight=1_000))
+    chronicle.ignored = dict.fromkeys(_spoilt(wish.fleet, doomed))
+    chronicle.forget_settling()
+    bound_ms = bound_of(run.fleet)
+    run.run_until(wish.span_ms)
+    chronicle.close(run.now)
+    settled_ms = None
+    if chronicle.settled_at is not None:
+        settled_ms = chronicle.settled_at - healed_at
+    in_time = settled_ms is not None and settled_ms <= bound_ms
+    return Rehearsal(
+        wish=wish,
+        plan=plan,
+        characters=characters,
+        doomed=doomed,
+        healed_at=healed_at,
+        bound_ms=bound_ms,
+        settled_ms=settled_ms,
+        converged=in_time if in_time or calm_ms >= bound_ms else None,
+        boots=run.boots,
+        stale_orders=run.world.stale_orders,
+        steps=chronicle.steps,
+        events=dict(sorted(chronicle.events.items())),
+        commands=dict(sorted(chronicle.commands.items())),
+        lanes=tuple(chronicle.lanes[name] for name in sorted(chronicle.lanes)),
+        column_ms=chronicle.column_ms,
+        timeline=chronicle.timeline(),
+        left_out=chronicle.left_out,
+        troubles=tuple(hand.troubles),
+        held=chronicle.held(),
+        violated=tuple(chronicle.violated.values()),
+    )
+
+
+def _characters(
+    wish: Wish, profile: Profile, names: tuple[str, ...]
+) -> dict[str, Character]:
+    if profile.is_steady:
+        return dict.fromkeys(names, Character.STEADY)
+    return draw_characters(wish.seed, names)
+
+
+def _doomed(wish: Wish, profile: Profile, names: tuple[str, ...]) -> dict[str, Doom]:
+    """Draw who stays dead, cut off or without room; nobody where nothing fails."""
+    if not profile.faults:
+        return {}
+    dice = Dice(wish.seed ^ 0x5EED)
+    return {name: dice.pick(tuple(Doom)) for name in names if dice.happens(DOOMED)}
+
+
+def _spoilt(fleet: FleetSpec, doomed: dict[str, Doom]) -> tuple[str, ...]:
+    """Return the doomed, and those whose group they keep from settling."""
+    groups = {
+        spec.group.group
+        for spec in fleet.containers
+        if spec.name in doomed and spec.group
+    }
+    return tuple(
+        spec.name
+        for spec in fleet.containers
+        if spec.name in doomed or (spec.group and spec.group.group in groups)
+    )
+
+
+def _declare(run: Run, fleet: FleetSpec) -> None:
+    """Declare the fleet, as soon as there is somebody who can write it down."""
+    while run.ask(Apply(spec=fleet, by="fleet file")) is not None:
+        run.run_until(run.now + PATIENCE)

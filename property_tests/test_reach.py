@@ -1,0 +1,187 @@
+"""Sometimes: every phase, rule, command, error and event is reached by some history.
+
+A law that nobody ever comes near holds for nothing. Seeds of all profiles are run,
+and a few scenes for what chance alone seldom brings about; what none of them reached is
+named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, get_args
+
+from orchestrator.core.admit import admit
+from orchestrator.core.commands import Command, StartContainer
+from orchestrator.core.errors import PlatformError, StartError
+from orchestrator.core.events import (
+    Booted,
+    CommandFailed,
+    ContainerEnded,
+    ContainerStarted,
+    Event,
+    FleetObserved,
+)
+from orchestrator.core.exits import Exit, Exited
+from orchestrator.core.observations import Sight
+from orchestrator.core.phases import Escalation, Phase, Rule
+from orchestrator.core.policies import (
+    CrashLimit,
+    CustomPolicyRef,
+    OnLoop,
+    RestartPolicy,
+)
+from orchestrator.core.reduce import reduce
+from orchestrator.core.requests import Apply, ClearCrashHistory, Start, Stop
+from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.state import RULES, empty_fleet
+from orchestrator.core.steps import Step
+from orchestrator.simulation.characters import Character
+from orchestrator.simulation.faults import calm
+from orchestrator.simulation.runs import Run, start_run
+from property_tests.trials import POLICIES, draw_trial, tried
+
+SEEDS = 80
+PROFILES = ("all", "stale_state", "unobserved_state", "storm", "obstacles")
+
+
+@cache
+def reached() -> frozenset[object]:
+    found: set[object] = set()
+    for seed in range(SEEDS):
+        trial = draw_trial(seed, PROFILES[seed % len(PROFILES)])
+        _ = tried(trial, on_step=lambda step: found.update(in_step(step)))
+    found.update(where_another_has_started_it())
+    found.update(where_starts_wait_for_the_first_look())
+    found.update(without_its_custom_policy())
+    return frozenset(found)
+
+
+def in_step(step: Step) -> Iterable[object]:
+    event: Any = step.event
+    yield type(event)
+    yield from (type(command) for command in step.commands)
+    if isinstance(event, CommandFailed):
+        yield type(event.error)
+    if hasattr(event, "sight"):
+        yield type(event.sight)
+    for _, after in step.pairs():
+        if after is None:
+            continue
+        phase: Any = after.phase
+        yield type(phase)
+        yield getattr(phase, "rule", None)
+        yield getattr(phase, "escalation", None)
+        if after.last is not None:
+            yield ("exit", type(after.last.exit))
+
+
+def scene(
+    characters: dict[str, Character], specs: tuple[ContainerSpec, ...]
+) -> tuple[Run, set[object]]:
+    """Return a run of a fleet that starts one container at a time."""
+    found: set[object] = set()
+    run = start_run(
+        1, calm(), characters, on_step=lambda step: found.update(in_step(step))
+    )
+    run.run_until(1_000)
+    settings = FleetSettings(max_concurrent_starts=1)
+    fleet = FleetSpec(name="simulated", settings=settings, containers=specs)
+    run.ask(Apply(spec=fleet))
+    return run, found
+
+
+def where_another_has_started_it() -> Iterable[object]:
+    """Start a container of which somebody else has started a higher run."""
+    characters = {"a": Character.STEADY, "b": Character.STEADY}
+    specs = tuple(ContainerSpec(name=name, command=("run",)) for name in characters)
+    run, found = scene(characters, specs)
+    run.world.perform(StartContainer(name="a", run=9, revision=1), "", 1_000).unwrap()
+    run.run_until(10_000)
+    assert run.fleet.containers["a"].run == 10
+    return found
+
+
+def where_starts_wait_for_the_first_look() -> Iterable[object]:
+    """Ask for starts of what rests, after a boot and before its first look."""
+    held = RestartPolicy(crash=CrashLimit(allowed_crashes=0, on_loop=OnLoop.HOLD))
+    specs = (
+        ContainerSpec(name="asleep", command=("run",), keep_alive=False),
+        ContainerSpec(name="done", command=("run",)),
+        ContainerSpec(name="held", command=("run",), restart=held),
+        ContainerSpec(name="stopped", command=("run",)),
+    )
+    characters = {
+        "asleep": Character.SLEEPER,
+        "done": Character.JOB,
+        "held": Character.DEAD,
+        "stopped": Character.STEADY,
+    }
+    run, found = scene(characters, specs)
+    run.run_until(60_000)
+    run.ask(Stop(name="stopped"))
+    run.run_until(3_700_000)
+    run.boot()
+    assert run.ask(Start(name="stopped")) is None
+    assert run.ask(Start(name="done", force=True)) is None
+    assert run.ask(ClearCrashHistory(name="held")) is None
+    return found
+
+
+def without_its_custom_policy() -> Iterable[object]:
+    """Fold what names a custom policy without the very function."""
+    custom = CustomPolicyRef(name="odd", version=1)
+    spec = ContainerSpec(
+        name="a", command=("run",), restart=RestartPolicy(custom=custom)
+    )
+    fleet = empty_fleet("simulated")
+    request = Apply(spec=FleetSpec(name="simulated", containers=(spec,)))
+    events: tuple[Event, ...] = (
+        admit(fleet, request, 0, POLICIES).unwrap(),
+        Booted(at=0, epoch=1, rules=RULES, fences=True),
+        FleetObserved(at=0, complete=True),
+        ContainerStarted(at=1, name="a", run=1),
+        ContainerEnded(at=2, name="a", run=1, exit=Exited(code=1)),
+    )
+    for event in events:
+        moved = reduce(fleet, event)
+        yield from in_step(
+            Step(
+                before=fleet,
+                event=event,
+                after=moved.fleet,
+                commands=moved.commands,
+                touched=moved.touched,
+            )
+        )
+        fleet = moved.fleet
+
+
+def unreached(wanted: Iterable[object]) -> list[str]:
+    return sorted(str(one) for one in wanted if one not in reached())
+
+
+def test_every_phase_is_reached() -> None:
+    assert unreached(get_args(Phase)) == []
+    assert unreached(Escalation) == []
+
+
+def test_every_rule_of_a_decision_is_reached() -> None:
+    assert unreached(Rule) == []
+
+
+def test_every_command_is_given() -> None:
+    assert unreached(get_args(Command)) == []
+
+
+def test_every_event_happens() -> None:
+    assert unreached(get_args(Event)) == []
+    assert unreached(get_args(Sight)) == []
+
+
+def test_every_error_of_a_platform_and_of_a_start_is_met() -> None:
+    assert unreached((*get_args(PlatformError), *get_args(StartError))) == []
+
+
+def test_every_kind_of_end_is_met() -> None:
+    assert unreached(("exit", kind) for kind in get_args(Exit)) == []
