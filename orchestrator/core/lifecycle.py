@@ -123,8 +123,9 @@ def command_failed(
         case Starting() if event.kind is CommandKind.START:
             return _start_failed(container, phase, event.error, event.at, terms)
         case Stopping() if event.kind is not CommandKind.START:
-            soon = min(phase.deadline, event.at + RETRY_STOP_MS)
-            again = attrs.evolve(phase, deadline=soon, accepted=False)
+            soonest, latest = RETRY_STOP_MS
+            wait = min(latest, max(soonest, (event.at - phase.since) // 2))
+            again = attrs.evolve(phase, deadline=event.at + wait, accepted=False)
             return attrs.evolve(container, phase=again)
         case _:
             return container

@@ -71,8 +71,8 @@ __all__ = (
 CONFIRM_MARGIN_MS: Final[Millis] = 5_000
 """How long after the grace the end of a run may take to be told."""
 
-RETRY_STOP_MS: Final[Millis] = 2_000
-"""How soon a stop that did not reach the platform is given again."""
+RETRY_STOP_MS: Final[tuple[Millis, Millis]] = (2_000, 15_000)
+"""How soon a stop that did not reach the platform is given again: at first, at most."""
 
 Moved: TypeAlias = tuple[Container, tuple[Command, ...]]
 """A container in its next phase, and what has to be done."""

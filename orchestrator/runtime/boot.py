@@ -117,7 +117,8 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
             return Failure(prepared)
         recovered, attachment = prepared
         told = Hooks(means.get("hooks"))
-        loop = Loop(recovered, journal, Clock(), told, policies)
+        clock = Clock(not_before=recovered.fleet.at)
+        loop = Loop(recovered, journal, clock, told, policies)
         secrets = means.get("secrets") or EnvironmentSecrets()
         limits = means.get("limits", Limits())
         interpreter = Interpreter(

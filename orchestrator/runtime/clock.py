@@ -29,12 +29,19 @@ class Clock:
     """A clock that never runs backwards."""
 
     def __init__(
-        self, wall: Callable[[], Moment] = _wall, steady: Callable[[], Moment] = _steady
+        self,
+        wall: Callable[[], Moment] = _wall,
+        steady: Callable[[], Moment] = _steady,
+        *,
+        not_before: Moment = 0,
     ) -> None:
-        """Begin at what the wall says."""
+        """Begin at what the wall says, or where the journal ends, if that is later.
+
+        A wall that was set back between two operators would stop every wait, too.
+        """
         self._wall = wall
         self._steady = steady
-        self._offset = wall() - steady()
+        self._offset = max(wall(), not_before) - steady()
 
     def now(self) -> Moment:
         """Return the moment, in milliseconds since the epoch."""

@@ -92,6 +92,23 @@ def test_a_stop_that_never_reached_the_platform_is_given_again_with_its_grace() 
     assert stopping(story).deadline == 3_000 + 3_000 + 5_000
 
 
+def test_a_stop_that_never_reaches_the_platform_is_given_less_and_less_often() -> None:
+    story = Story(spec(stop_grace_ms=3_000)).accepted().ready()
+    story.asked(Stop(name="web"), at=1_000)
+    waits = []
+    for _ in range(6):
+        before = story.fleet.at
+        unanswered(story, CommandKind.STOP)
+        waits.append(stopping(story).deadline - before)
+        story.time(stopping(story).deadline)
+    assert waits == [2_000, 2_000, 2_000, 3_000, 4_500, 6_750]
+    for _ in range(9):
+        unanswered(story, CommandKind.STOP)
+        waits.append(stopping(story).deadline - story.fleet.at)
+        story.time(stopping(story).deadline)
+    assert waits[-1] == 15_000
+
+
 def test_a_stop_that_is_not_confirmed_goes_up_the_ladder() -> None:
     story = Story(spec()).accepted().ready().asked(Stop(name="web"), at=1_000)
     story.accepted(kind=CommandKind.STOP).time(16_000)

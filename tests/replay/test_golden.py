@@ -13,7 +13,7 @@ from orchestrator.replay.history import Entry
 from orchestrator.replay.verify import verify
 from orchestrator.runtime.recovery import decoded
 from tests.journal.opened import opened
-from tests.replay.golden import GOLDEN
+from tests.replay.golden import GOLDEN, POLICIES
 
 JOURNALS = sorted(GOLDEN.glob("journal.rules-*.jsonl.gz"))
 
@@ -33,7 +33,9 @@ def test_a_golden_journal_is_decided_as_it_was(path: object) -> None:
         )
         for row, event in zip(imported.rows, events, strict=True)
     ]
-    answer = verify(empty_fleet("simulated"), entries, digest_changes)
+    answer = verify(
+        empty_fleet("simulated"), entries, digest_changes, policies=POLICIES
+    )
     verdict = answer.value_or(None)
     assert verdict is not None, answer.failure().message
     found = re.search(r"rules-(\d+)", str(path))

@@ -6,10 +6,20 @@ import attrs
 
 from orchestrator.codec.wire import digest_changes
 from orchestrator.core.admit import admit
-from orchestrator.core.events import Booted, Event, FleetObserved
+from orchestrator.core.custom import CustomPolicy, registered
+from orchestrator.core.decisions import GiveUp
+from orchestrator.core.errors import NotReplayable, PolicyNotRegistered
+from orchestrator.core.events import (
+    Booted,
+    Declaration,
+    Event,
+    FleetObserved,
+    SpecApplied,
+)
+from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
 from orchestrator.core.reduce import fold, reduce
 from orchestrator.core.requests import Apply, Stop
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 from orchestrator.core.state import RULES, empty_fleet
 from orchestrator.replay.history import Entry, fleet_after, fleet_at
 from orchestrator.replay.verify import verify
@@ -56,6 +66,7 @@ def test_the_first_row_that_is_decided_otherwise_is_named() -> None:
     entries = history()
     entries[2] = attrs.evolve(entries[2], commands=())
     error = verify(EMPTY, entries, digest_changes).failure()
+    assert isinstance(error, NotReplayable)
     assert (error.seq, error.what) == (3, "commands")
     assert "recomputed (StartContainer" in error.message
 
@@ -64,6 +75,7 @@ def test_a_record_that_comes_out_otherwise_is_named() -> None:
     entries = history()
     entries[1] = attrs.evolve(entries[1], changes=bytes(32))
     error = verify(EMPTY, entries, digest_changes).failure()
+    assert isinstance(error, NotReplayable)
     assert (error.seq, error.what) == (2, "the records of web")
 
 
@@ -79,3 +91,26 @@ def test_the_fleet_at_any_place_and_moment() -> None:
     assert "web" in fleet_after(EMPTY, entries, 2).containers
     assert fleet_at(EMPTY, entries, 1) == fleet_after(EMPTY, entries, 2)
     assert fleet_at(EMPTY, entries, 99) == fleet_after(EMPTY, entries, 4)
+
+
+def test_a_custom_policy_that_nobody_registered_is_not_guessed() -> None:
+    ref = CustomPolicyRef(name="strikes", version=2)
+    restart = RestartPolicy(custom=ref)
+    one = ContainerSpec(name="web", command=("run",), restart=restart)
+    declared = Entry(
+        seq=1,
+        event=SpecApplied(
+            at=0,
+            fleet="demo",
+            settings=FleetSettings(),
+            declarations=(Declaration(spec=one, salt=1),),
+        ),
+        commands=(),
+        changes=b"",
+    )
+    missing = PolicyNotRegistered(name="web", policy="strikes", version=2)
+    assert verify(EMPTY, [declared], digest_changes).failure() == missing
+    policy = CustomPolicy(name="strikes", version=2, decide=lambda _: GiveUp())
+    known = registered([policy])
+    verdict = verify(EMPTY, [declared], digest_changes, policies=known).unwrap()
+    assert "web" in verdict.fleet.containers

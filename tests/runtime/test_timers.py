@@ -43,3 +43,11 @@ def test_a_clock_follows_the_steady_one_and_leaps_forward_with_the_wall() -> Non
     assert clock.now() == 9_000_000
     steady[0] = 700
     assert clock.now() == 9_000_200
+
+
+def test_a_clock_begins_where_the_journal_ends_if_the_wall_was_set_back() -> None:
+    wall, steady = [1_000_000], [50]
+    clock = Clock(wall=lambda: wall[0], steady=lambda: steady[0], not_before=5_000_000)
+    assert clock.now() == 5_000_000
+    steady[0] = 750
+    assert clock.now() == 5_000_700
