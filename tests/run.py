@@ -32,8 +32,12 @@ ON_THE_RUNTIME = (
 )
 """Tests that start Cloudflare's runtime and a Docker engine for it."""
 
-BESIDE = "runtime"
-"""The stage that mostly waits for containers: it runs beside all others."""
+LANES = (
+    ("format", "lint", "types", "floors", "tests"),
+    ("runtime",),
+    ("properties", "doctests"),
+)
+"""Stages that run one after the other; the lanes run beside one another."""
 
 LAST = "coverage"
 """The stage that reads what others have left."""
@@ -55,9 +59,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ),
     ),
     "runtime": (("pytest", "-q", "-rs", *ON_THE_RUNTIME),),
-    "properties": (
-        ("coverage", "run", "--append", "-m", "pytest", "-q", "-rs", "property_tests"),
-    ),
+    "properties": (("coverage", "run", "-m", "pytest", "-q", "-rs", "property_tests"),),
     "doctests": (
         (
             "pytest",
@@ -70,14 +72,17 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
             "docs",
         ),
     ),
-    "coverage": tuple(
-        (
-            "coverage",
-            "report",
-            "--fail-under=100",
-            f"--include=orchestrator/{floor}/*",
-        )
-        for floor in FULLY_COVERED
+    "coverage": (
+        ("coverage", "combine", "--quiet", "--keep"),
+        *(
+            (
+                "coverage",
+                "report",
+                "--fail-under=100",
+                f"--include=orchestrator/{floor}/*",
+            )
+            for floor in FULLY_COVERED
+        ),
     ),
 }
 
@@ -134,22 +139,24 @@ def has_ensurepip() -> bool:
 
 
 def run_all(chosen: list[str], skipped: list[str]) -> list[str]:
-    """Run stages one after the other, the one that waits beside them; say which failed.
+    """Run the stages, lane beside lane, and the last one then; say which failed."""
 
-    The last one needs them all. Several stages at once are no faster on two cores.
-    """
-    in_line = [name for name in chosen if name not in {BESIDE, LAST}]
-    with ThreadPoolExecutor(1) as pool:
-        beside = [pool.submit(run, name, skipped) for name in chosen if name == BESIDE]
-        failed = [name for name in in_line if not run(name, skipped)]
-        failed += [BESIDE for done in beside if not done.result()]
-    return failed + [name for name in chosen if name == LAST and not run(name, skipped)]
+    def run_lane(lane: tuple[str, ...]) -> list[str]:
+        stages = [name for name in lane if name in chosen]
+        return [name for name in stages if not run(name, skipped)]
+
+    with ThreadPoolExecutor(len(LANES)) as pool:
+        failed = [name for lane in pool.map(run_lane, LANES) for name in lane]
+    if LAST in chosen and not run(LAST, skipped):
+        failed.append(LAST)
+    return failed
 
 
 def run(name: str, skipped: list[str]) -> bool:
     """Run a stage, show what failed, and note the tests that were skipped."""
     began = time.monotonic()
     path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    own = {} if name == LAST else {"COVERAGE_FILE": str(ROOT / f".coverage.{name}")}
     passed = True
     for command in STAGES[name]:
         done = subprocess.run(
@@ -158,7 +165,7 @@ def run(name: str, skipped: list[str]) -> bool:
             check=False,
             capture_output=True,
             text=True,
-            env={**os.environ, "PATH": path},
+            env={**os.environ, "PATH": path, **own},
         )
         skipped += re.findall(r"^SKIPPED (.*)$", done.stdout, flags=re.MULTILINE)
         passed = passed and done.returncode == 0
