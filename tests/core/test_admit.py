@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from orchestrator.core.admit import admit
 from orchestrator.core.errors import (
     AdHocContainerNotAllowed,
     ContainerNotFound,
@@ -16,6 +17,7 @@ from orchestrator.core.errors import (
     RevisionConflict,
     StartNeedsForce,
 )
+from orchestrator.core.events import Declaration, StartRequested
 from orchestrator.core.exits import Exited
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.policies import never_restart_policy
@@ -172,8 +174,29 @@ def test_a_group_is_not_given_a_second_strategy() -> None:
     assert story.phase("b") == "Starting"
     alone = Story(spec("x")).asked(Start(name="b", spec=member("b", second)))
     assert alone.phase("b") == "Starting"
+    alone.asked(Start(name="b", spec=member("b", first)))
+    assert alone.container("b").spec == member("b", first)
 
 
 def test_a_policy_that_is_asked_for_is_the_one_it_gets() -> None:
     start = Start(name="job", command=("run",), restart_policy=never_restart_policy())
     assert Story().asked(start).container("job").spec.restart == never_restart_policy()
+
+
+def test_a_start_declares_only_another_spec_and_with_the_salt_it_has() -> None:
+    story = Story().asked(Start(name="job", spec=spec("job")))
+    known = attrs.evolve(story.container("job"), salt=7)
+    fleet = attrs.evolve(
+        story.fleet, containers=story.fleet.containers.put("job", known)
+    )
+    other = spec("job", stop_grace_ms=1)
+    for asked, declaration in (
+        (None, None),
+        (spec("job"), None),
+        (other, Declaration(spec=other, salt=7)),
+    ):
+        start = Start(name="job", spec=asked, by="ann", why="test")
+        event = admit(fleet, start, at=5).unwrap()
+        assert event == StartRequested(
+            at=5, name="job", declaration=declaration, by="ann", why="test"
+        )

@@ -40,6 +40,12 @@ def test_without_a_first_wait_there_is_none() -> None:
     assert backoff_wait(Backoff(initial_ms=0), 5, 1, 1) == 0
 
 
+def test_the_widest_jitter_reaches_from_nothing_to_the_longest_wait() -> None:
+    brief = Backoff(delays_ms=(1,), jitter=1)
+    found = {backoff_wait(brief, 1, salt, revision=1) for salt in range(50)}
+    assert found == {0, 1}
+
+
 def test_a_factor_of_one_waits_alike_for_ever() -> None:
     constant = Backoff(initial_ms=15_000, factor=1, jitter=0)
     assert waits(constant, 5) == [15_000] * 5

@@ -325,6 +325,20 @@ class TestRedeclaring:
         story.checked(READINESS, passing=True, at=400)
         assert running(story).ready_at == 400
 
+    def test_what_was_never_ready_has_a_startup_check_that_comes_later_before_it(
+        self,
+    ) -> None:
+        story = Story(checked()).accepted().started(at=50)
+        story.asked(story.apply(checked(STARTUP)), at=60).ready(at=100)
+        assert running(story).ready_at is None
+        story.checked(STARTUP, passing=True, at=200)
+        assert running(story).ready_at == 200
+
+    def test_one_without_a_startup_check_has_passed_none(self) -> None:
+        story = listening()
+        story.asked(story.apply(checked(READINESS)), at=200)
+        assert not running(story).startup_passed
+
     def test_what_starts_takes_the_new_checks_along(self) -> None:
         story = Story(checked()).accepted()
         story.asked(story.apply(checked(STARTUP)), at=50)

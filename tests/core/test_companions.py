@@ -18,7 +18,7 @@ from orchestrator.core.events import (
     Event,
     FleetObserved,
 )
-from orchestrator.core.exit_rules import Codes, ExitAction, ExitRule
+from orchestrator.core.exit_rules import Codes, ExitAction, ExitKind, ExitRule, Kinds
 from orchestrator.core.exits import (
     Exit,
     Exited,
@@ -28,8 +28,8 @@ from orchestrator.core.exits import (
     Slept,
 )
 from orchestrator.core.groups import MEMBERS_MAX, GroupStrategy, Membership
-from orchestrator.core.observations import SeenRunning
-from orchestrator.core.phases import BackingOff, CrashLooping, Rule, Stopping
+from orchestrator.core.observations import SeenEnded, SeenRunning
+from orchestrator.core.phases import BackingOff, CrashLooping, Pending, Rule, Stopping
 from orchestrator.core.policies import CrashLimit, OnLoop, RestartPolicy, When
 from orchestrator.core.reduce import fold
 from orchestrator.core.requests import (
@@ -54,6 +54,8 @@ COOLS = attrs.evolve(
     NO_JITTER, crash=CrashLimit(allowed_crashes=0, on_loop=OnLoop.COOLDOWN)
 )
 NEVER = attrs.evolve(NO_JITTER, when=When.NEVER)
+SLOW = attrs.evolve(NO_JITTER, backoff=Backoff(initial_ms=9_000, jitter=0))
+COOL_UNTIL = 1_000 + COOLS.crash.window_ms
 
 
 def place(position: int, strategy: GroupStrategy = ALL, group: str = "g") -> Membership:
@@ -195,6 +197,14 @@ class TestWhoIsTaken:
         assert taken(again) == {"a", "c"}
         failed = three(policy=ruled(ExitAction.FAIL)).ended(name="b", at=1_000)
         assert taken(failed) == {"a", "c"}
+
+    def test_one_that_is_given_up_for_an_obstacle_takes_along(self) -> None:
+        match = Kinds(values=(ExitKind.NO_CAPACITY,))
+        rule = ExitRule(match=match, action=ExitAction.FAIL)
+        strict = attrs.evolve(NO_JITTER, exit_rules=(rule,))
+        story = three(policy=strict).ended(NoCapacity(), name="b", at=1_000)
+        assert story.phase("b") == "Failed"
+        assert taken(story) == {"a", "c"}
 
     def test_a_clean_end_that_is_restarted_takes_along(self) -> None:
         always = attrs.evolve(NO_JITTER, when=When.ALWAYS)
@@ -431,6 +441,94 @@ class TestTwoAtOnce:
         assert story.container("a") == before
 
 
+class TestOneThatFailsWhileAnotherIsDown:
+    def again(self, name: str, policy: RestartPolicy) -> Story:
+        """Start one by name while b is down, and let it fail."""
+        story = down(policy).asked(Start(name=name, force=True), at=2_000)
+        return story.accepted(name).ready(name).ended(name=name, at=3_000)
+
+    @pytest.mark.parametrize("name", ["a", "c"])
+    @pytest.mark.parametrize(("policy", "until"), [(SLOW, 10_000), (COOLS, COOL_UNTIL)])
+    def test_waits_as_long_and_remembers_its_own_wait(
+        self, name: str, policy: RestartPolicy, until: int
+    ) -> None:
+        assert self.again(name, policy).container(name).phase == BackingOff(
+            since=3_000,
+            until=until,
+            rule=Rule.GROUP_RESTART,
+            waits_for="b",
+            not_before=4_000,
+        )
+
+    @pytest.mark.parametrize("name", ["a", "c"])
+    @pytest.mark.parametrize("policy", [HOLDS, NEVER])
+    def test_is_held_by_one_that_is_held_or_given_up(
+        self, name: str, policy: RestartPolicy
+    ) -> None:
+        assert self.again(name, policy).container(name).phase == CrashLooping(
+            since=3_000,
+            until=None,
+            rule=Rule.GROUP_HELD,
+            waits_for="b",
+            not_before=4_000,
+        )
+
+    def test_waits_even_if_it_would_have_started_again_at_once(self) -> None:
+        soon = attrs.evolve(NO_JITTER, when=When.ALWAYS, min_interval_ms=0)
+        story = running(
+            member("b", 0, policy=COOLS),
+            member("c", 1, policy=soon),
+            settings=FleetSettings(min_restart_delay_ms=0),
+        )
+        story.ended(name="b", at=1_000).ended(name="c", at=1_010)
+        story.asked(Start(name="c", force=True), at=2_000).accepted("c").ready("c")
+        story.ended(Exited(code=0), name="c", at=3_000)
+        assert story.container("c").phase == BackingOff(
+            since=3_000,
+            until=COOL_UNTIL,
+            rule=Rule.GROUP_RESTART,
+            waits_for="b",
+            not_before=3_000,
+        )
+
+    def test_does_not_wait_for_one_that_would_not_take_it_along(self) -> None:
+        story = three(REST, COOLS).ended(name="b", at=1_000).ended(name="a", at=1_500)
+        alone = BackingOff(since=1_500, until=2_500, rule=Rule.FAILURE_BACKOFF)
+        assert story.container("a").phase == alone
+
+    def test_makes_those_wait_longer_that_waited_before(self) -> None:
+        story = three(policy=COOLS).ended(name="a", at=1_000)
+        story.ended(name="b", at=1_010).ended(name="c", at=1_010)
+        story.asked(Start(name="b", force=True), at=1_100).accepted("b").ready("b")
+        story.ended(name="b", at=1_200)
+        until = 1_200 + COOLS.crash.window_ms
+        for name, ended, own in (("a", 1_000, 2_000), ("c", 1_010, 1_110)):
+            assert story.container(name).phase == BackingOff(
+                since=ended,
+                until=until,
+                rule=Rule.GROUP_RESTART,
+                waits_for="b",
+                not_before=own,
+            )
+
+    def test_keeps_those_with_it_that_it_took_along_itself(self) -> None:
+        story = down()
+        for name in ("a", "c"):
+            story.asked(Start(name=name, force=True), at=2_000)
+            story.accepted(name).ready(name)
+        story.ended(name="a", at=3_000).ended(name="c", at=3_010)
+        waits = {name: story.container(name).phase for name in ("a", "c")}
+        assert {
+            name: getattr(phase, "waits_for", None) for name, phase in waits.items()
+        } == {"a": "b", "c": "a"}
+        specs = (member("a", 0), member("b", 1, policy=HOLDS), member("c", 2))
+        story.asked(story.apply(*specs), at=4_000)
+        assert story.orders() == ()
+        assert {name: story.container(name).phase for name in ("a", "c")} == waits
+        story.asked(ClearCrashHistory(name="b"), at=5_000)
+        assert started(story) == {"a", "b", "c"}
+
+
 class TestLettingGo:
     @pytest.mark.parametrize("policy", [HOLDS, NEVER])
     @pytest.mark.parametrize(
@@ -475,6 +573,50 @@ class TestLettingGo:
         )
         assert started(story.time(9_999, "c")) == set()
         assert started(story.time(10_000, "c")) == {"c"}
+
+    def test_one_whose_own_wait_ends_as_it_is_let_go_starts_then(self) -> None:
+        story = running(member("b", 0, policy=HOLDS), member("c", 1, policy=SLOW))
+        story.ended(NoCapacity(), name="c", at=1_000).ended(name="b", at=1_050)
+        story.asked(Start(name="b", force=True), at=10_000)
+        assert started(story) == {"b", "c"}
+
+    def test_one_that_is_let_go_says_so_while_it_waits_for_a_slot(self) -> None:
+        narrow = FleetSettings(max_concurrent_starts=1)
+        story = Story(member("a", 0, policy=NEVER), member("b", 1), settings=narrow)
+        story.accepted("a").ended(name="a", at=1_000)
+        story.asked(Start(name="a", force=True), at=2_000)
+        assert story.container("b").phase == Pending(
+            since=2_000, rule=Rule.GROUP_RESTART
+        )
+
+    @pytest.mark.parametrize(("policy", "until"), [(SLOW, 10_000), (COOLS, COOL_UNTIL)])
+    def test_one_whose_wait_is_over_holds_nobody_before_it_has_moved_itself(
+        self, policy: RestartPolicy, until: int
+    ) -> None:
+        old = SeenEnded(exit=Lost())
+        story = down(policy)
+        event = ContainerObserved(at=until - 1, name="b", run=7, sight=old)
+        assert started(story.happens(event)) == set()
+        event = ContainerObserved(at=until, name="b", run=8, sight=old)
+        assert started(story.happens(event)) == {"a", "c"}
+
+    def test_news_of_one_that_stays_down_move_nobody_else(self) -> None:
+        """The last of three is down; the second ends late, for the first."""
+        story = three(REST).ended(name="a", at=1_000).ended(name="c", at=1_010)
+        story.time(2_000, "a").accepted("a").ready("a").accepted("c").ready("c")
+        story.ended(name="c", at=3_000).ended(name="b", at=3_010)
+        before = story.container("b")
+        assert before.phase == BackingOff(
+            since=3_010,
+            until=3_110,
+            rule=Rule.GROUP_RESTART,
+            waits_for="a",
+            not_before=3_110,
+        )
+        old = SeenEnded(exit=Lost())
+        story.happens(ContainerObserved(at=3_050, name="c", run=9, sight=old))
+        assert story.container("c").run == 9
+        assert story.container("b") == before
 
     def test_those_that_are_still_being_ended_start_right_after(self) -> None:
         story = three(policy=HOLDS).ended(name="b", at=1_000)

@@ -40,7 +40,15 @@ from orchestrator.core.events import (
     StartRequested,
     TimeReached,
 )
-from orchestrator.core.exits import Exited, Lost, Signaled, StartFailed, Stopped
+from orchestrator.core.exits import (
+    Exit,
+    Exited,
+    Lost,
+    Signaled,
+    Slept,
+    StartFailed,
+    Stopped,
+)
 from orchestrator.core.moves import Moved, order_destroy, order_stop
 from orchestrator.core.observations import (
     Observation,
@@ -53,17 +61,27 @@ from orchestrator.core.observations import (
 )
 from orchestrator.core.outstanding import outstanding
 from orchestrator.core.phases import (
+    Asleep,
     BackingOff,
+    Completed,
+    CrashLooping,
     Escalation,
     Failed,
+    Pending,
+    Phase,
     Rule,
     Running,
     Starting,
     Stopping,
     Unknown,
 )
+from orchestrator.core.phases import Stopped as AtRest
 from orchestrator.core.policies import (
+    CrashLimit,
+    OnLoop,
     OnLost,
+    RestartPolicy,
+    When,
     always_restart_policy,
     never_restart_policy,
 )
@@ -79,7 +97,7 @@ from orchestrator.core.requests import (
 )
 from orchestrator.core.sights import differences
 from orchestrator.core.specs import FleetSettings, FleetSpec, Origin, Prune, fingerprint
-from orchestrator.core.state import empty_fleet
+from orchestrator.core.state import Desired, LastRun, empty_fleet
 from orchestrator.core.table import Table
 from orchestrator.core.terms import FixedTerms
 from orchestrator.core.wake import wake_at, wake_at_fleet
@@ -294,6 +312,46 @@ class TestRestarting:
         assert story.orders() == (start(2),)
 
 
+HOLDS = attrs.evolve(
+    NO_JITTER, crash=CrashLimit(allowed_crashes=0, on_loop=OnLoop.HOLD)
+)
+AT_ONCE = attrs.evolve(NO_JITTER, when=When.ALWAYS, min_interval_ms=0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "exit_", "phase"),
+    [
+        (
+            AT_ONCE,
+            Exited(code=0),
+            Pending(since=700, rule=Rule.ALWAYS_AFTER_CLEAN_EXIT),
+        ),
+        (
+            NO_JITTER,
+            Lost(),
+            BackingOff(since=700, until=1_700, rule=Rule.FAILURE_BACKOFF),
+        ),
+        (
+            HOLDS,
+            Lost(),
+            CrashLooping(since=700, until=None, rule=Rule.CRASH_LOOP_HOLD),
+        ),
+        (NO_JITTER, Exited(code=0), Completed(since=700)),
+        (never_restart_policy(), Lost(), Failed(since=700, rule=Rule.NEVER_RESTART)),
+        (NO_JITTER, Slept(), Asleep(since=700)),
+    ],
+)
+def test_a_run_that_ends_leads_to_a_phase_that_begins_then(
+    policy: RestartPolicy, exit_: Exit, phase: Phase
+) -> None:
+    narrow = FleetSettings(max_concurrent_starts=1, min_restart_delay_ms=0)
+    one, other = spec("web", policy, keep_alive=False), spec("x")
+    story = Story(one, settings=narrow).accepted().ready(at=100)
+    story.asked(story.apply(one, other, settings=narrow), at=200)
+    assert story.phase("x") == "Starting", "the only slot is taken"
+    assert story.ended(exit_, at=700).container().phase == phase
+
+
 class TestOwner:
     def test_a_stop_rests_until_asked_and_says_who(self) -> None:
         story = Story(spec()).accepted().ready().asked(Stop(name="web", by="ann"))
@@ -306,6 +364,32 @@ class TestOwner:
         assert (story.phase(), story.container().desired.by) == ("Stopped", "ann")
         story.asked(Start(name="web"))
         assert story.orders() == (start(2),)
+
+    def test_the_record_says_when_and_why_the_owner_wanted_it(self) -> None:
+        story = Story(spec()).accepted().ready()
+        story.asked(Stop(name="web", by="ann", why="too loud"), at=500)
+        wish = Desired(running=False, by="ann", why="too loud", at=500)
+        assert story.container().desired == wish
+        story.asked(Start(name="web", by="bob", why="too quiet"), at=700)
+        wish = Desired(running=True, by="bob", why="too quiet", at=700)
+        assert story.container().desired == wish
+
+    def test_what_waits_rests_from_the_moment_it_is_told_to(self) -> None:
+        story = Story(spec()).accepted().ready().ended(at=100)
+        story.asked(Stop(name="web"), at=500)
+        assert story.container().phase == AtRest(since=500)
+
+    def test_a_run_that_is_ended_leaves_on_record_how_it_lived(self) -> None:
+        story = Story(spec()).accepted().started(at=100).ready(at=300)
+        story.asked(Stop(name="web"), at=500)
+        phase = story.container().phase
+        assert isinstance(phase, Stopping)
+        assert (phase.started_at, phase.ready_at) == (100, 300)
+        story.ended(Exited(code=0), at=600)
+        assert story.container().last == LastRun(
+            run=1, exit=Stopped(), ended_at=600, started_at=100, ready_at=300
+        )
+        assert story.container().phase == AtRest(since=600)
 
     def test_a_stop_of_what_waits_takes_effect_at_once(self) -> None:
         story = crashed(1)
@@ -623,6 +707,15 @@ class TestSights:
         fresh = Story(spec()).accepted()
         self.see(self.see(fresh, SeenUnreachable()), SeenRunning(ready=True))
         assert fresh.phase() == "Running"
+
+    def test_a_run_that_is_lost_out_of_sight_leaves_on_record_how_it_lived(
+        self,
+    ) -> None:
+        story = Story(spec()).accepted().started(at=2).ready(at=5)
+        self.see(self.see(story, SeenUnreachable()), SeenAbsent(), at=20)
+        assert story.container().last == LastRun(
+            run=1, exit=Lost(), ended_at=20, started_at=2, ready_at=5
+        )
 
     def test_an_error_of_the_platform_is_looked_into(self) -> None:
         story = Story(spec()).accepted().ready()

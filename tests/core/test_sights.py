@@ -134,3 +134,24 @@ def test_an_end_of_a_later_run_raises_the_number_only() -> None:
     sight = SeenEnded(exit=Exited(code=1))
     story.happens(ContainerObserved(at=20, name="web", run=7, sight=sight))
     assert story.container() == attrs.evolve(before, run=7, changed_at=20)
+
+
+@pytest.mark.parametrize(
+    ("listens", "sight", "is_news"),
+    [
+        (False, SeenRunning(ready=True), True),
+        (False, SeenRunning(ready=False), False),
+        (True, SeenRunning(ready=True), False),
+        (True, SeenRunning(ready=False), False),
+    ],
+)
+def test_a_run_that_accepts_work_is_news_until_it_is_known_to(
+    *, listens: bool, sight: SeenRunning, is_news: bool
+) -> None:
+    story = Story(spec()).accepted().started()
+    if listens:
+        story.ready()
+    seen = Sighting(name="web", run=1, sight=sight)
+    look = Observation(began=50, complete=True, sightings=(seen,))
+    found = differences(story.fleet, look, at=99)
+    assert any(isinstance(event, ContainerObserved) for event in found) is is_news

@@ -13,7 +13,12 @@ from orchestrator.core.commands import (
     StopContainer,
 )
 from orchestrator.core.errors import StaleRun, Unreachable
-from orchestrator.core.events import CommandFailed, CommandKind
+from orchestrator.core.events import (
+    Booted,
+    CommandFailed,
+    CommandKind,
+    FleetObserved,
+)
 from orchestrator.core.phases import Escalation, Pending, Rule, Starting, Stopping
 from orchestrator.core.policies import OnLost, never_restart_policy
 from orchestrator.core.requests import (
@@ -59,6 +64,12 @@ def test_a_start_that_stays_unanswered_is_given_again_ever_later() -> None:
         again = story.container().phase
         assert again == Starting(since=0, run=1, retries=retries)
     assert waits == [1_000, 2_000, 4_000, 8_000]
+
+
+def test_a_start_that_is_accepted_after_all_is_not_given_again() -> None:
+    story = unanswered(Story(spec())).accepted()
+    assert story.container().phase == Starting(since=0, run=1, accepted=True, retries=1)
+    assert story.time(1_000).orders() == ()
 
 
 def test_its_waits_are_spread_by_the_salt_and_are_never_nothing() -> None:
@@ -286,3 +297,26 @@ def test_a_stale_start_waits_its_turn_with_a_higher_number() -> None:
         Pending(since=7, rule=Rule.STALE_RUN),
         5,
     )
+
+
+def test_a_stop_that_is_given_again_is_so_at_a_whole_millisecond() -> None:
+    story = Story(spec()).accepted().ready().asked(Stop(name="web"))
+    story.time(5_001)
+    unanswered(story, CommandKind.STOP)
+    deadline = stopping(story).deadline
+    assert (deadline, type(deadline)) == (5_001 + 2_500, int)
+
+
+@pytest.mark.parametrize("fences", [True, False])
+def test_where_the_owner_says_nothing_the_fence_says_whether_to_replace(
+    *, fences: bool
+) -> None:
+    story = Story(spec())
+    story.happens(Booted(at=0, epoch=2, rules=2, fences=fences))
+    story.happens(FleetObserved(at=0, complete=True)).accepted().ready()
+    story.asked(Restart(name="web"))
+    late = spec().restart.lost_after_ms
+    while stopping(story).deadline < late:
+        unanswered(story.time(stopping(story).deadline), CommandKind.STOP)
+    story.time(stopping(story).deadline)
+    assert story.phase() == ("Starting" if fences else "Stopping")
