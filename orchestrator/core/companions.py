@@ -58,8 +58,7 @@ def involve_group(
 def _comes_back(before: Container, after: Container, at: Moment) -> bool:
     """Say whether a member that others may wait for is not down any more."""
     was_down = isinstance(before.phase, BackingOff | CrashLooping | Failed)
-    moves_away = before.spec.group != after.spec.group
-    return was_down and (moves_away or not _is_down(after.phase, at))
+    return was_down and not _is_down(after.phase, at)
 
 
 def _has_ended_by_itself(container: Container) -> bool:

@@ -134,8 +134,7 @@ def seen_running(
     if ready and not running.is_listening:
         running = attrs.evolve(running, listening=True, addresses=addresses)
     history = attrs.evolve(container.history, obstacles=0)
-    seen = attrs.evolve(container, phase=running, history=history)
-    return made_ready(seen, running, at)
+    return made_ready(attrs.evolve(container, history=history), running, at)
 
 
 def made_ready(container: Container, running: Running, at: Moment) -> Container:
@@ -295,13 +294,17 @@ def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
     goes_on = attrs.evolve(renewed, started_revision=renewed.revision)
     match goes_on.phase:
         case Running() as running:
-            return made_ready(goes_on, _rechecked(running, spec), at), ()
+            again = _rechecked(running, container.spec, spec)
+            return made_ready(goes_on, again, at), ()
         case _:
             return goes_on, ()
 
 
-def _rechecked(running: Running, spec: ContainerSpec) -> Running:
-    """Return a run under other health checks: what was ready once has started."""
-    if spec.health.startup is None or running.deadline is not None:
+def _rechecked(running: Running, old: ContainerSpec, new: ContainerSpec) -> Running:
+    """Return a run under another spec: what was ready once has started."""
+    if running.deadline is not None:
+        longer_ms = new.start_timeout_ms - old.start_timeout_ms
+        return attrs.evolve(running, deadline=running.deadline + longer_ms)
+    if new.health.startup is None:
         return running
     return attrs.evolve(running, startup_passed=True)

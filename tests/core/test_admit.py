@@ -17,7 +17,7 @@ from orchestrator.core.errors import (
     RevisionConflict,
     StartNeedsForce,
 )
-from orchestrator.core.events import Declaration, StartRequested
+from orchestrator.core.events import Declaration, SpecApplied, StartRequested
 from orchestrator.core.exits import Exited
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.policies import never_restart_policy
@@ -30,7 +30,12 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import (
+    ContainerSpec,
+    FleetSettings,
+    FleetSpec,
+    salt_of,
+)
 from orchestrator.core.table import Table
 
 from .examples import Story, spec
@@ -111,7 +116,9 @@ def test_an_expected_revision_must_still_hold() -> None:
 
 def test_a_fleet_keeps_its_name() -> None:
     refusal = Story(spec()).refused(Apply(spec=FleetSpec(name="other")))
-    assert isinstance(refusal, InvalidSpec)
+    assert refusal == invalid("fleet.name", "'demo'", "'other'")
+    empty = Story().asked(Apply(spec=FleetSpec(name="other")))
+    assert empty.fleet.name == "other"
 
 
 def test_a_spec_that_breaks_its_own_rules_is_refused_not_raised() -> None:
@@ -200,3 +207,24 @@ def test_a_start_declares_only_another_spec_and_with_the_salt_it_has() -> None:
         assert event == StartRequested(
             at=5, name="job", declaration=declaration, by="ann", why="test"
         )
+
+
+def test_a_fleet_is_declared_as_it_is_written_and_what_is_known_keeps_its_salt() -> (
+    None
+):
+    story = Story(spec())
+    known = attrs.evolve(story.container(), salt=7)
+    fleet = attrs.evolve(
+        story.fleet, containers=story.fleet.containers.put("web", known)
+    )
+    settings = FleetSettings(max_concurrent_starts=3)
+    asked = story.apply(spec(), spec("new"), settings=settings)
+    assert admit(fleet, asked, at=5).unwrap() == SpecApplied(
+        at=5,
+        fleet="demo",
+        settings=settings,
+        declarations=(
+            Declaration(spec=spec(), salt=7),
+            Declaration(spec=spec("new"), salt=salt_of("demo", "new")),
+        ),
+    )

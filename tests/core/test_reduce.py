@@ -7,6 +7,7 @@ from collections.abc import Callable
 import attrs
 import pytest
 
+from orchestrator.core.admit import admit
 from orchestrator.core.advance import advance
 from orchestrator.core.commands import (
     DestroyContainer,
@@ -155,6 +156,13 @@ class TestStarting:
         assert story.phase("c") == "Starting"
         assert story.phase("d") == "Pending"
 
+    def test_a_start_that_is_granted_later_is_a_change_of_that_moment(self) -> None:
+        limited = FleetSettings(max_concurrent_starts=1)
+        story = Story(spec("a"), spec("b"), settings=limited)
+        story.accepted("a").ready("a", at=70)
+        assert story.phase("b") == "Starting"
+        assert story.container("b").changed_at == 70
+
     def test_starts_a_minute_stay_within_the_limit(self) -> None:
         limited = FleetSettings(max_starts_per_minute=2)
         story = Story(*(spec(name) for name in "abc"), settings=limited)
@@ -178,6 +186,34 @@ class TestStarting:
         history = story.container().history
         assert (story.phase(), history.startup_ms) == ("Running", 70)
 
+    def test_one_that_is_ready_says_where_it_listens(self) -> None:
+        places = Table.of([("http", "10.0.0.1:80")])
+        story = Story(spec()).accepted().started(at=5)
+        story.happens(ContainerReady(at=9, name="web", run=1, addresses=places))
+        assert story.container().phase == Running(
+            since=5, run=1, ready_at=9, addresses=places
+        )
+
+    def test_a_process_that_exists_ends_the_row_of_obstacles(self) -> None:
+        story = Story(spec()).happens(failed(NoCapacity()))
+        assert story.container().history.obstacles == 1
+        story.time(1_000).accepted()
+        assert story.container().history.obstacles == 1
+        assert story.started().container().history.obstacles == 0
+
+    def test_a_run_that_is_ready_ends_the_row_of_failed_starts(self) -> None:
+        story = Story(spec())
+        story.happens(failed(ContainerStartFailed(name="web", cause="no such image")))
+        story.time(1_000).accepted().started()
+        assert story.container().history.start_failures == 1
+        assert story.ready().container().history.start_failures == 0
+
+    def test_another_start_timeout_holds_for_the_start_under_way(self) -> None:
+        story = Story(spec()).accepted().started(at=10)
+        story.asked(story.apply(spec(start_timeout_ms=600)), at=50)
+        assert wake_at(story.container(), fences=True) == 600
+        assert story.ready(at=100).container().history.startup_ms == 100
+
     def test_news_of_another_run_change_nothing(self) -> None:
         story = Story(spec()).accepted().ready()
         before = story.fleet
@@ -193,12 +229,18 @@ class TestStarting:
 
     def test_what_is_not_known_is_ignored(self) -> None:
         story = Story()
-        story.happens(ContainerStarted(at=1, name="ghost", run=1))
-        story.happens(RemoveRequested(at=1, name="ghost"))
-        story.happens(StartRequested(at=1, name="ghost"))
         forget = CommandKind.FORGET
-        story.happens(CommandAccepted(at=1, name="ghost", run=1, kind=forget))
-        assert story.fleet.ignored == 4
+        for event in (
+            ContainerStarted(at=1, name="ghost", run=1),
+            RemoveRequested(at=1, name="ghost"),
+            StartRequested(at=1, name="ghost"),
+            CommandAccepted(at=1, name="ghost", run=1, kind=forget),
+            ContainerStarted(at=0, name="ghost", run=1),
+        ):
+            before = story.fleet.ignored
+            for count in (1, 2):
+                assert story.happens(event).fleet.ignored == before + count
+        assert story.fleet.ignored == 10
 
     def test_time_that_runs_backwards_is_ignored(self) -> None:
         story = Story(spec()).time(10)
@@ -628,6 +670,11 @@ class TestBoot:
         story.happens(FleetObserved(at=7, complete=True))
         assert story.orders() == ()
 
+    def test_a_look_does_what_is_due_for_each(self) -> None:
+        story = Story(spec("a"), spec("b")).accepted("a").accepted("b")
+        story.happens(FleetObserved(at=60_000, complete=True))
+        assert story.orders() == (stop(name="a"), stop(name="b"))
+
     def test_one_look_does_for_all_who_want_one(self) -> None:
         story = Story(spec()).asked(Reconcile())
         assert story.orders() == (ObserveFleet(),)
@@ -716,6 +763,20 @@ class TestSights:
         assert story.container().last == LastRun(
             run=1, exit=Lost(), ended_at=20, started_at=2, ready_at=5
         )
+
+    @pytest.mark.parametrize(
+        ("has_process", "since", "deadline"),
+        [(False, 1_100, 61_030), (True, 50, 61_030)],
+    )
+    def test_the_time_that_nobody_saw_does_not_count_for_a_start(
+        self, since: int, deadline: int, *, has_process: bool
+    ) -> None:
+        story = Story().asked(Story.apply(spec()), at=30).accepted()
+        if has_process:
+            story.started(at=50)
+        self.see(story, SeenUnreachable(), at=100)
+        self.see(story, SeenRunning(), at=1_100)
+        assert story.container().phase == Running(since=since, run=1, deadline=deadline)
 
     def test_an_error_of_the_platform_is_looked_into(self) -> None:
         story = Story(spec()).accepted().ready()
@@ -938,3 +999,21 @@ def test_the_first_look_gives_again_what_one_of_a_group_did_not_change() -> None
     assert story.orders() == (start(1, name="a"), start(1, name="b"))
     story.happens(FleetObserved(at=3, complete=True))
     assert story.orders() == ()
+
+
+def test_a_boot_is_on_record_with_its_newest_epoch() -> None:
+    story = Story(spec()).happens(Booted(at=9, epoch=5, rules=2, fences=False))
+    fleet = story.fleet
+    assert (fleet.at, fleet.epoch, fleet.rules, fleet.fences) == (9, 5, 2, False)
+    assert (fleet.observed, fleet.observing) == (False, True)
+    assert story.happens(Booted(at=10, epoch=3, rules=2)).fleet.epoch == 5
+
+
+def test_a_transition_names_those_whose_record_it_touched() -> None:
+    story = Story(spec("a"), spec("b"), spec("c"))
+    event = ContainerStarted(at=1, name="b", run=1)
+    assert reduce(story.fleet, event).touched == ("b",)
+    applied = admit(story.fleet, story.apply(spec("b")), at=2).unwrap()
+    assert reduce(story.fleet, applied).touched == ("a", "c")
+    late = ContainerStarted(at=1, name="b", run=7)
+    assert reduce(story.fleet, late).touched == ()

@@ -23,6 +23,7 @@ from orchestrator.core.phases import Escalation, Pending, Rule, Starting, Stoppi
 from orchestrator.core.policies import OnLost, never_restart_policy
 from orchestrator.core.requests import (
     ClearCrashHistory,
+    Reconcile,
     Remove,
     Restart,
     Start,
@@ -224,6 +225,26 @@ def test_what_was_held_waits_its_turn_and_says_why(
     assert story.container().phase == Pending(since=7, rule=rule)
 
 
+@pytest.mark.parametrize(
+    ("allowed", "until", "rule"),
+    [
+        (1, 1_006, Rule.FAILURE_BACKOFF),
+        (0, 600_006, Rule.CRASH_LOOP_COOLDOWN),
+    ],
+)
+def test_one_whose_wait_is_over_waits_its_turn_and_says_why(
+    allowed: int, until: int, rule: Rule
+) -> None:
+    full = FleetSettings(max_concurrent_starts=1)
+    crash = attrs.evolve(NO_JITTER.crash, allowed_crashes=allowed)
+    waits = spec(policy=attrs.evolve(NO_JITTER, crash=crash))
+    story = Story(waits, settings=full).accepted().ready().ended(at=6)
+    story.asked(story.apply(waits, spec("z"), settings=full), at=7)
+    assert story.phase("z") == "Starting"
+    story.time(until)
+    assert story.container().phase == Pending(since=until, rule=rule)
+
+
 def test_a_new_revision_waits_its_turn_and_says_so() -> None:
     full = FleetSettings(max_concurrent_starts=1)
     held = spec(policy=never_restart_policy())
@@ -240,6 +261,7 @@ def test_who_asked_and_why_is_kept_with_every_request() -> None:
         Stop(name="web", by="ann", why="release"),
         Restart(name="web", by="ann", why="release"),
         ClearCrashHistory(name="web", by="ann", why="release"),
+        Reconcile(),
         story.apply(spec()),
     ):
         asked = attrs.evolve(ask, by="ann", why="release")

@@ -149,8 +149,8 @@ BUGS = (
     Bug(
         "a member that comes back lets nobody go",
         "companions",
-        "return was_down and (moves_away",
-        "return False and (moves_away",
+        "return was_down and not _is_down(after",
+        "return False and not _is_down(after",
         "core/test_companions.py",
     ),
     Bug(
