@@ -132,11 +132,16 @@ def _said(phase: Phase) -> str:
 
 
 def _wait(end: End) -> Millis | None:
-    """Return how long the failure of a run is to be waited out; None: it is not."""
+    """Return how long the failure of a run is to be waited out; None: it is not.
+
+    One that waits for its group has a wait of its own beside it.
+    """
     is_ours = end.policy.custom is None and end.after.desired.running
     if not is_ours or end.outcome is not Outcome.FAILURE:
         return None
     match end.after.phase:
+        case BackingOff(since=since, waits_for=str(by), not_before=own) if by:
+            return own - since
         case BackingOff(since=since, until=until):
             return until - since
         case Pending() | Starting():
