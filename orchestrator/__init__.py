@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         CrashLoopDetected,
         EnvVarsFailed,
         InvalidSpec,
+        JournalCompacted,
         JournalConflict,
         JournalCorrupt,
         JournalLocked,
@@ -108,7 +109,7 @@ if TYPE_CHECKING:
 _ERRORS: Final = """
 AdHocContainerNotAllowed ContainerError ContainerFailed ContainerNotFound
 ContainerNotStopped ContainerStartFailed ContainerStopFailed CrashLoopDetected
-EnvVarsFailed InvalidSpec JournalConflict JournalCorrupt JournalLocked
+EnvVarsFailed InvalidSpec JournalCompacted JournalConflict JournalCorrupt JournalLocked
 JournalTooNew JournalUnavailable MinReplicaSetContainer NoCapacity NotReplayable
 OperatorClosed PartialReconcile PolicyNotRegistered Problem QuotaExceeded
 RateLimited ReconcileFailed Refused RevisionConflict SecretMissing StaleOperator
@@ -220,6 +221,7 @@ __all__ = (
     "HttpProbe",
     "InstanceType",
     "InvalidSpec",
+    "JournalCompacted",
     "JournalConflict",
     "JournalCorrupt",
     "JournalLocked",

@@ -69,6 +69,7 @@ STATUSES: Final[dict[type[ContainerError], Status]] = {
     errors.JournalLocked: Status(409, 6),
     errors.JournalTooNew: Status(500, 8),
     errors.JournalConflict: Status(409, 6),
+    errors.JournalCompacted: Status(410, 4),
     errors.NotReplayable: Status(500, 8),
     errors.PolicyNotRegistered: Status(422, 2),
 }

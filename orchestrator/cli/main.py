@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, str]] = {
     "policy": "orchestrator.cli.policy:policy",
     "validate": "orchestrator.cli.tools:validate",
     "simulate": "orchestrator.cli.simulate:simulate",
+    "replay": "orchestrator.cli.replay:replay",
     "journal": "orchestrator.cli.journals:journal",
     "gateway": "orchestrator.cli.gateway:gateway",
     "completion": "orchestrator.cli.tools:completion",

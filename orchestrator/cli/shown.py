@@ -22,6 +22,7 @@ __all__ = (
     "age",
     "clock_time",
     "container_table",
+    "now_ms",
     "output_option",
     "show_containers",
     "show_details",

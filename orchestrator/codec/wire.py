@@ -7,14 +7,13 @@ order of their classes, tables in the order of their keys, and nothing is hashed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias, TypeVar, cast, get_args
 
 import orjson
 from returns.result import Failure, Result, Success
 
 from orchestrator.codec.converter import make_converter
-from orchestrator.codec.digests import digest_of
 from orchestrator.codec.json_values import freeze_json
 from orchestrator.codec.problems import Refusal, Wrong, invalid, told
 from orchestrator.codec.schema import SCHEMA, upcast
@@ -37,7 +36,6 @@ __all__ = (
     "decode_container",
     "decode_event",
     "decode_fleet",
-    "digest_changes",
     "encode_commands",
     "encode_container",
     "encode_event",
@@ -116,22 +114,6 @@ def decode_container(data: bytes) -> Result[Container, InvalidSpec]:
 def encode_fleet(fleet: Fleet) -> bytes:
     """Write a whole fleet, as a snapshot holds it."""
     return orjson.dumps(_WRITERS[Fleet](fleet))
-
-
-def digest_changes(fleet: Fleet, touched: Iterable[str]) -> bytes:
-    """Digest the records of the containers that an event touched, as they are now.
-
-    It is what lets a replay find the first place where today's code decides
-    otherwise, although the journal does not hold the records themselves.
-    """
-    parts: list[bytes] = []
-    for name in touched:
-        container = fleet.containers.get(name)
-        parts += (
-            name.encode(),
-            b"" if container is None else encode_container(container),
-        )
-    return digest_of(parts)
 
 
 def decode_fleet(data: bytes) -> Result[Fleet, InvalidSpec]:

@@ -12,6 +12,8 @@ from typing import ClassVar, TypeAlias
 import attrs
 
 from orchestrator.core.journal_errors import (
+    Difference,
+    JournalCompacted,
     JournalConflict,
     JournalCorrupt,
     JournalError,
@@ -49,8 +51,10 @@ __all__ = (
     "ContainerStartFailed",
     "ContainerStopFailed",
     "CrashLoopDetected",
+    "Difference",
     "EnvVarsFailed",
     "InvalidSpec",
+    "JournalCompacted",
     "JournalConflict",
     "JournalCorrupt",
     "JournalError",

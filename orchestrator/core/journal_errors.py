@@ -7,6 +7,8 @@ from typing import ClassVar, TypeAlias
 import attrs
 
 __all__ = (
+    "Difference",
+    "JournalCompacted",
     "JournalConflict",
     "JournalCorrupt",
     "JournalError",
@@ -99,21 +101,56 @@ class JournalConflict:
 
 
 @attrs.frozen(kw_only=True)
+class Difference:
+    """One value of a row that replaying it gives otherwise."""
+
+    place: str
+    recorded: str
+    recomputed: str
+
+
+@attrs.frozen(kw_only=True)
 class NotReplayable:
-    """Replaying a row gives another result than the one recorded."""
+    """Replaying a row gives another result than the one recorded.
+
+    ``event`` is the kind of its event, ``differences`` are the fields and commands
+    that differ, in the order of the row.
+    """
 
     code: ClassVar[str] = "not_replayable"
     seq: int
-    what: str
-    recorded: str
-    recomputed: str
+    event: str
+    differences: tuple[Difference, ...]
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        first, more = self.differences[0], len(self.differences) - 1
+        others = f" (and {more} more)" if more else ""
+        return (
+            f"replay diverges at row {self.seq} ({self.event}) in {first.place}:"
+            f" recorded {first.recorded}, recomputed {first.recomputed}{others}"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class JournalCompacted:
+    """The rows that were asked for are not in the journal any more.
+
+    ``asked`` is the row after which to begin, ``base`` the one up to which all were
+    compacted away.
+    """
+
+    code: ClassVar[str] = "journal_compacted"
+    asked: int
+    base: int
 
     @property
     def message(self) -> str:
         """Say it in a sentence."""
         return (
-            f"replay diverges at row {self.seq} in {self.what}: recorded"
-            f" {self.recorded}, recomputed {self.recomputed}"
+            f"the journal begins behind row {self.base}, for it was compacted: there"
+            f" is nothing to see after row {self.asked}"
         )
 
 
@@ -144,6 +181,7 @@ JournalError: TypeAlias = (
     | JournalLocked
     | JournalTooNew
     | JournalConflict
+    | JournalCompacted
     | NotReplayable
     | PolicyNotRegistered
 )

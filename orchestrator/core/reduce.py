@@ -52,9 +52,10 @@ from orchestrator.core.outstanding import outstanding_of
 from orchestrator.core.phases import Starting
 from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Desired, Fleet
+from orchestrator.core.steps import Step
 from orchestrator.core.wake import MINUTE, observe_due
 
-__all__ = ("Transition", "fold", "reduce")
+__all__ = ("Transition", "fold", "reduce", "step_of")
 
 
 @attrs.frozen(kw_only=True)
@@ -77,6 +78,18 @@ def reduce(
     commands = _step(draft, event)
     return Transition(
         fleet=close(draft), commands=commands, touched=tuple(draft.touched)
+    )
+
+
+def step_of(fleet: Fleet, event: Event, policies: CustomPolicies = NO_POLICIES) -> Step:
+    """Move the fleet by one event, as ``reduce`` does; return all of it as a value."""
+    moved = reduce(fleet, event, policies)
+    return Step(
+        before=fleet,
+        event=event,
+        after=moved.fleet,
+        commands=moved.commands,
+        touched=moved.touched,
     )
 
 

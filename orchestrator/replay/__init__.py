@@ -1,5 +1,21 @@
 """A journal folded again: the states it went through, and whether it still would.
 
-``history``: rows with their meaning, folded to any place.  ``verify``: the first place
-where today's code decides otherwise.  Pure: what reads a disk is the journal.
+``fold`` to any place, ``states`` one after the other, ``verify`` that today's code
+decides the same. Pure, over any iterable of entries: what reads a disk is the journal.
 """
+
+from orchestrator.replay.history import Entry, fold, states
+from orchestrator.replay.places import AfterRow, AtMoment, Place
+from orchestrator.replay.verifying import Recording, Verdict, verify
+
+__all__ = (
+    "AfterRow",
+    "AtMoment",
+    "Entry",
+    "Place",
+    "Recording",
+    "Verdict",
+    "fold",
+    "states",
+    "verify",
+)

@@ -1,27 +1,39 @@
-"""Rows with their meaning, and the fleet at any place among them."""
+"""Rows with their meaning, and the fleet at any place among them.
+
+Everything here takes any iterable of entries, one at a time, and keeps none of them:
+memory does not grow with the length of a history. *fleet* is where the entries begin:
+the empty one for a whole journal, that of its base for one that was compacted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
+from typing import Final
 
 import attrs
 
 from orchestrator.core.commands import Command
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.events import Event
-from orchestrator.core.moments import Moment
-from orchestrator.core.reduce import Transition, fold, reduce
-from orchestrator.core.state import Fleet
+from orchestrator.core.reduce import fold as fold_events
+from orchestrator.core.reduce import step_of
+from orchestrator.core.state import Fleet, empty_fleet
+from orchestrator.core.steps import Step
+from orchestrator.replay.places import Place, is_within
 
-__all__ = ("Entry", "fleet_after", "fleet_at", "transitions")
+__all__ = ("NOTHING", "Entry", "fold", "states")
+
+NOTHING: Final = empty_fleet("fleet")
+"""The fleet before a journal's first row; the first spec applied gives the name."""
 
 
 @attrs.frozen(kw_only=True)
 class Entry:
     """One row of a journal, decoded.
 
-    ``changes`` is the digest of the records that the event changed.
+    ``changes`` is what the event changed, as the row holds it: JSON of the fields that
+    are new of each container it touched (a digest in rows of rules 1).
     """
 
     seq: int
@@ -30,33 +42,31 @@ class Entry:
     changes: bytes
 
 
-def fleet_after(
-    fleet: Fleet,
-    entries: Sequence[Entry],
-    seq: int,
-    policies: CustomPolicies = NO_POLICIES,
-) -> Fleet:
-    """Return the fleet after row *seq*, folded from *fleet*."""
-    events = (entry.event for entry in entries if entry.seq <= seq)
-    return fold(fleet, events, policies)
-
-
-def fleet_at(
-    fleet: Fleet,
+def fold(
     entries: Iterable[Entry],
-    moment: Moment,
+    *,
+    fleet: Fleet = NOTHING,
+    until: Place | None = None,
     policies: CustomPolicies = NO_POLICIES,
 ) -> Fleet:
-    """Return the fleet as it was believed to be at *moment*."""
-    until = takewhile(lambda entry: entry.event.at <= moment, entries)
-    return fold(fleet, (entry.event for entry in until), policies)
+    """Return the fleet after all entries, or at the place *until*.
+
+    >>> fold([]).at
+    0
+
+    """
+    rows = takewhile(lambda one: is_within(until, one.seq, one.event.at), entries)
+    return fold_events(fleet, (entry.event for entry in rows), policies)
 
 
-def transitions(
-    fleet: Fleet, entries: Iterable[Entry], policies: CustomPolicies = NO_POLICIES
-) -> Iterator[tuple[Entry, Transition]]:
-    """Yield every row with what it does, one at a time; nothing is kept."""
+def states(
+    entries: Iterable[Entry],
+    *,
+    fleet: Fleet = NOTHING,
+    policies: CustomPolicies = NO_POLICIES,
+) -> Iterator[tuple[Entry, Step]]:
+    """Yield every entry with what today's code makes of it: before, after, commands."""
     for entry in entries:
-        transition = reduce(fleet, entry.event, policies)
-        fleet = transition.fleet
-        yield entry, transition
+        step = step_of(fleet, entry.event, policies)
+        fleet = step.after
+        yield entry, step

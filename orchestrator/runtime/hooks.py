@@ -31,8 +31,8 @@ from orchestrator.core.explain import ContainerInfo, container_info
 from orchestrator.core.health import CheckKind
 from orchestrator.core.policies import judged
 from orchestrator.core.state import Container
+from orchestrator.core.steps import Step
 from orchestrator.runtime.limits import call_limited
-from orchestrator.runtime.steps import Step
 
 __all__ = ("Hooks", "hook_of")
 
@@ -84,7 +84,7 @@ class Hooks:
 
     def see(self, step: Step) -> None:
         """Tell of a step that has become durable whoever listens to it."""
-        event, fleet = step.event, step.transition.fleet
+        event, fleet = step.event, step.after
         name = getattr(event, "name", None)
         container = None if name is None else fleet.containers.get(name)
         if container is None:

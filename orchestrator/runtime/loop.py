@@ -34,6 +34,7 @@ from orchestrator.core.errors import (
 from orchestrator.core.events import CommandFailed, Event, TimeReached
 from orchestrator.core.moments import Moment
 from orchestrator.core.requests import Request
+from orchestrator.core.steps import Step
 from orchestrator.journal.port import Head, Journal
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.hooks import Hooks
@@ -47,7 +48,6 @@ from orchestrator.runtime.steps import (
     Happened,
     Item,
     Looked,
-    Step,
     draft_of,
     looked,
 )
@@ -224,23 +224,22 @@ class Loop:
 
     def _commit(self, batch: Batch) -> None:
         """Make true what has become durable."""
-        before, self.fleet = self.fleet, batch.fleet
+        self.fleet = batch.fleet
         for ask, answer in batch.answers:
             if not ask.answer.done():
                 ask.answer.set_result(answer)
         for step in batch.steps:
-            self.watch.see(before, step)
-            before = step.transition.fleet
-            for command in step.transition.commands:
+            self.watch.see(step)
+            for command in step.commands:
                 self._hand_out(command, step)
             for watcher in tuple(self.watchers):
                 watcher(step)
             self._hooks.see(step)
-        touched = {name for step in batch.steps for name in step.transition.touched}
+        touched = {name for step in batch.steps for name in step.touched}
         self._timers.refresh(self.fleet, touched)
 
     def _hand_out(self, command: ContainerCommand | ObserveFleet, step: Step) -> None:
-        interpreter, fleet = self.interpreter, step.transition.fleet
+        interpreter, fleet = self.interpreter, step.after
         if interpreter is None:
             return
         if isinstance(command, ObserveFleet):

@@ -32,10 +32,10 @@ from orchestrator.core.health import CheckKind, HealthCheck
 from orchestrator.core.moments import Millis
 from orchestrator.core.phases import Running, live_run
 from orchestrator.core.state import Container
+from orchestrator.core.steps import Step
 from orchestrator.core.tallies import Tally, begin, count, due_checks
 from orchestrator.runtime.asker import Asker, Heard
 from orchestrator.runtime.loop import Loop
-from orchestrator.runtime.steps import Step
 
 __all__ = ("Prober",)
 
@@ -117,7 +117,7 @@ class Prober:
 
     def _watch(self, step: Step) -> None:
         try:
-            for name in step.transition.touched:
+            for name in step.touched:
                 self._refresh(name, SPREAD_MS)
         except Exception:  # a bug here must not end the loop
             LOG.exception("the health checks have lost track")

@@ -13,17 +13,19 @@ from typing import Any, Final, TypeAlias
 import attrs
 from returns.result import Failure
 
-from orchestrator.codec.wire import digest_changes, encode_commands, encode_event
+from orchestrator.codec.changes import encode_changes
+from orchestrator.codec.wire import encode_commands, encode_event
 from orchestrator.core.admit import admit
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import ContainerError, PlatformError, RequestError
 from orchestrator.core.events import Event, FleetObserved
 from orchestrator.core.moments import Moment
 from orchestrator.core.observations import Observation
-from orchestrator.core.reduce import Transition, reduce
+from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import Request
 from orchestrator.core.sights import differences
 from orchestrator.core.state import Fleet
+from orchestrator.core.steps import Step
 from orchestrator.journal.port import Draft
 
 __all__ = (
@@ -33,7 +35,6 @@ __all__ = (
     "Happened",
     "Item",
     "Looked",
-    "Step",
     "draft_of",
     "looked",
 )
@@ -79,22 +80,13 @@ def looked(seen: Observation | PlatformError, began: Moment) -> Looked:
     return Looked(seen=seen)
 
 
-@attrs.frozen(kw_only=True)
-class Step:
-    """One event with what it changes."""
-
-    event: Event
-    transition: Transition
-
-
 def draft_of(step: Step) -> Draft:
     """Return a step as a row."""
-    after = step.transition
     return Draft(
         at=step.event.at,
         event=encode_event(step.event),
-        commands=encode_commands(after.commands),
-        changes=digest_changes(after.fleet, after.touched),
+        commands=encode_commands(step.commands),
+        changes=encode_changes(step.before, step.after, step.touched),
     )
 
 
@@ -134,10 +126,10 @@ class Batch:
 
     def _move(self, event: Event, *, always: bool = False) -> None:
         """Take a step; a fact that changes nothing is not worth a row."""
-        transition = reduce(self.fleet, event, self.policies)
-        if always or transition.commands or _changes(self.fleet, transition):
-            self.fleet = transition.fleet
-            self.steps.append(Step(event=event, transition=transition))
+        step = step_of(self.fleet, event, self.policies)
+        if always or step.commands or _changes(step):
+            self.fleet = step.after
+            self.steps.append(step)
 
 
 def _cause(error: Any) -> str:
@@ -152,9 +144,9 @@ _FIELDS: Final = tuple(
 )
 
 
-def _changes(before: Fleet, transition: Transition) -> bool:
-    after = transition.fleet
-    return bool(transition.touched) or any(
+def _changes(step: Step) -> bool:
+    before, after = step.before, step.after
+    return bool(step.touched) or any(
         getattr(before, name) is not getattr(after, name)
         and getattr(before, name) != getattr(after, name)
         for name in _FIELDS

@@ -26,6 +26,7 @@ from orchestrator.core.phases import Unknown
 from orchestrator.core.requests import Apply, Reconcile, Stop
 from orchestrator.core.specs import FleetSpec, Origin, Prune
 from orchestrator.core.state import Container
+from orchestrator.core.steps import Step
 from orchestrator.runtime.boot import Engine
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.recovery import decoded
@@ -39,7 +40,7 @@ from orchestrator.runtime.reports import (
     is_at_rest,
     outcomes_of,
 )
-from orchestrator.runtime.steps import Asked, Step
+from orchestrator.runtime.steps import Asked
 
 __all__ = ("converge", "down", "events", "reconcile", "wait")
 
@@ -140,7 +141,7 @@ async def reconcile(
     commands: list[Command] = []
 
     def watch(step: Step) -> None:
-        commands.extend(step.transition.commands)
+        commands.extend(step.commands)
         if isinstance(step.event, FleetObserved):
             over.append(step.event)
 

@@ -10,9 +10,7 @@ import logging
 from typing import Final
 
 from orchestrator.core.invariants import violations
-from orchestrator.core.state import Fleet
-from orchestrator.core.steps import Step as CoreStep
-from orchestrator.runtime.steps import Step
+from orchestrator.core.steps import Step
 
 __all__ = ("Watch",)
 
@@ -26,17 +24,9 @@ class Watch:
         """Begin at none."""
         self.violations = 0
 
-    def see(self, before: Fleet, step: Step) -> None:
+    def see(self, step: Step) -> None:
         """Hold a step to every invariant; its cost follows what the step touched."""
-        moved = step.transition
-        taken = CoreStep(
-            before=before,
-            event=step.event,
-            after=moved.fleet,
-            commands=moved.commands,
-            touched=moved.touched,
-        )
-        for violation in violations(taken):
+        for violation in violations(step):
             self.violations += 1
             LOG.error(
                 "an invariant does not hold: %s (%s, by %s)",

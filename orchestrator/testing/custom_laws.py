@@ -23,12 +23,12 @@ from orchestrator.core.exit_rules import matches
 from orchestrator.core.exits import exit_text
 from orchestrator.core.phases import Rule
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
-from orchestrator.core.reduce import fold
+from orchestrator.core.reduce import fold, step_of
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.testing.lives import ends
-from orchestrator.testing.tales import Tale, step_of
+from orchestrator.testing.tales import Tale
 
 __all__ = (
     "Asked",

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
-from orchestrator.codec.wire import digest_changes, encode_commands, encode_event
 from orchestrator.journal.jsonl import export_rows
-from orchestrator.journal.port import START, Draft, Head, Row, chained
+from orchestrator.journal.port import START, Head, Row, chained
 from orchestrator.runtime.outcomes import opened
+from orchestrator.runtime.steps import draft_of
 from orchestrator.testing.scenarios import HistoryFailed, Scenario
 from orchestrator.testing.tales import Tale
 
@@ -24,18 +24,7 @@ _MARK: Final = "orchestrator_scenario"
 
 def journal_rows(tale: Tale) -> tuple[Row, ...]:
     """Return a history as the rows of a journal, chained from its beginning."""
-    return chained(
-        START,
-        (
-            Draft(
-                at=step.event.at,
-                event=encode_event(step.event),
-                commands=encode_commands(step.commands),
-                changes=digest_changes(step.after, step.touched),
-            )
-            for step in tale.steps
-        ),
-    )
+    return chained(START, map(draft_of, tale.steps))
 
 
 def save_history(scenario: Scenario, path: Path) -> Path:

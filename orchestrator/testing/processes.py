@@ -18,19 +18,19 @@ from typing import Any, Final
 
 import orjson
 
+from orchestrator.codec.changes import encode_changes
 from orchestrator.codec.digests import digest_of
 from orchestrator.codec.wire import (
     decode_event,
-    digest_changes,
     encode_commands,
     encode_event,
 )
 from orchestrator.core.custom import CustomPolicies, CustomPolicy, registered
 from orchestrator.core.events import Event
+from orchestrator.core.reduce import step_of
 from orchestrator.core.state import empty_fleet
 from orchestrator.testing.scenarios import LawBroken, Scenario
 from orchestrator.testing.sources import place_of
-from orchestrator.testing.tales import step_of
 
 __all__ = ("LAW", "decides_alike", "is_child")
 
@@ -114,7 +114,8 @@ def _digest(events: Iterable[Event], policies: CustomPolicies) -> str:
     for event in events:
         step = step_of(fleet, event, policies)
         fleet = step.after
-        parts += encode_commands(step.commands), digest_changes(fleet, step.touched)
+        changes = encode_changes(step.before, fleet, step.touched)
+        parts += encode_commands(step.commands), changes
     return digest_of(parts).hex()
 
 

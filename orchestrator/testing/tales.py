@@ -18,7 +18,7 @@ from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import RequestError
 from orchestrator.core.events import Booted, Event, FleetObserved, TimeReached
 from orchestrator.core.moments import Millis, Moment
-from orchestrator.core.reduce import reduce
+from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import Apply, Request
 from orchestrator.core.specs import FleetSpec
 from orchestrator.core.state import RULES, Container, Fleet, empty_fleet
@@ -27,7 +27,7 @@ from orchestrator.core.wake import wake_at, wake_at_fleet
 from orchestrator.testing.clock import VirtualClock
 from orchestrator.testing.ledger import Ledger, problem, recorded
 
-__all__ = ("Impossible", "Tale", "begin", "step_of")
+__all__ = ("Impossible", "Tale", "begin")
 
 
 class Impossible(Exception):
@@ -113,18 +113,6 @@ class Tale:
             at = clock.move_to(max(due[0], clock.now()))
             tale = tale.happens(TimeReached(at=at, name=due[1] or None))
         return attrs.evolve(tale, now=clock.move_to(until))
-
-
-def step_of(fleet: Fleet, event: Event, policies: CustomPolicies) -> Step:
-    """Move a fleet by an event, and return all of that as a value."""
-    moved = reduce(fleet, event, policies)
-    return Step(
-        before=fleet,
-        event=event,
-        after=moved.fleet,
-        commands=moved.commands,
-        touched=moved.touched,
-    )
 
 
 def begin(

@@ -28,7 +28,6 @@ from orchestrator.core.policies import (
     RestartPolicy,
     When,
 )
-from orchestrator.core.reduce import Transition
 from orchestrator.core.requests import (
     Apply,
     ClearCrashHistory,
@@ -43,7 +42,6 @@ from orchestrator.core.steps import Step
 from orchestrator.core.table import Table
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.port import START, Row, chained
-from orchestrator.runtime.steps import Step as Written
 from orchestrator.runtime.steps import draft_of
 from orchestrator.simulation.dice import Dice
 from orchestrator.simulation.faults import Character, draw_plan
@@ -139,18 +137,7 @@ def rows(seed: int) -> tuple[Row, ...]:
             Apply(spec=FleetSpec(name="golden", containers=specs)),
         )
         run.ask(requests[dice.between(0, len(requests) - 1)])
-    drafts = [
-        draft_of(
-            Written(
-                event=step.event,
-                transition=Transition(
-                    fleet=step.after, commands=step.commands, touched=step.touched
-                ),
-            )
-        )
-        for step in steps
-    ]
-    return chained(START, drafts)
+    return chained(START, map(draft_of, steps))
 
 
 def main() -> None:

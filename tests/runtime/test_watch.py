@@ -6,22 +6,21 @@ import attrs
 import pytest
 
 from orchestrator.core.events import TimeReached
-from orchestrator.core.reduce import Transition
 from orchestrator.core.state import Fleet, empty_fleet
-from orchestrator.runtime.steps import Step
+from orchestrator.core.steps import Step
 from orchestrator.runtime.watch import Watch
 
 from .kit import LIMIT_MS, fleet, opened, spec, value
 
 
-def step(after: Fleet) -> Step:
-    moved = Transition(fleet=after, commands=(), touched=())
-    return Step(event=TimeReached(at=after.at), transition=moved)
+def step(before: Fleet, after: Fleet) -> Step:
+    event = TimeReached(at=after.at)
+    return Step(before=before, event=event, after=after, commands=(), touched=())
 
 
 def test_a_step_that_breaks_nothing_is_not_told() -> None:
     watch = Watch()
-    watch.see(empty_fleet("demo"), step(empty_fleet("demo")))
+    watch.see(step(empty_fleet("demo"), empty_fleet("demo")))
     assert watch.violations == 0
 
 
@@ -30,7 +29,7 @@ def test_a_step_that_breaks_an_invariant_is_told_and_counted(
 ) -> None:
     watch = Watch()
     late = attrs.evolve(empty_fleet("demo"), at=5)
-    watch.see(late, step(attrs.evolve(late, at=4)))
+    watch.see(step(late, attrs.evolve(late, at=4)))
     assert watch.violations == 1
     assert "time never runs backwards (demo, by TimeReached)" in caplog.text
 

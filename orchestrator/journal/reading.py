@@ -1,0 +1,138 @@
+"""A journal that nobody writes to through us, read row by row: file, export or pipe.
+
+``open_reading`` takes whatever holds rows: the database of an operator (also while it
+is at work), an export, plain or packed, or standard input. What comes out are rows, or
+entries with their meaning, in bounded memory. Nothing is raised for a damage: the rows
+end, and ``error`` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final, Protocol
+
+from returns.io import IOFailure, IOResult, IOSuccess
+from returns.result import Failure
+
+from orchestrator.codec.changes import encode_changes, read_changes
+from orchestrator.codec.wire import decode_commands, decode_event, tree_of
+from orchestrator.core.errors import (
+    InvalidSpec,
+    JournalCorrupt,
+    JournalError,
+    JournalUnavailable,
+)
+from orchestrator.journal.lines import open_lines
+from orchestrator.journal.port import START, Head, Row, Snapshot
+from orchestrator.journal.stored import is_database, open_stored
+from orchestrator.replay.history import Entry
+from orchestrator.replay.verifying import Recording
+
+__all__ = ("RECORDING", "Reading", "Source", "entry_of", "open_reading")
+
+RECORDING: Final = Recording(changes=encode_changes, read=read_changes, tree=tree_of)
+"""How our journals write what a replay compares."""
+
+
+class Source(Protocol):
+    """Where rows come from.
+
+    ``base``: what the rows begin behind, None for a whole journal; ``expected``: how
+    many rows there are, where that is known beforehand; ``cut_at_line``: where an
+    export breaks off, known when all was read.
+    """
+
+    base: Snapshot | None
+    expected: int | None
+    cut_at_line: int | None
+
+    def pages(self) -> Iterator[tuple[Row, ...] | JournalError]:
+        """Yield all rows, checked; a damage is the last thing that is yielded."""
+        ...
+
+    def snapshot(self, until: int) -> Snapshot | None:
+        """Return the newest snapshot of row *until* or before, if there is one."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
+class Reading:
+    """A journal that is being read; ``open_reading`` makes it."""
+
+    def __init__(self, source: Source) -> None:
+        """Read *source*, which is closed with this."""
+        self.source = source
+        self.error: JournalError | None = None
+        self.head = START if source.base is None else _head(source.base)
+
+    @property
+    def cut_at_line(self) -> int | None:
+        """Return the line where an export breaks off."""
+        return self.source.cut_at_line
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows; ``head`` and ``error`` say afterwards how far they went."""
+        for page in self.source.pages():
+            if not isinstance(page, tuple):
+                self.error = page
+                return
+            for row in page:
+                self.head = Head(seq=row.seq, digest=row.digest)
+                yield row
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the rows with their meaning; one that makes no sense is a damage."""
+        for row in self.rows():
+            entry = entry_of(row)
+            if not isinstance(entry, Entry):
+                self.error = entry
+                return
+            yield entry
+
+    def close(self) -> None:
+        """Close the file."""
+        self.source.close()
+
+
+def _head(base: Snapshot) -> Head:
+    return Head(seq=base.seq, digest=base.digest)
+
+
+def open_reading(place: Path | IO[bytes]) -> IOResult[Reading, JournalError]:
+    """Open a journal, an export, or a pipe that an export comes through."""
+    try:
+        if isinstance(place, Path) and is_database(place):
+            return open_stored(place).map(Reading)
+        return IOSuccess(Reading(open_lines(place)))
+    except OSError as error:
+        return IOFailure(JournalUnavailable(cause=f"{place}: {error.strerror}"))
+
+
+def entry_of(row: Row) -> Entry | JournalCorrupt:
+    """Return a row with its meaning, or why it has none."""
+    event = decode_event(row.event)
+    if isinstance(event, Failure):
+        return _senseless(row, "event", event.failure())
+    commands = decode_commands(row.commands)
+    if isinstance(commands, Failure):
+        return _senseless(row, "commands", commands.failure())
+    return Entry(
+        seq=row.seq,
+        event=event.unwrap(),
+        commands=commands.unwrap(),
+        changes=row.changes,
+    )
+
+
+def _senseless(row: Row, part: str, error: InvalidSpec) -> JournalCorrupt:
+    problem = error.problems[0]
+    return JournalCorrupt(
+        seq=row.seq,
+        place=f"{part} {problem.place}",
+        expected=problem.expected,
+        found=problem.found,
+    )
