@@ -211,22 +211,11 @@ class Stage:
         async with Operator.open(
             declared or self.declared, platform=platform, journal=journal, **means
         ) as operator:
-            before = operator.fleet
 
-            def watch(step: Any) -> None:
-                nonlocal before
+            def watch(step: Step) -> None:
                 events.append(step.event)
-                after = step.transition
-                commands.extend(after.commands)
-                seen = Step(
-                    before=before,
-                    event=step.event,
-                    after=after.fleet,
-                    commands=after.commands,
-                    touched=after.touched,
-                )
-                broken.extend(map(str, violations(seen)))
-                before = after.fleet
+                commands.extend(step.commands)
+                broken.extend(map(str, violations(step)))
 
             operator._loop.watchers.append(watch)
             yield Watched(
