@@ -69,14 +69,18 @@ class Ground:
     def state(self) -> Path:
         return self.folder / "state"
 
+    @property
+    def secrets(self) -> Path:
+        return self.folder / "secrets"
+
     @asynccontextmanager
     async def up(self, command: str, release: str) -> AsyncIterator[Client]:
         """Run ``up`` with a release of the worker, and kill it at the end."""
         text = shop(command, release, self.proxy.url)
         file = self.folder / "shop.toml"
         file.write_text(text, encoding="utf-8")
-        words = ("up", str(file), "--state", str(self.state))
-        words += ("--secrets", str(self.folder / "secrets"))
+        places = ("--state", str(self.state), "--secrets", str(self.secrets))
+        words = ("up", str(file), *places)
         with (self.folder / "up.log").open("a") as log:
             process = subprocess.Popen((*COMMAND, *words), stdout=log, stderr=log)
         try:
@@ -94,8 +98,10 @@ def shop(command: str, release: str, url: str) -> str:
 async def until(client: Client, name: str, holds: Callable[[Any], bool]) -> None:
     """Wait until the operator tells so of a container."""
     async with asyncio.timeout(LIMIT_S):
-        while not holds(await asyncio.to_thread(client.get, "containers", name)):
-            await asyncio.sleep(0.1)  # noqa: ASYNC110 - it is in another process
+        while not holds(  # noqa: ASYNC110 - it is in another process
+            await asyncio.to_thread(client.get, "containers", name)
+        ):
+            await asyncio.sleep(0.1)
 
 
 async def happens(it: Ground) -> None:
@@ -128,13 +134,13 @@ async def record(out: Path) -> None:
     )
     with started() as engine, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "secrets").write_text(f"GATEWAY_TOKEN={TOKEN}\n", encoding="utf-8")
-        (folder / "secrets").chmod(0o600)
         async with (
             stage(engine, folder, spec.unwrap().spec) as there,
             FaultProxy(there.workerd.url) as proxy,
         ):
             it = Ground(stage=there, proxy=proxy, folder=folder)
+            it.secrets.write_text(f"GATEWAY_TOKEN={TOKEN}\n", encoding="utf-8")
+            it.secrets.chmod(0o600)
             try:
                 await happens(it)
             finally:
