@@ -7,15 +7,28 @@ import tempfile
 from pathlib import Path
 
 import attrs
+import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.codec.wire import encode_event
+from orchestrator.core.errors import JournalCompacted
+from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.journal.port import START, Draft, Head, Journal, Row, broken, chained
+from orchestrator.journal.port import (
+    START,
+    Draft,
+    Head,
+    Journal,
+    Row,
+    Snapshot,
+    broken,
+    chained,
+)
+from orchestrator.journal.snapshots import NEWEST_KEPT, kept
 from orchestrator.journal.sqlite import open_sqlite
 from orchestrator.testing.strategies import events
-from tests.journal.opened import bad, good
+from tests.journal.opened import all_of, bad, good, opened
 
 DRAFTS = st.builds(
     lambda event, changes: Draft(
@@ -96,3 +109,88 @@ def test_a_chain_goes_on_from_any_of_its_rows(drafts: list[Draft], cut: int) -> 
         else Head(seq=rows[:cut][-1].seq, digest=rows[:cut][-1].digest)
     )
     assert rows[:cut] + chained(head, drafts[cut:]) == rows
+
+
+@given(st.lists(DRAFTS, min_size=1, max_size=8), st.data())
+def test_a_journal_behind_a_base_agrees_with_the_rows_it_keeps(
+    drafts: list[Draft], data: st.DataObject
+) -> None:
+    """Read at any place, find any snapshot: as the whole journal, from its base on."""
+    rows = chained(START, drafts)
+    cut = data.draw(st.integers(1, len(rows)))
+    behind = range(cut + 1, len(rows) + 1)
+    taken = {seq for seq in behind if data.draw(st.booleans())}
+    saved = [
+        Snapshot(seq=seq, digest=rows[seq - 1].digest, rules=2, body=b"%d" % seq)
+        for seq in sorted(taken)
+    ]
+    base = Snapshot(seq=cut, digest=rows[cut - 1].digest, rules=2, body=b"{}")
+    expected = {one.seq: one for one in saved if one.seq in kept(taken)}
+
+    async def holds(journal: Journal) -> None:
+        head = await good(journal.head())
+        assert head == base.head
+        head = await good(journal.append(head, tuple(drafts[cut:])))
+        assert head == Head(seq=len(rows), digest=rows[-1].digest)
+        for snapshot in saved:
+            await good(journal.save_snapshot(snapshot))
+        for place in range(len(rows) + 1):
+            found, newest = journal.read(place, 3), journal.latest_snapshot(place)
+            if place < cut:
+                gone = JournalCompacted(asked=place, base=cut)
+                assert await bad(found) == await bad(newest) == gone
+                continue
+            assert await good(found) == rows[place : place + 3]
+            before = [expected[seq] for seq in sorted(expected) if cut < seq <= place]
+            assert await good(newest) == (before[-1] if before else base)
+        await good(journal.close())
+
+    async def both() -> None:
+        await holds(MemoryJournal(base))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "journal.db"
+            await holds(await good(open_sqlite(path, base=base)))
+
+    asyncio.run(both())
+
+
+@given(st.lists(st.integers(1, 5_000), min_size=1, max_size=300))
+@example([1] * 300)
+@example([2**k for k in range(30)])
+def test_snapshots_are_few_and_one_is_near_whatever_is_looked_for(
+    distances: list[int],
+) -> None:
+    """About one for each doubling; at most four times as far as what was saved."""
+    there: tuple[int, ...] = ()
+    saved: list[int] = []
+    seq = 0
+    for distance in distances:
+        seq += distance
+        saved.append(seq)
+        there = kept((*there, seq))
+        assert there[-NEWEST_KEPT:] == tuple(saved[-NEWEST_KEPT:])
+        assert len(there) <= NEWEST_KEPT + 1 + seq.bit_length()
+        assert saved[0] == there[0]
+    for wanted in saved:
+        nearest = max(one for one in there if one <= wanted)
+        assert seq - nearest <= 4 * (seq - wanted)
+
+
+@given(st.lists(DRAFTS, max_size=8), st.data())
+def test_an_export_is_read_as_it_was_written_whole_or_compacted(
+    drafts: list[Draft], data: st.DataObject
+) -> None:
+    rows = chained(START, drafts)
+    cut = data.draw(st.integers(0, len(rows)))
+    base = None
+    if cut:
+        digest = rows[cut - 1].digest
+        body = orjson.dumps(data.draw(st.dictionaries(st.text(), st.integers(0, 9))))
+        base = Snapshot(seq=cut, digest=digest, rules=2, body=body)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("journal.jsonl", "journal.jsonl.gz"):
+            path = Path(folder) / name
+            opened(export_rows(path, rows[cut:], base))
+            read = all_of(path)
+            assert read.is_whole
+            assert (read.base, read.rows) == (base, rows[cut:])

@@ -10,9 +10,11 @@ from typing import Any, Final, cast
 import orjson
 from aiohttp import web
 from returns.future import FutureResult
-from returns.result import Failure
+from returns.result import Failure, Result, Success
 
 from orchestrator.api.bodies import Asking, StartBody, answer, read_body, refusal
+from orchestrator.api.headers import AT_HEADER, SEQ_HEADER
+from orchestrator.api.moments import NUMBER_MAX, place_of
 from orchestrator.codec.problems import invalid
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.codec.wire import tree_of
@@ -21,6 +23,7 @@ from orchestrator.core.state import RULES
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import opened
 from orchestrator.runtime.reports import EventRecord, WaitFor
+from orchestrator.runtime.views import View
 
 __all__ = ("make_app",)
 
@@ -116,15 +119,31 @@ class _Routes:
             }
         )
 
-    async def list(self, _: web.Request) -> web.Response:
-        return await _fold(self._operator.list_containers())
+    async def list(self, request: web.Request) -> web.Response:
+        return await self._seen(request, lambda view: Success(view.infos()))
 
     async def info(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        return await _fold(self._operator.get_container_info(name))
+        return await self._seen(request, lambda view: view.info(name))
 
     async def explain(self, request: web.Request) -> web.Response:
-        return await _fold(self._operator.explain(request.match_info["name"]))
+        name = request.match_info["name"]
+        return await self._seen(request, lambda view: view.explain(name))
+
+    async def _seen(
+        self, request: web.Request, look: Callable[[View], Result[Any, ContainerError]]
+    ) -> web.Response:
+        """Answer from the fleet as it is, or was ``at`` a place; say which it was."""
+        place = place_of(request.query.get("at"))
+        if isinstance(place, InvalidSpec):
+            return refusal(place)
+        view = opened(await self._operator.view(place))
+        if isinstance(view, ContainerError):
+            return refusal(view)
+        response = await _fold(FutureResult.from_result(look(view)))
+        response.headers[SEQ_HEADER] = str(view.seq)
+        response.headers[AT_HEADER] = str(view.at)
+        return response
 
     async def config(self, _: web.Request) -> web.Response:
         return await _fold(self._operator.get_config())
@@ -188,14 +207,15 @@ class _Routes:
 
     async def events(self, request: web.Request) -> web.Response:
         numbers = (
-            _number(request, "after", 0, 2**62),
+            _number(request, "after", 0, NUMBER_MAX),
             _number(request, "limit", 1_000, 1_000),
             _number(request, "wait_ms", 0, 60_000),
         )
         for number in numbers:
             if isinstance(number, InvalidSpec):
                 return refusal(number)
-        after, limit, wait_ms = cast("tuple[int, int, int]", numbers)
+        number, limit, wait_ms = cast("tuple[int, int, int]", numbers)
+        after = number if "after" in request.query else None
         page = self._operator.events(after, limit=limit, wait_ms=wait_ms)
         return await _fold(page.map(_trees))
 

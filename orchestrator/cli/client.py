@@ -7,19 +7,33 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator, Mapping
+from email.message import Message
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+import attrs
+
+from orchestrator.api.headers import AT_HEADER, SEQ_HEADER
 from orchestrator.api.places import socket_of
 from orchestrator.api.statuses import exit_code_of
 from orchestrator.cli.failing import Failed
+from orchestrator.core.moments import Moment
 
-__all__ = ("Client", "NoOperator")
+__all__ = ("Client", "NoOperator", "Seen")
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 90.0
 """Longer than any operation that does not say how long it may take."""
+
+
+@attrs.frozen(kw_only=True)
+class Seen:
+    """What was read, and from where it was seen: after which row, from which moment."""
+
+    found: Any
+    seq: int
+    at: Moment
 
 
 class NoOperator(Failed):
@@ -55,15 +69,26 @@ class Client:
 
     def get(self, *path: str, timeout_s: float | None = ANSWER_S, **query: Any) -> Any:
         """Read something; an error becomes the command's failure."""
-        return self._asked("GET", path, query, None, timeout_s)
+        return self._asked("GET", path, query, None, timeout_s)[0]
+
+    def seen(self, *path: str, at: str) -> Seen:
+        """Read what the fleet showed *at* a place of its past, however long it takes.
+
+        A place is written as ``api.moments`` reads it.
+        """
+        found, headers = self._asked("GET", path, {"at": at}, None, None)
+        seq, moment = headers.get(SEQ_HEADER), headers.get(AT_HEADER)
+        if seq is None or moment is None:  # it does not know what `at` means
+            raise Failed("the operator is of a release that shows no past", 6)
+        return Seen(found=found, seq=int(seq), at=int(moment))
 
     def post(self, *path: str, timeout_s: float | None = ANSWER_S, **body: Any) -> Any:
         """Ask for something, as the user of this process."""
-        return self._asked("POST", path, {}, {"by": _user(), **body}, timeout_s)
+        return self._asked("POST", path, {}, {"by": _user(), **body}, timeout_s)[0]
 
     def delete(self, *path: str, **body: Any) -> Any:
         """Have something removed."""
-        return self._asked("DELETE", path, {}, {"by": _user(), **body}, ANSWER_S)
+        return self._asked("DELETE", path, {}, {"by": _user(), **body}, ANSWER_S)[0]
 
     def lines(self, *path: str, **query: Any) -> Iterator[Any]:
         """Read a stream of JSON lines, until it ends."""
@@ -88,7 +113,7 @@ class Client:
         query: Mapping[str, Any],
         body: Mapping[str, Any] | None,
         timeout_s: float | None,
-    ) -> Any:
+    ) -> tuple[Any, Message]:
         connection = _Connection(socket_of(self._state), timeout_s)
         try:
             response = self._sent(connection, method, _url(path, query), body)
@@ -101,7 +126,7 @@ class Client:
             connection.close()
         if response.status >= http.client.BAD_REQUEST:
             raise _failure(data)
-        return json.loads(data)
+        return json.loads(data), response.headers
 
     def _sent(
         self,

@@ -138,7 +138,7 @@ def _outcome(shown: Rehearsal) -> str:
 def _in_words(shown: Rehearsal) -> str:
     lanes = (
         f"{lane.name} was ready {_share(lane)} of the time that it was wanted"
-        f" and crashed {lane.crashes} times"
+        f" and crashed {lane.uptime.crashes} times"
         for lane in shown.lanes
     )
     return f"{_outcome(shown)}. {'; '.join(lanes)}."
@@ -213,7 +213,7 @@ def _lane(lane: Lane, shown: Rehearsal, plan: _Plan, number: int) -> str:
     if plan.is_roomy:
         pieces += _marks(lane, shown, plan, top)
     kind = shown.characters.get(lane.name, "unknown")
-    label = f"{lane.name}, {kind}: ready {share}, {lane.crashes} crashes"
+    label = f"{lane.name}, {kind}: ready {share}, {lane.uptime.crashes} crashes"
     return group(pieces, label=label)
 
 

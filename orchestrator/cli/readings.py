@@ -1,7 +1,8 @@
 """What commands that read a journal have in common: which one, how far, with what.
 
 A journal is a database, an export (plain or packed), a state folder that holds one, or
-``-`` for an export on standard input.
+``-`` for an export on standard input. What is read is read as a stream, with a bar on
+a terminal; nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -9,18 +10,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 from returns.io import IOResult
+from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.shown import now_ms
-from orchestrator.core.errors import ContainerError, JournalError
-from orchestrator.core.moments import parse_duration
-from orchestrator.journal.reading import Reading, open_reading
+from orchestrator.core.custom import CustomPolicies
+from orchestrator.core.errors import ContainerError, JournalError, PolicyNotRegistered
+from orchestrator.core.moments import MOMENT_MAX, parse_duration
+from orchestrator.core.registry import not_registered, not_registered_of_fleet
+from orchestrator.core.state import Fleet
+from orchestrator.journal.reading import Reading, beginning, open_reading
+from orchestrator.replay.history import Entry
 from orchestrator.replay.places import AfterRow, AtMoment, Place
 from orchestrator.runtime.outcomes import opened
 
@@ -28,20 +34,29 @@ __all__ = (
     "JOURNAL",
     "At",
     "Moment",
+    "beginning_of",
     "good",
+    "iso_time",
     "policies_option",
     "read_journal",
     "reading",
+    "replayable",
     "shown_while",
+    "unregistered",
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
-DATABASE: Final = "journal.sqlite"
+DATABASE: Final = "journal.db"
 """The journal's file in a state folder."""
 
 JOURNAL: Final = click.Path(path_type=Path, allow_dash=True)
+
+DIGITS_MAX: Final = 18
+"""Digits of a row's number; SQLite holds no greater ones."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def policies_option(function: F) -> F:
@@ -54,7 +69,10 @@ def policies_option(function: F) -> F:
 
 
 class Moment(click.ParamType[int]):
-    """A moment: ISO 8601, or how long ago, such as ``-90s``."""
+    """A moment: ISO 8601, or how long ago, such as ``-90s``.
+
+    One without an offset is in this machine's zone, as the user's clock is.
+    """
 
     name = "time"
 
@@ -70,11 +88,11 @@ class Moment(click.ParamType[int]):
             if ago is not None:
                 return now_ms() - ago
         try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
+            moment = datetime.fromisoformat(text).astimezone()
+        except (ValueError, OverflowError):  # the year 1 has no zone
             expected = "expected a time such as 2026-01-31T12:30:00Z, or -90s"
             self.fail(f"{expected}, found {text!r}", param, ctx)
-        return round(moment.timestamp() * 1_000)
+        return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 class At(click.ParamType[Place]):
@@ -89,18 +107,38 @@ class At(click.ParamType[Place]):
         if isinstance(value, AfterRow | AtMoment):
             return value
         text = str(value)
-        if text.isascii() and text.isdigit():
+        if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX:
             return AfterRow(int(text))
         return AtMoment(Moment().convert(text, param, ctx))
 
 
+def iso_time(moment: int) -> str:
+    """Write a moment as ISO 8601, in UTC, so that ``--at`` reads it.
+
+    >>> iso_time(1_500)
+    '1970-01-01T00:00:01.500Z'
+
+    """
+    if not 0 <= moment <= MOMENT_MAX:
+        return f"{moment} ms"
+    stamp = (_EPOCH + timedelta(milliseconds=moment)).replace(tzinfo=None)
+    return stamp.isoformat(timespec="milliseconds") + "Z"
+
+
 @contextmanager
-def reading(journal: Path) -> Iterator[Reading]:
+def reading(
+    journal: Path, *, tell: Callable[[JournalError], None] | None = None
+) -> Iterator[Reading]:
     """Read a journal in a block; at its end, say why the rows ended early, if they did.
 
     An export that was cut off fails with exit code 10 after all the rest was done.
+    *tell* is told before why a journal cannot be opened.
     """
-    found = read_journal(journal)
+    found = opened(_opening(journal))
+    if not isinstance(found, Reading):
+        if tell is not None:
+            tell(found)
+        raise failed(found)
     try:
         yield found
     finally:
@@ -114,11 +152,13 @@ def reading(journal: Path) -> Iterator[Reading]:
 
 def read_journal(journal: Path) -> Reading:
     """Open a journal for reading, or say why it cannot be."""
+    return good(_opening(journal))
+
+
+def _opening(journal: Path) -> IOResult[Reading, JournalError]:
     if str(journal) == "-":
-        return good(open_reading(sys.stdin.buffer))
-    if journal.is_dir():
-        journal = journal / DATABASE
-    return good(open_reading(journal))
+        return open_reading(sys.stdin.buffer)
+    return open_reading(journal / DATABASE if journal.is_dir() else journal)
 
 
 def good(outcome: IOResult[T, JournalError]) -> T:
@@ -127,6 +167,35 @@ def good(outcome: IOResult[T, JournalError]) -> T:
     if isinstance(value, ContainerError):
         raise failed(value)
     return value
+
+
+def beginning_of(read: Reading, policies: CustomPolicies) -> Fleet:
+    """Return the fleet that the rows begin with: that of the base, if there is one."""
+    fleet = beginning(read)
+    if isinstance(fleet, Failure):
+        raise failed(fleet.failure())
+    missing = not_registered_of_fleet(fleet.unwrap(), policies)
+    if missing is not None:
+        raise unregistered(missing)
+    return fleet.unwrap()
+
+
+def replayable(entries: Iterable[Entry], policies: CustomPolicies) -> Iterator[Entry]:
+    """Yield entries; fail at one that declares a policy which is not registered.
+
+    A fold is total and would give the container up, which nobody has decided.
+    """
+    for entry in entries:
+        missing = not_registered(entry.event, policies)
+        if missing is not None:
+            raise unregistered(missing)
+        yield entry
+
+
+def unregistered(missing: PolicyNotRegistered) -> Failed:
+    """Return the failure of a journal that needs a policy which was not given."""
+    hint = ": give it with --policies MODULE:OBJECT"
+    return Failed(missing.message + hint, failed(missing).code)
 
 
 def shown_while(things: Iterable[T], read: Reading, what: str) -> Iterator[T]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli.client import Client
+from orchestrator.cli.past import at_option, look_back, show_place
 from orchestrator.cli.shown import (
     clock_time,
     output_option,
@@ -18,53 +19,86 @@ from orchestrator.cli.shown import (
 )
 from orchestrator.cli.state import state_option, the_state
 
-__all__ = ("events", "explain", "list_", "logs", "status")
+if TYPE_CHECKING:
+    from orchestrator.replay.places import Place
+
+__all__ = ("events", "explain", "list_", "logs", "readable", "status")
 
 FOLLOW_MS = 30_000
 
 
 @click.command("list")
+@at_option
 @output_option()
 @state_option
-def list_(output: str, state: Path | None) -> None:
-    """List all containers (``ps`` is the same)."""
-    show_containers(Client(the_state(state)).get("containers"), output)
+def list_(output: str, state: Path | None, at: Place | None) -> None:
+    """List all containers (``ps`` is the same).
+
+    With --at, as they were then, their ages too; no operator needs to run.
+    """
+    folder = the_state(state)
+    if at is None:
+        show_containers(Client(folder).get("containers"), output)
+        return
+    seen = look_back(folder, at, "containers")
+    show_place(seen, output)
+    show_containers(seen.found, output, now=seen.at)
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--platform", is_flag=True, help="Show what the platform itself says.")
+@at_option
 @output_option("table", "json")
 @state_option
 def status(
-    name: str | None, output: str, state: Path | None, *, platform: bool
+    name: str | None,
+    output: str,
+    state: Path | None,
+    at: Place | None,
+    *,
+    platform: bool,
 ) -> None:
     """Show one container; with --platform, as the platform itself tells of it.
 
     --platform shows the platform's own words beside the class that we put them in, of
-    all containers where NAME is not given.
+    all containers where NAME is not given. With --at, the container as it was then; no
+    operator needs to run.
     """
-    client = Client(the_state(state))
+    folder = the_state(state)
     if platform:
-        details = client.get("platform")
+        if at is not None:
+            raise click.UsageError("--platform tells of now: it goes without --at.")
+        details = Client(folder).get("platform")
         show_details([one for one in details if name in (None, one["name"])], output)
     elif name is None:
         raise click.UsageError("Missing argument 'NAME'.")
     else:
-        show_facts(client.get("containers", name), output)
+        show_facts(_of(folder, at, output, name), output)
+
+
+def _of(folder: Path, at: Place | None, output: str, *path: str) -> Any:
+    """Read something of one container, now or at a place of its past."""
+    if at is None:
+        return Client(folder).get("containers", *path)
+    seen = look_back(folder, at, "containers", *path)
+    show_place(seen, output)
+    return seen.found
 
 
 @click.command()
 @click.argument("name")
+@at_option
 @output_option("table", "json")
 @state_option
-def explain(name: str, output: str, state: Path | None) -> None:
-    """Say why a container is where it is, and what comes next."""
-    facts = Client(the_state(state)).get("containers", name, "explain")
-    show_facts(facts if output == "json" else _readable(facts), output)
+def explain(name: str, output: str, state: Path | None, at: Place | None) -> None:
+    """Say why a container is where it is, and what comes next; or was, with --at."""
+    folder = the_state(state)
+    facts = _of(folder, at, output, name, "explain")
+    show_facts(facts if output == "json" else readable(facts), output)
 
 
-def _readable(facts: dict[str, Any]) -> dict[str, Any]:
+def readable(facts: dict[str, Any]) -> dict[str, Any]:
     """Tell the times of failures and the last run as people do."""
     last = facts.pop("last")
     failures = [clock_time(moment) for moment in facts.pop("failures")]
@@ -93,15 +127,17 @@ def logs(name: str, state: Path | None, *, follow: bool, timestamps: bool) -> No
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
-@click.option("--since", type=click.IntRange(0), default=0, help="After this row.")
+@click.option("--since", type=click.IntRange(0), help="After this row; else all.")
 @output_option("table", "json")
 @state_option
-def events(since: int, output: str, state: Path | None, *, follow: bool) -> None:
+def events(since: int | None, output: str, state: Path | None, *, follow: bool) -> None:
     """Show the events of the journal, the oldest first."""
     client = Client(the_state(state))
     while True:
-        wait_ms = FOLLOW_MS if follow else 0
-        page = client.get("events", after=since, wait_ms=wait_ms)
+        query = {"wait_ms": FOLLOW_MS if follow else 0}
+        if since is not None:
+            query["after"] = since
+        page = client.get("events", **query)
         for record in page:
             click.echo(json.dumps(record) if output == "json" else _line(record))
             since = record["seq"]

@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from orchestrator.core.moments import Moment, format_duration
+from orchestrator.core.uptimes import sum_of
 from orchestrator.simulation.chronicle import Lane
 from orchestrator.simulation.plans import FaultPlan, Stretch
 from orchestrator.simulation.profiles import PROFILES
@@ -42,7 +43,7 @@ def clock(at: Moment) -> str:
 
 def availability(lane: Lane) -> float | None:
     """Return the share of the time in which it was wanted and ready; None: never."""
-    return lane.ready_ms / lane.wanted_ms if lane.wanted_ms else None
+    return lane.uptime.totals().availability
 
 
 def _percent(share: float | None) -> str:
@@ -134,14 +135,12 @@ def _containers(shown: Rehearsal) -> list[str]:
         cells = [f"{name:<{wide[0]}}", f"{kind:<{wide[1]}}"]
         cells += [f"{cell:>{wide[2 + n]}}" for n, cell in enumerate(numbers)]
         lines.append("  " + "  ".join((*cells, phases)))
-    ready = sum(lane.ready_ms for lane in shown.lanes)
-    wanted = sum(lane.wanted_ms for lane in shown.lanes)
-    share = _percent(ready / wanted if wanted else None)
+    share = _percent(sum_of(lane.uptime.totals() for lane in shown.lanes).availability)
     return [*lines, f"  all: ready {share} of the time that they were wanted"]
 
 
 def _row(shown: Rehearsal, lane: Lane) -> tuple[str, ...]:
-    longest = sorted(lane.phase_ms.items(), key=lambda each: (-each[1], each[0]))
+    longest = sorted(lane.uptime.phase_ms.items(), key=lambda each: (-each[1], each[0]))
     phases = ", ".join(
         f"{phase} {format_duration(time)}" for phase, time in longest[:PHASES_SHOWN]
     )
@@ -149,9 +148,9 @@ def _row(shown: Rehearsal, lane: Lane) -> tuple[str, ...]:
         lane.name,
         str(shown.characters.get(lane.name, "-")),
         _percent(availability(lane)),
-        str(lane.starts),
-        str(lane.restarts),
-        str(lane.crashes),
+        str(lane.uptime.starts),
+        str(lane.uptime.restarts),
+        str(lane.uptime.crashes),
         phases,
     )
 
@@ -233,10 +232,10 @@ def _lane(shown: Rehearsal, lane: Lane) -> dict[str, Any]:
         "name": lane.name,
         "behaves": str(shown.characters.get(lane.name, "")),
         "availability": None if share is None else round(share, 6),
-        "wanted_ms": lane.wanted_ms,
-        "ready_ms": lane.ready_ms,
-        "starts": lane.starts,
-        "restarts": lane.restarts,
-        "crashes": lane.crashes,
-        "phase_ms": dict(sorted(lane.phase_ms.items())),
+        "wanted_ms": lane.uptime.wanted_ms,
+        "ready_ms": lane.uptime.ready_ms,
+        "starts": lane.uptime.starts,
+        "restarts": lane.uptime.restarts,
+        "crashes": lane.uptime.crashes,
+        "phase_ms": dict(sorted(lane.uptime.phase_ms.items())),
     }

@@ -1,7 +1,8 @@
 """``orchestrator replay``: a journal folded again, and what can be asked of it.
 
 ``orchestrator replay JOURNAL`` shows the fleet at its end; a word of the table behind
-``replay`` asks something else. (A journal that is called like one: ``./diff``.)
+``replay`` asks something else. (A journal that is called like one: ``./diff``.) The
+first needs no word; the one it has in the table is not shown.
 """
 
 from __future__ import annotations
@@ -46,9 +47,10 @@ class _Questions(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.command(cls=_Questions)
+@click.command(cls=_Questions, subcommand_metavar="JOURNAL | QUESTION [ARGS]...")
 def replay() -> None:
     """Fold a journal again: show, verify, compare, search, ask what if.
 
-    orchestrator replay JOURNAL shows the fleet at its end.
+    orchestrator replay JOURNAL shows the fleet at its end, or on the way to it, and
+    verifies it; orchestrator replay JOURNAL --help says how.
     """

@@ -106,7 +106,8 @@ async def open_operator(
 class Session:
     """What to run, and what to do while it runs.
 
-    ``show`` is given the operator and the event that ends the session.
+    ``show`` is given the operator and the event that ends the session;
+    ``snapshot_every`` is in place of what the file says.
     """
 
     state: Path
@@ -115,6 +116,7 @@ class Session:
     secrets: Secrets | None
     show: Callable[[Operator, asyncio.Event], Awaitable[int]]
     stop_on_exit: bool = False
+    snapshot_every: int | None = None
 
 
 async def run_session(session: Session) -> int:
@@ -135,6 +137,7 @@ async def run_session(session: Session) -> int:
         hooks=hooks,
         policies=policies,
         secrets=session.secrets,
+        snapshot_every=session.snapshot_every or file.journal.snapshot_every,
     )
     policies_at = (file.policies, str(session.folder)) if file.policies else None
     keep(session.state, Kept(file.spec.name, file.platform, policies_at))

@@ -88,19 +88,19 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def age(moment: int | None) -> str:
-    """Write how long ago a moment was."""
+def age(moment: int | None, now: int | None = None) -> str:
+    """Write how long before *now* a moment was; None: before this very moment."""
     if moment is None:
         return "-"
-    elapsed = max(0, now_ms() - moment)
+    elapsed = max(0, (now_ms() if now is None else now) - moment)
     return format_duration(elapsed - elapsed % 1_000) if elapsed >= 1_000 else "0s"  # noqa: PLR2004 - a second
 
 
-def until(moment: int | None) -> str:
-    """Write how long it is until a moment."""
+def until(moment: int | None, now: int | None = None) -> str:
+    """Write how long it is from *now* until a moment; None: from this very moment."""
     if moment is None:
         return "-"
-    rest = max(0, moment - now_ms())
+    rest = max(0, moment - (now_ms() if now is None else now))
     return format_duration(-(-rest // 1_000) * 1_000)
 
 
@@ -110,8 +110,10 @@ def clock_time(moment: int) -> str:
     return local.isoformat(sep=" ", timespec="milliseconds")[11:23]
 
 
-def container_table(infos: Iterable[Info], *, wide: bool) -> Table:
-    """Return containers as a table."""
+def container_table(
+    infos: Iterable[Info], *, wide: bool, now: int | None = None
+) -> Table:
+    """Return containers as a table, their ages as they are at *now*."""
     heads = ["NAME", "STATE", "READY", "RESTARTS", "LAST EXIT", "NEXT START", "AGE"]
     heads += ["ADDRESSES", "RUN", "REV", "ORIGIN"] if wide else []
     heads += ["WHY"]
@@ -127,8 +129,8 @@ def container_table(infos: Iterable[Info], *, wide: bool) -> Table:
             "yes" if info["ready"] else "no",
             str(info["restarts"]),
             info["last_exit"] or "-",
-            until(info["next_start_at"]),
-            age(info["started_at"]),
+            until(info["next_start_at"], now),
+            age(info["started_at"], now),
         ]
         if wide:
             addresses = [f"{name}={at}" for name, at in info["addresses"].items()]
@@ -138,15 +140,18 @@ def container_table(infos: Iterable[Info], *, wide: bool) -> Table:
     return table
 
 
-def show_containers(infos: list[Info], output: str) -> None:
-    """Show containers in one of the formats."""
+def show_containers(infos: list[Info], output: str, now: int | None = None) -> None:
+    """Show containers in one of the formats, their ages as they are at *now*.
+
+    *now* is in milliseconds since 1970; None: the present.
+    """
     if output == "json":
         click.echo(json.dumps(infos, indent=2))
     elif output == "name":
         for info in infos:
             click.echo(info["name"])
     else:
-        show_table(container_table(infos, wide=output == "wide"))
+        show_table(container_table(infos, wide=output == "wide", now=now))
 
 
 def show_details(details: list[Info], output: str) -> None:

@@ -22,6 +22,7 @@ from orchestrator.cli.running import (
 )
 from orchestrator.cli.state import kept, state_option, states, the_state
 from orchestrator.cli.tools import read_file
+from orchestrator.codec.journal_choice import SNAPSHOT_EVERY_MAX
 from orchestrator.core.errors import ContainerError
 from orchestrator.core.specs import FleetSpec
 from orchestrator.runtime.operator import Operator
@@ -46,12 +47,19 @@ secrets_option = click.option(
 @click.option("--once", is_flag=True, help="Converge, then leave; containers go on.")
 @click.option("--stop-on-exit", is_flag=True, help="Stop the containers at the end.")
 @duration_option("5m")
+@click.option(
+    "--snapshot-every",
+    type=click.IntRange(1, SNAPSHOT_EVERY_MAX),
+    metavar="ROWS",
+    help="In place of the file's: after so many rows the fleet is saved beside them.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 @state_option
 def up(
     file: Path,
     secrets: Path | None,
     timeout: int,
+    snapshot_every: int | None,
     state: Path | None,
     *,
     once: bool,
@@ -71,6 +79,7 @@ def up(
         secrets=secrets_of(secrets),
         show=_converge(timeout) if once else show_until,
         stop_on_exit=stop_on_exit,
+        snapshot_every=snapshot_every,
     )
     return asyncio.run(run_session(session))
 

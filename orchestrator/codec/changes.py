@@ -16,7 +16,6 @@ from typing import Any, Final, cast
 import attrs
 import orjson
 
-from orchestrator.codec.digests import SIZE
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.state import Container, Fleet
 
@@ -55,8 +54,16 @@ def _written(was: Container | None, now: Container | None) -> Any:
 
 
 def read_changes(data: bytes) -> dict[str, Any] | None:
-    """Read the changes of a row as plain JSON; None where it holds but a digest."""
-    if len(data) == SIZE and not data.startswith(b'{"'):
+    """Read the changes of a row as plain JSON; None where it holds but a digest.
+
+    A digest may look like the beginning of a table; none is one to its end.
+
+    >>> read_changes(b'{"web":{"run":2}}'), read_changes(b'{"' + bytes(30))
+    ({'web': {'run': 2}}, None)
+
+    """
+    try:
+        tree: Any = orjson.loads(data)
+    except orjson.JSONDecodeError:
         return None
-    tree: Any = orjson.loads(data)
     return cast("dict[str, Any]", tree) if isinstance(tree, dict) else None

@@ -155,6 +155,8 @@ def _table_writer(converter: Converter) -> Callable[[Any], Callable[..., Any]]:
             return list
         if _is_json(value_kind):
             return thaw_json
+        if value_kind in _PRIMITIVES:
+            return lambda table: dict(table.items())
         return lambda table: {
             key: converter.unstructure(value, unstructure_as=value_kind)
             for key, value in table.items()

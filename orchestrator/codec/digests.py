@@ -29,11 +29,8 @@ def digest_of(parts: Iterable[bytes]) -> bytes:
     False
 
     """
-    hasher = hashlib.blake2b(digest_size=SIZE)
-    for part in parts:
-        hasher.update(len(part).to_bytes(8))
-        hasher.update(part)
-    return hasher.digest()
+    pieces = [piece for part in parts for piece in (len(part).to_bytes(8), part)]
+    return hashlib.blake2b(b"".join(pieces), digest_size=SIZE).digest()
 
 
 EMPTY: Final = digest_of([])

@@ -17,6 +17,7 @@ from orchestrator.codec.fleet_checks import notes_of, warnings_of
 from orchestrator.codec.fleet_problems import Problems
 from orchestrator.codec.fleet_specs import SpecReader
 from orchestrator.codec.fleet_tables import Tree, spelt_out
+from orchestrator.codec.journal_choice import JournalChoice
 from orchestrator.codec.platform_choices import (
     CHOICES,
     LocalChoice,
@@ -30,7 +31,15 @@ from orchestrator.core.specs import FleetSettings, FleetSpec
 
 __all__ = ("FleetFile", "read_fleet_file")
 
-SECTIONS: Final = ("fleet", "platform", "restart", "containers", "groups", "ad_hoc")
+SECTIONS: Final = (
+    "fleet",
+    "platform",
+    "journal",
+    "restart",
+    "containers",
+    "groups",
+    "ad_hoc",
+)
 BYTES_MAX: Final = 16 * 1024 * 1024
 
 
@@ -43,6 +52,7 @@ class FleetFile:
 
     spec: FleetSpec
     platform: PlatformChoice
+    journal: JournalChoice = JournalChoice()
     env_vars: str | None = None
     hooks: str | None = None
     policies: str | None = None
@@ -104,6 +114,7 @@ def _fleet(tree: Tree, folder: str, problems: Problems) -> FleetFile | None:
     named = {key: _reference(head, key, problems) for key in _REFERENCES}
     name = head.pop("name", None)
     platform = _platform(problems.table(tree, "platform"), problems)
+    journal = problems.read(problems.table(tree, "journal"), JournalChoice, "journal")
     reader = SpecReader(
         problems=problems,
         folder=folder,
@@ -126,6 +137,7 @@ def _fleet(tree: Tree, folder: str, problems: Problems) -> FleetFile | None:
     return FleetFile(
         spec=spec,
         platform=platform,
+        journal=journal,
         warnings=warnings_of(spec, platform),
         notes=notes_of(spec, platform),
         **named,

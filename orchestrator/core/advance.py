@@ -17,8 +17,6 @@ from __future__ import annotations
 
 from typing import assert_never
 
-import attrs
-
 from orchestrator.core import checkups, lifecycle, wishes
 from orchestrator.core.events import (
     CommandAccepted,
@@ -37,6 +35,7 @@ from orchestrator.core.events import (
     StopRequested,
     TimeReached,
 )
+from orchestrator.core.evolving import evolve
 from orchestrator.core.moves import Moved
 from orchestrator.core.sights import see
 from orchestrator.core.state import Container
@@ -53,9 +52,10 @@ def advance(
 ) -> Moved:
     """Move one container by one event."""
     moved, commands = _move(container, event, terms)
-    if moved is container or moved == container:
+    # The phase first: mostly it is what has changed, and it is small.
+    if moved is container or (moved.phase == container.phase and moved == container):
         return container, commands
-    return attrs.evolve(moved, changed_at=event.at), commands
+    return evolve(moved, changed_at=event.at), commands
 
 
 def _move(

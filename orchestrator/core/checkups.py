@@ -17,9 +17,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-import attrs
-
 from orchestrator.core.events import HealthChanged
+from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import StartFailed, Unhealthy
 from orchestrator.core.health import CheckKind
 from orchestrator.core.histories import is_proven
@@ -53,7 +52,7 @@ def _startup(container: Container, phase: Running, event: HealthChanged) -> Move
     if phase.startup_passed or phase.ready_at is not None:
         return container, ()
     if event.passing:
-        passed = attrs.evolve(phase, startup_passed=True)
+        passed = evolve(phase, startup_passed=True)
         return made_ready(container, passed, event.at), ()
     cause = f": {event.cause}" if event.cause else ""
     failed = StartFailed(reason=f"its startup check failed{cause}")
@@ -61,11 +60,11 @@ def _startup(container: Container, phase: Running, event: HealthChanged) -> Move
 
 
 def _readiness(container: Container, phase: Running, event: HealthChanged) -> Container:
-    told = attrs.evolve(phase, readiness_passed=event.passing)
+    told = evolve(phase, readiness_passed=event.passing)
     if event.passing:
         return made_ready(container, told, event.at)
-    away = attrs.evolve(told, ready_at=None, listening=phase.is_listening)
-    return attrs.evolve(container, phase=away)
+    away = evolve(told, ready_at=None, listening=phase.is_listening)
+    return evolve(container, phase=away)
 
 
 def _unhealthy(container: Container, at: Moment) -> Moved:

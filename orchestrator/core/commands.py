@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import attrs
 
+from orchestrator.core.evolving import all_quick
 from orchestrator.core.moments import Millis
 
 __all__ = (
@@ -23,7 +24,7 @@ __all__ = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class StartContainer:
     """Start run *run* of a container with the spec of *revision*."""
 
@@ -32,7 +33,7 @@ class StartContainer:
     revision: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class StopContainer:
     """Signal the run, and kill it when it has not ended after *grace_ms*."""
 
@@ -42,7 +43,7 @@ class StopContainer:
     grace_ms: Millis
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class DestroyContainer:
     """Kill the run now, with everything that belongs to it."""
 
@@ -50,7 +51,7 @@ class DestroyContainer:
     run: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class ForgetContainer:
     """Remove what the platform keeps of a container at rest (records, logs)."""
 
@@ -67,3 +68,5 @@ ContainerCommand: TypeAlias = (
     StartContainer | StopContainer | DestroyContainer | ForgetContainer
 )
 Command: TypeAlias = ContainerCommand | ObserveFleet
+
+all_quick(Command)

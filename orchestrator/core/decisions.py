@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import attrs
 
+from orchestrator.core.evolving import all_quick
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import Rule
 
@@ -21,7 +22,7 @@ __all__ = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class RestartAt:
     """Start again at a moment."""
 
@@ -29,21 +30,21 @@ class RestartAt:
     rule: Rule = Rule.CUSTOM_POLICY
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Complete:
     """The work is done."""
 
     rule: Rule = Rule.CUSTOM_POLICY
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class GiveUp:
     """Do not start again."""
 
     rule: Rule = Rule.CUSTOM_POLICY
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class CoolDown:
     """A crash loop: try again at ``until``."""
 
@@ -51,21 +52,21 @@ class CoolDown:
     rule: Rule = Rule.CUSTOM_POLICY
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Hold:
     """A crash loop: stay until somebody clears it."""
 
     rule: Rule = Rule.CUSTOM_POLICY
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Rest:
     """The owner wants it stopped."""
 
     rule: Rule
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Sleep:
     """Idle: start when asked for."""
 
@@ -73,3 +74,5 @@ class Sleep:
 
 
 Decision: TypeAlias = RestartAt | Complete | GiveUp | CoolDown | Hold | Rest | Sleep
+
+all_quick(Decision)

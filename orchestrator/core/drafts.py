@@ -11,14 +11,16 @@ writes one.
 from __future__ import annotations
 
 from bisect import insort
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
 from orchestrator.core.commands import Command, ForgetContainer
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
+from orchestrator.core.evolving import remade
 from orchestrator.core.groups import Membership
 from orchestrator.core.moments import Moment
+from orchestrator.core.mutable_table import MutableTable
 from orchestrator.core.phases import (
     Asleep,
     Completed,
@@ -32,7 +34,7 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import Container, Fleet
-from orchestrator.core.table import MutableTable, Table
+from orchestrator.core.table import Table
 
 __all__ = (
     "FleetDraft",
@@ -80,7 +82,6 @@ class FleetDraft:
     """Names whose record an event changed, in order: an ordered set."""
 
 
-_FIELDS = tuple(field.name for field in attrs.fields(Fleet))
 _TABLES = (
     "containers",
     "waiting",
@@ -96,19 +97,42 @@ def open_draft(
     fleet: Fleet, policies: CustomPolicies, *, mutable: bool = False
 ) -> FleetDraft:
     """Open a fleet for change; *mutable* copies its tables first."""
-    values = {name: getattr(fleet, name) for name in _FIELDS}
+    draft = FleetDraft(
+        name=fleet.name,
+        settings=fleet.settings,
+        containers=fleet.containers,
+        revision=fleet.revision,
+        at=fleet.at,
+        epoch=fleet.epoch,
+        rules=fleet.rules,
+        fences=fleet.fences,
+        observed=fleet.observed,
+        observing=fleet.observing,
+        reconciled_at=fleet.reconciled_at,
+        run_floor=fleet.run_floor,
+        cursor=fleet.cursor,
+        ignored=fleet.ignored,
+        recent_starts=fleet.recent_starts,
+        waiting=fleet.waiting,
+        starting=fleet.starting,
+        diverged=fleet.diverged,
+        forgetting=fleet.forgetting,
+        strangers=fleet.strangers,
+        groups=fleet.groups,
+        policies=policies,
+    )
     if mutable:
-        values |= {name: MutableTable(values[name]) for name in _TABLES}
-    return FleetDraft(**values, policies=policies)
+        for name in _TABLES:
+            setattr(draft, name, MutableTable(getattr(fleet, name)))
+    return draft
 
 
 def close(draft: FleetDraft) -> Fleet:
     """Return the fleet that the draft has become; the draft is not used again."""
-    values = {name: getattr(draft, name) for name in _FIELDS}
-    for name in _TABLES:
-        if isinstance(values[name], MutableTable):
-            values[name] = values[name].freeze()
-    return Fleet(**values)
+    if isinstance(draft.containers, Table):
+        return remade(Fleet, draft)
+    frozen = {name: getattr(draft, name).freeze() for name in _TABLES}
+    return remade(Fleet, draft, **frozen)
 
 
 def diverges(container: Container) -> bool:
@@ -152,23 +176,49 @@ def _index(
 ) -> None:
     """Bring the indexes from what *before* asks of them to what *after* does."""
     draft.touched[name] = None
-    old, new = _waits(before), _waits(after)
+    old, new = _NOWHERE, _NOWHERE
+    old_group: Membership | None = None
+    new_group: Membership | None = None
+    if before is not None:
+        old, old_group = _stand(before), before.spec.group
+    if after is not None:
+        new, new_group = _stand(after), after.spec.group
     if old != new:
-        if old is not None:
-            draft.waiting = draft.waiting.drop(old)
-        if new is not None:
-            draft.waiting = draft.waiting.put(new, None)
-    if _is_starting(before) != _is_starting(after):
-        draft.starting = _toggled(draft.starting, name)
-    if _wanders(before) != _wanders(after):
-        draft.diverged = _toggled(draft.diverged, name)
-    old_place, new_place = _group_of(before), _group_of(after)
-    if old_place != new_place:
-        _regroup(draft, name, old_place, new_place)
+        _restand(draft, name, old, new)
+    if old_group is not new_group and old_group != new_group:
+        _regroup(draft, name, old_group, new_group)
 
 
-def _group_of(container: Container | None) -> Membership | None:
-    return None if container is None else container.spec.group
+_Stand: TypeAlias = tuple[Moment | None, bool, bool]
+"""Since when it waits, whether it is starting, whether it diverges."""
+
+_NOWHERE: Final[_Stand] = (None, False, False)
+
+
+def _stand(container: Container) -> _Stand:
+    """Say where among the indexes a container stands."""
+    match container.phase:
+        case Pending(since=since):
+            return since, False, True
+        case Starting():
+            return None, True, True
+        case _:
+            return None, False, diverges(container)
+
+
+def _restand(draft: FleetDraft, name: str, old: _Stand, new: _Stand) -> None:
+    (old_since, was_starting, diverged), (since, is_starting, wanders) = old, new
+    if old_since != since:
+        if old_since is not None:
+            draft.waiting = draft.waiting.drop((old_since, name))
+        if since is not None:
+            draft.waiting = draft.waiting.put((since, name), None)
+    if was_starting is not is_starting:
+        index = draft.starting
+        draft.starting = index.put(name, None) if is_starting else index.drop(name)
+    if diverged is not wanders:
+        index = draft.diverged
+        draft.diverged = index.put(name, None) if wanders else index.drop(name)
 
 
 def _regroup(
@@ -185,24 +235,6 @@ def _regroup(
         places = list(row)
         insort(places, (new.position, name))
         draft.groups = draft.groups.put(new.group, tuple(places))
-
-
-def _waits(container: Container | None) -> tuple[Moment, str] | None:
-    if container is not None and isinstance(container.phase, Pending):
-        return container.phase.since, container.name
-    return None
-
-
-def _is_starting(container: Container | None) -> bool:
-    return container is not None and isinstance(container.phase, Starting)
-
-
-def _wanders(container: Container | None) -> bool:
-    return container is not None and diverges(container)
-
-
-def _toggled(index: AnyTable[str, None], name: str) -> AnyTable[str, None]:
-    return index.drop(name) if name in index else index.put(name, None)
 
 
 def is_removable(container: Container) -> bool:

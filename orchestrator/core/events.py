@@ -24,6 +24,7 @@ from orchestrator.core.commands import (
     StopContainer,
 )
 from orchestrator.core.errors import PlatformError, StartError
+from orchestrator.core.evolving import all_quick
 from orchestrator.core.exits import Exit
 from orchestrator.core.health import CheckKind
 from orchestrator.core.moments import Moment
@@ -78,7 +79,7 @@ COMMAND_KINDS: Final[dict[type[ContainerCommand], CommandKind]] = {
 """Which kind the outcome of a command is of."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Declaration:
     """A spec with the salt that spreads its waits, recorded once and kept."""
 
@@ -86,7 +87,7 @@ class Declaration:
     salt: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class SpecApplied:
     """The owner's fleet; what is not declared in it any more is pruned."""
 
@@ -98,7 +99,7 @@ class SpecApplied:
     why: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class StartRequested:
     """A start was admitted; *declaration* where the spec is new or changed."""
 
@@ -110,7 +111,7 @@ class StartRequested:
     why: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class StopRequested:
     """A stop was admitted."""
 
@@ -120,7 +121,7 @@ class StopRequested:
     why: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class RestartRequested:
     """A restart was admitted."""
 
@@ -130,7 +131,7 @@ class RestartRequested:
     why: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class RemoveRequested:
     """A removal was admitted."""
 
@@ -140,7 +141,7 @@ class RemoveRequested:
     why: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class CrashHistoryCleared:
     """The owner emptied the failure history."""
 
@@ -150,7 +151,7 @@ class CrashHistoryCleared:
     why: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class ReconcileRequested:
     """The owner asked for a reconcile."""
 
@@ -159,7 +160,7 @@ class ReconcileRequested:
     why: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class ContainerStarted:
     """A process of the run exists."""
 
@@ -170,7 +171,7 @@ class ContainerStarted:
     cursor: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class ContainerReady:
     """The run accepts work; *addresses* by the name of the port."""
 
@@ -182,7 +183,7 @@ class ContainerReady:
     cursor: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class ContainerEnded:
     """The run has ended."""
 
@@ -194,7 +195,7 @@ class ContainerEnded:
     cursor: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class ContainerErrored:
     """The platform lost sight of the run; it may or may not be alive."""
 
@@ -206,7 +207,7 @@ class ContainerErrored:
     cursor: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class HealthChanged:
     """A health check of the run has another verdict; *cause* says why, without secrets.
 
@@ -221,7 +222,7 @@ class HealthChanged:
     cause: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class ContainerObserved:
     """An observation differs from what the fleet believes."""
 
@@ -232,7 +233,7 @@ class ContainerObserved:
     fingerprint: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class CommandAccepted:
     """The platform has taken a command on."""
 
@@ -242,7 +243,7 @@ class CommandAccepted:
     kind: CommandKind
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class CommandFailed:
     """A command was not carried out, or nobody knows whether it was."""
 
@@ -253,7 +254,7 @@ class CommandFailed:
     error: PlatformError | StartError
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Booted:
     """An operator took over; *rules* numbers the decisions of its code."""
 
@@ -263,7 +264,7 @@ class Booted:
     fences: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class FleetObserved:
     """A look at the platform is over; *strangers* belong to nobody here."""
 
@@ -273,7 +274,7 @@ class FleetObserved:
     cause: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class TimeReached:
     """Time has passed for a container, or for the fleet (None)."""
 
@@ -304,3 +305,5 @@ FleetEvent: TypeAlias = Booted | SpecApplied | ReconcileRequested | FleetObserve
 """What concerns the fleet as a whole."""
 
 Event: TypeAlias = ContainerEvent | FleetEvent | TimeReached
+
+all_quick(Event)

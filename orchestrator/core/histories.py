@@ -14,8 +14,7 @@ becomes ready ends a row of failed starts; any other end one of ``Unhealthy``.
 
 from __future__ import annotations
 
-import attrs
-
+from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import (
     Obstacle,
     Outcome,
@@ -57,7 +56,7 @@ def is_proven(policy: RestartPolicy, ready_at: Moment | None, at: Moment) -> boo
 
 def forgiven(history: History) -> History:
     """Forget failures and waits; the counters of the whole life stay."""
-    return attrs.evolve(
+    return evolve(
         history,
         failures=(),
         attempts=0,
@@ -71,13 +70,18 @@ def forgiven(history: History) -> History:
 def record_end(history: History, policy: RestartPolicy, last: LastRun) -> History:
     """Return the history after the end of a run: what it forgave, what it counts."""
     if is_proven(policy, last.ready_at, last.ended_at):
-        history = attrs.evolve(forgiven(history), obstacles=history.obstacles)
+        history = evolve(forgiven(history), obstacles=history.obstacles)
     if isinstance(last.exit, Obstacle):
-        return attrs.evolve(history, obstacles=history.obstacles + 1)
+        return evolve(history, obstacles=history.obstacles + 1)
     counts_as = judged(policy, last.exit).outcome
     failed, is_clean = counts_as is Outcome.FAILURE, counts_as is Outcome.CLEAN
-    history = attrs.evolve(
+    failures = history.failures
+    if failed and not isinstance(last.exit, StartFailed):
+        counted = (*counted_failures(history, policy, last.ended_at), last.ended_at)
+        failures = counted[-policy.crash.allowed_crashes - 1 :]
+    return evolve(
         history,
+        failures=failures,
         obstacles=0,
         start_failures=_starts(history.start_failures, last, failed),
         unhealthy=history.unhealthy + 1 if isinstance(last.exit, Unhealthy) else 0,
@@ -85,10 +89,6 @@ def record_end(history: History, policy: RestartPolicy, last: LastRun) -> Histor
         attempts=history.attempts + failed,
         crashes_total=history.crashes_total + failed,
     )
-    if not failed or isinstance(last.exit, StartFailed):
-        return history
-    failures = (*counted_failures(history, policy, last.ended_at), last.ended_at)
-    return attrs.evolve(history, failures=failures[-policy.crash.allowed_crashes - 1 :])
 
 
 def _starts(count: int, last: LastRun, failed: bool) -> int:  # noqa: FBT001 - counted

@@ -6,8 +6,6 @@ older run, or a second end of the same run, changes nothing.
 
 from __future__ import annotations
 
-import attrs
-
 from orchestrator.core.backoff import backoff_wait
 from orchestrator.core.commands import ObserveFleet
 from orchestrator.core.errors import (
@@ -27,6 +25,7 @@ from orchestrator.core.events import (
     ContainerReady,
     ContainerStarted,
 )
+from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import Exit, Obstacle, StartFailed
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import (
@@ -92,7 +91,7 @@ def lose_sight(container: Container, at: Moment) -> Container:
     match container.phase:
         case Running(run=run) | Starting(run=run, accepted=True):
             unknown = Unknown(since=at, run=run, was=container.phase)
-            return attrs.evolve(container, phase=unknown)
+            return evolve(container, phase=unknown)
         case _:
             return container
 
@@ -104,10 +103,10 @@ def accepted(container: Container, event: CommandAccepted) -> Container:
         return container
     match phase, event.kind:
         case Starting(), CommandKind.START:
-            taken = attrs.evolve(phase, accepted=True, retry_at=None)
-            return attrs.evolve(container, phase=taken)
+            taken = evolve(phase, accepted=True, retry_at=None)
+            return evolve(container, phase=taken)
         case Stopping(), CommandKind.STOP | CommandKind.DESTROY:
-            return attrs.evolve(container, phase=attrs.evolve(phase, accepted=True))
+            return evolve(container, phase=evolve(phase, accepted=True))
         case _:
             return container
 
@@ -125,8 +124,8 @@ def command_failed(
         case Stopping() if event.kind is not CommandKind.START:
             soonest, latest = RETRY_STOP_MS
             wait = min(latest, max(soonest, (event.at - phase.since) // 2))
-            again = attrs.evolve(phase, deadline=event.at + wait, accepted=False)
-            return attrs.evolve(container, phase=again)
+            again = evolve(phase, deadline=event.at + wait, accepted=False)
+            return evolve(container, phase=again)
         case _:
             return container
 
@@ -145,10 +144,10 @@ def _start_failed(
             backoff = container.spec.restart.backoff
             tries = phase.retries + 1
             wait = backoff_wait(backoff, tries, container.salt, container.revision)
-            again = attrs.evolve(phase, retries=tries, retry_at=at + max(wait, 1))
-            return attrs.evolve(container, phase=again)
+            again = evolve(phase, retries=tries, retry_at=at + max(wait, 1))
+            return evolve(container, phase=again)
         case StaleRun(highest=highest):
-            higher = attrs.evolve(container, run=max(container.run, highest))
+            higher = evolve(container, run=max(container.run, highest))
             return start_anew(higher, at, Rule.STALE_RUN)
         case _:
             return conclude(container, _not_started(error), at, terms)

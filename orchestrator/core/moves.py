@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias, assert_never
 
-import attrs
-
 from orchestrator.core.commands import (
     Command,
     DestroyContainer,
@@ -27,6 +25,7 @@ from orchestrator.core.decisions import (
     RestartAt,
     Sleep,
 )
+from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import Exit, GroupEnded, Stopped
 from orchestrator.core.histories import forgiven, record_end
 from orchestrator.core.moments import Millis, Moment
@@ -82,12 +81,12 @@ def want(container: Container, *, running: bool, asked: Desired) -> Container:
     """Record the owner's intent; a repeated one keeps who said it first."""
     if container.desired.running is running:
         return container
-    return attrs.evolve(container, desired=attrs.evolve(asked, running=running))
+    return evolve(container, desired=evolve(asked, running=running))
 
 
 def start_anew(container: Container, at: Moment, rule: Rule) -> Container:
     """Queue a container that has no live run for its next start."""
-    return attrs.evolve(container, phase=Pending(since=at, rule=rule))
+    return evolve(container, phase=Pending(since=at, rule=rule))
 
 
 def launch(container: Container, at: Moment, *, run_floor: int) -> Moved:
@@ -100,13 +99,14 @@ def launch(container: Container, at: Moment, *, run_floor: int) -> Moved:
     again = container.last is not None
     history = container.history
     if again:
-        history = attrs.evolve(history, restarts_total=history.restarts_total + 1)
-    begun = attrs.evolve(
+        history = evolve(history, restarts_total=history.restarts_total + 1)
+    begun = evolve(
         container,
         run=run,
         started_revision=container.revision,
         history=history,
         phase=Starting(since=at, run=run),
+        changed_at=at,
     )
     return begun, (StartContainer(name=begun.name, run=run, revision=begun.revision),)
 
@@ -126,15 +126,17 @@ def seen_running(
         case Unknown(was=Running() as running, since=unseen):
             if running.deadline is not None:  # what nobody saw does not count
                 later = running.deadline + at - unseen
-                running = attrs.evolve(running, deadline=later)
+                running = evolve(running, deadline=later)
         case Running() as running:
             pass
         case _:
             return container
     if ready and not running.is_listening:
-        running = attrs.evolve(running, listening=True, addresses=addresses)
-    history = attrs.evolve(container.history, obstacles=0)
-    return made_ready(attrs.evolve(container, history=history), running, at)
+        running = evolve(running, listening=True, addresses=addresses)
+    if container.history.obstacles:
+        history = evolve(container.history, obstacles=0)
+        container = evolve(container, history=history)
+    return made_ready(container, running, at)
 
 
 def made_ready(container: Container, running: Running, at: Moment) -> Container:
@@ -146,13 +148,14 @@ def made_ready(container: Container, running: Running, at: Moment) -> Container:
         and (checks.readiness is None or running.readiness_passed)
     )
     if not is_ready or running.ready_at is not None:
-        return attrs.evolve(container, phase=running)
-    history = attrs.evolve(container.history, start_failures=0)
+        return evolve(container, phase=running)
+    startup_ms = container.history.startup_ms
     if running.deadline is not None:
         begun = running.deadline - container.spec.start_timeout_ms
-        history = attrs.evolve(history, startup_ms=max(0, at - begun))
-    now_ready = attrs.evolve(running, ready_at=at, deadline=None, listening=False)
-    return attrs.evolve(container, phase=now_ready, history=history)
+        startup_ms = max(0, at - begun)
+    history = evolve(container.history, start_failures=0, startup_ms=startup_ms)
+    now_ready = evolve(running, ready_at=at, deadline=None, listening=False)
+    return evolve(container, phase=now_ready, history=history)
 
 
 def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
@@ -164,8 +167,8 @@ def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
     run = live_run(container.phase)
     match container.phase:
         case Stopping() as phase if isinstance(verdict, Stopped):
-            asked = attrs.evolve(phase, verdict=verdict)
-            return attrs.evolve(container, phase=asked), ()
+            asked = evolve(phase, verdict=verdict)
+            return evolve(container, phase=asked), ()
         case Stopping():
             return container, ()
         case _ if run is None:
@@ -188,7 +191,7 @@ def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
         signal=spec.stop_signal,
         grace_ms=spec.stop_grace_ms,
     )
-    return attrs.evolve(container, phase=stopping), (command,)
+    return evolve(container, phase=stopping), (command,)
 
 
 def order_destroy(container: Container, at: Moment, verdict: Exit) -> Moved:
@@ -208,7 +211,7 @@ def order_destroy(container: Container, at: Moment, verdict: Exit) -> Moved:
         ready_at=ready_at,
     )
     command = DestroyContainer(name=container.name, run=run)
-    return attrs.evolve(container, phase=stopping), (command,)
+    return evolve(container, phase=stopping), (command,)
 
 
 def conclude(container: Container, exit_: Exit, at: Moment, terms: Terms) -> Container:
@@ -224,17 +227,21 @@ def conclude(container: Container, exit_: Exit, at: Moment, terms: Terms) -> Con
         ready_at=ready_at,
     )
     history = record_end(container.history, container.spec.restart, last)
-    ended = attrs.evolve(container, history=history, last=last)
+    ended = evolve(container, history=history, last=last)
     phase = _follow(decide(ended, last, terms), at)
-    soon = at + terms.settings.min_restart_delay_ms
-    return attrs.evolve(ended, phase=_with_group(phase, verdict, soon))
+    if isinstance(verdict, GroupEnded):
+        soon = at + terms.settings.min_restart_delay_ms
+        phase = _with_group(phase, verdict, soon)
+    return evolve(ended, phase=phase)
 
 
-def _with_group(phase: Phase, verdict: Exit, soon: Moment) -> Phase:
+def _with_group(phase: Phase, verdict: GroupEnded, soon: Moment) -> Phase:
     """Note for whom a run that has ended with its group waits."""
-    if isinstance(verdict, GroupEnded) and isinstance(phase, BackingOff | CrashLooping):
-        return attrs.evolve(phase, waits_for=verdict.by, not_before=soon)
-    return phase
+    match phase:
+        case BackingOff() | CrashLooping():
+            return evolve(phase, waits_for=verdict.by, not_before=soon)
+        case _:
+            return phase
 
 
 def _lived(phase: Phase) -> tuple[Moment | None, Moment | None]:
@@ -275,7 +282,7 @@ def _follow(decision: Decision, at: Moment) -> Phase:
 
 def clear_history(container: Container) -> Container:
     """Forget failures and waits; the counters of the whole life stay."""
-    return attrs.evolve(container, history=forgiven(container.history))
+    return evolve(container, history=forgiven(container.history))
 
 
 def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
@@ -285,13 +292,13 @@ def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
     """
     same_process = fingerprint(spec) == fingerprint(container.spec)
     renewed = clear_history(
-        attrs.evolve(container, spec=spec, revision=container.revision + 1)
+        evolve(container, spec=spec, revision=container.revision + 1)
     )
     if live_run(container.phase) is None:
         return start_anew(renewed, at, Rule.NEW_REVISION), ()
     if not same_process or isinstance(container.phase, Stopping):
         return order_stop(renewed, at, Stopped())
-    goes_on = attrs.evolve(renewed, started_revision=renewed.revision)
+    goes_on = evolve(renewed, started_revision=renewed.revision)
     match goes_on.phase:
         case Running() as running:
             again = _rechecked(running, container.spec, spec)
@@ -304,7 +311,7 @@ def _rechecked(running: Running, old: ContainerSpec, new: ContainerSpec) -> Runn
     """Return a run under another spec: what was ready once has started."""
     if running.deadline is not None:
         longer_ms = new.start_timeout_ms - old.start_timeout_ms
-        return attrs.evolve(running, deadline=running.deadline + longer_ms)
+        return evolve(running, deadline=running.deadline + longer_ms)
     if new.health.startup is None:
         return running
-    return attrs.evolve(running, startup_passed=True)
+    return evolve(running, startup_passed=True)

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from orchestrator.core.evolving import all_quick
 from orchestrator.core.exits import Exit
 from orchestrator.core.moments import Moment
 from orchestrator.core.table import Table
@@ -86,7 +87,7 @@ class Escalation(StrEnum):
     DESTROYED = "destroyed"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Pending:
     """It shall start and waits for its turn (a start slot, the first observation)."""
 
@@ -94,7 +95,7 @@ class Pending:
     rule: Rule
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Starting:
     """A start was commanded. ``retry_at``: when to command it again, if unanswered."""
 
@@ -105,7 +106,7 @@ class Starting:
     retries: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Running:
     """A process runs; ready since ``ready_at``, or not, or not any more (None).
 
@@ -129,7 +130,7 @@ class Running:
         return self.listening or self.ready_at is not None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Stopping:
     """We are ending the run; ``verdict`` is the exit it will have had.
 
@@ -148,7 +149,7 @@ class Stopping:
     ready_at: Moment | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Stopped:
     """It rests because its owner wants it stopped."""
 
@@ -156,7 +157,7 @@ class Stopped:
     rule: Rule = Rule.OWNER_WANTS_IT_STOPPED
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Completed:
     """Its work is done."""
 
@@ -164,7 +165,7 @@ class Completed:
     rule: Rule = Rule.CLEAN_EXIT
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class BackingOff:
     """It starts again at ``until``, not before.
 
@@ -179,7 +180,7 @@ class BackingOff:
     not_before: Moment = 0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class CrashLooping:
     """It failed too often; tried again at ``until``, or held until cleared (None).
 
@@ -193,7 +194,7 @@ class CrashLooping:
     not_before: Moment = 0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Failed:
     """Its policy has given up."""
 
@@ -201,7 +202,7 @@ class Failed:
     rule: Rule
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Unknown:
     """The run cannot be seen now; ``was`` is what it was when last seen."""
 
@@ -210,7 +211,7 @@ class Unknown:
     was: Starting | Running
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Asleep:
     """The platform stopped it because it was idle; it starts when asked for."""
 
@@ -231,6 +232,8 @@ Phase: TypeAlias = (
     | Failed
     | Asleep
 )
+
+all_quick(Phase)
 
 PHASE_NAMES: Final[dict[type[Phase], str]] = {
     Pending: "pending",

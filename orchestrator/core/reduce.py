@@ -100,6 +100,7 @@ def fold(
     draft = open_draft(fleet, policies, mutable=True)
     for event in events:
         _ = _step(draft, event)
+        draft.touched.clear()  # nobody asks; it would grow with every name there was
     return close(draft)
 
 
@@ -108,12 +109,22 @@ def _step(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
         draft.ignored += 1
         return ()
     draft.at = event.at
-    commands = _moved(draft, event) + _grant(draft, event.at)
-    return _one_look(draft, commands, event.at)
+    commands = _moved(draft, event)
+    if draft.waiting:
+        commands += _grant(draft, event.at)
+    return _one_look(draft, commands, event.at) if commands else commands
 
 
 def _moved(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
     match event:
+        case (
+            ContainerStarted()
+            | ContainerReady()
+            | ContainerEnded()
+            | ContainerErrored()
+        ):
+            draft.cursor = event.cursor or draft.cursor
+            return _advance_one(draft, event)
         case Booted():
             return _boot(draft, event)
         case SpecApplied():
@@ -135,10 +146,6 @@ def _moved(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
 def _advance_one(
     draft: FleetDraft, event: ContainerEvent | TimeReached
 ) -> tuple[Command, ...]:
-    if isinstance(
-        event, ContainerStarted | ContainerReady | ContainerEnded | ContainerErrored
-    ):
-        draft.cursor = event.cursor or draft.cursor
     before = None if event.name is None else draft.containers.get(event.name)
     if before is None or (_is_early(draft, before) and isinstance(event, TimeReached)):
         draft.ignored += 1
@@ -273,7 +280,7 @@ def _grant(draft: FleetDraft, at: Moment) -> tuple[Command, ...]:
         before = draft.containers[first[0][1]]
         after, started = launch(before, at, run_floor=draft.run_floor)
         commands += started
-        _ = place(draft, before, attrs.evolve(after, changed_at=at))
+        _ = place(draft, before, after)
         _count_start(draft, at)
     return commands
 

@@ -15,6 +15,7 @@ from typing import Final
 
 import attrs
 
+from orchestrator.core.evolving import quick
 from orchestrator.core.exits import Exit
 from orchestrator.core.fields import LATER
 from orchestrator.core.moments import Moment
@@ -36,7 +37,8 @@ RULES: Final = 2
 """Number of the rule book, raised with any change of a decision (see docs)."""
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Desired:
     """The owner's intent for one container: running or stopped, by whom and why."""
 
@@ -46,7 +48,8 @@ class Desired:
     at: Moment
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class LastRun:
     """The newest run that has ended."""
 
@@ -57,7 +60,8 @@ class LastRun:
     ready_at: Moment | None = None
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class History:
     """Failures of the present revision, and counters of the whole life.
 
@@ -81,7 +85,8 @@ class History:
     failed_in_a_row: int = attrs.field(default=0, metadata=LATER)
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Container:
     """All that is believed of one container.
 
@@ -106,7 +111,8 @@ class Container:
     changed_at: Moment = 0
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Fleet:
     """Everything that is believed, at moment ``at``.
 

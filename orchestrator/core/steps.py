@@ -13,12 +13,14 @@ from orchestrator.core.events import (
     SpecApplied,
     StartRequested,
 )
+from orchestrator.core.evolving import quick
 from orchestrator.core.state import Container, Fleet
 
 __all__ = ("Step", "is_asked_for")
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Step:
     """One step of the fleet, and the names to look at."""
 

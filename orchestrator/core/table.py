@@ -13,11 +13,11 @@ differ on replay; here nothing is hashed at all.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Generic, TypeVar, final
 
-__all__ = ("MutableTable", "Table")
+__all__ = ("Table",)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -28,7 +28,11 @@ WIDTH: Final = 32
 """Keys in a node at most. Measured: 16 to 64 are alike, wider nodes copy more."""
 
 _Node = tuple[tuple[Any, ...], tuple[Any, ...]]
-"""``(keys, values)`` in a leaf, ``(smallest keys, children)`` above."""
+"""``(keys, values)`` in a leaf, ``(smallest keys, children)`` above.
+
+A key belongs below the last child whose smallest key does not exceed it, and below the
+first where all do: ``bisect_right(keys, key, 1) - 1`` does not look at the first.
+"""
 
 _EMPTY: Final[_Node] = ((), ())
 
@@ -57,6 +61,9 @@ class Table(Generic[K, V]):
         """Build a table; of equal keys the last one counts. O(n log n)."""
         latest = dict(pairs)
         keys: list[Any] = sorted(latest)
+        if len(keys) <= WIDTH:
+            leaf = (tuple(keys), tuple([latest[key] for key in keys]))
+            return _made(leaf, 0, len(keys))
         level: list[_Node] = [
             (tuple(part), tuple(latest[key] for key in part)) for part in _chunks(keys)
         ]
@@ -67,14 +74,14 @@ class Table(Generic[K, V]):
                 for part in _chunks(level)
             ]
             depth += 1
-        return _made(level[0] if level else _EMPTY, depth, len(latest))
+        return _made(level[0], depth, len(latest))
 
     def get(self, key: K) -> V | None:
         """Return the value of *key*, or None."""
         node = self._root
         for _ in range(self._depth):
             keys, children = node
-            node = children[max(bisect_right(keys, key) - 1, 0)]
+            node = children[bisect_right(keys, key, 1) - 1]
         keys, values = node
         place = bisect_left(keys, key)
         if place < len(keys) and keys[place] == key:
@@ -94,7 +101,7 @@ class Table(Generic[K, V]):
         node = self._root
         for _ in range(self._depth):
             keys, children = node
-            node = children[max(bisect_right(keys, key) - 1, 0)]
+            node = children[bisect_right(keys, key, 1) - 1]
         keys = node[0]
         place = bisect_left(keys, key)
         return place < len(keys) and bool(keys[place] == key)
@@ -104,7 +111,7 @@ class Table(Generic[K, V]):
         path: list[tuple[_Node, int]] = []
         node = self._root
         for _ in range(self._depth):
-            place = max(bisect_right(node[0], key) - 1, 0)
+            place = bisect_right(node[0], key, 1) - 1
             path.append((node, place))
             node = node[1][place]
         keys, values = node
@@ -137,10 +144,16 @@ class Table(Generic[K, V]):
 
     def first(self) -> tuple[K, V] | None:
         """Return the pair with the smallest key, or None. O(log n)."""
-        return next(iter(self.items()), None)
+        node = self._root
+        for _ in range(self._depth):
+            node = node[1][0]
+        return (node[0][0], node[1][0]) if node[0] else None
 
     def items(self) -> Iterator[tuple[K, V]]:
         """Yield the pairs in key order."""
+        return self._walk() if self._depth else zip(*self._root, strict=True)
+
+    def _walk(self) -> Iterator[tuple[K, V]]:
         stack: list[tuple[_Node, int]] = [(self._root, self._depth)]
         while stack:
             node, depth = stack.pop()
@@ -168,6 +181,8 @@ class Table(Generic[K, V]):
         if self is other:
             return True
         theirs: Table[Any, Any] = other  # pyright: ignore[reportUnknownVariableType]
+        if not self._depth and not theirs._depth:
+            return self._root == theirs._root
         pairs = zip(self.items(), theirs.items(), strict=True)
         return len(self) == len(theirs) and all(mine == its for mine, its in pairs)
 
@@ -180,77 +195,9 @@ class Table(Generic[K, V]):
         return f"Table.of({list(self.items())!r})"
 
 
-@final
-class MutableTable(Generic[K, V]):
-    """The same map, changed in place: for folding a whole journal at full speed.
-
-    ``put`` and ``drop`` return the table itself, so that code written for ``Table``
-    drives both. It is private to whoever thawed it; ``freeze`` gives a ``Table``.
-    """
-
-    __slots__ = ("_items", "_order")
-
-    def __init__(self, table: Table[K, V]) -> None:
-        """Copy a table."""
-        self._items: dict[K, V] = dict(table.items())
-        self._order: list[Any] | None = None
-
-    def get(self, key: K) -> V | None:
-        """Return the value of *key*, or None."""
-        return self._items.get(key)
-
-    def __getitem__(self, key: K) -> V:
-        """Return the value of *key*, which is there."""
-        return self._items[key]
-
-    def __contains__(self, key: K) -> bool:
-        """Say whether *key* is there."""
-        return key in self._items
-
-    def put(self, key: K, value: V) -> MutableTable[K, V]:
-        """Set *key* to *value*."""
-        if self._order is not None and key not in self._items:
-            insort(self._order, key)
-        self._items[key] = value
-        return self
-
-    def drop(self, key: K) -> MutableTable[K, V]:
-        """Remove *key*, if it is there."""
-        if key in self._items:
-            del self._items[key]
-            if self._order is not None:
-                del self._order[bisect_left(self._order, key)]
-        return self
-
-    def first(self) -> tuple[K, V] | None:
-        """Return the pair with the smallest key, or None."""
-        return next(iter(self.items()), None)
-
-    def items(self) -> Iterator[tuple[K, V]]:
-        """Yield the pairs in key order; sorted once, then kept in order."""
-        if self._order is None:
-            self._order = sorted(self._items)
-        return ((key, self._items[key]) for key in self._order)
-
-    def values(self) -> Iterator[V]:
-        """Yield the values in key order."""
-        return (value for _, value in self.items())
-
-    def __iter__(self) -> Iterator[K]:
-        """Yield the keys in order."""
-        return (key for key, _ in self.items())
-
-    def __len__(self) -> int:
-        """Count the keys."""
-        return len(self._items)
-
-    def freeze(self) -> Table[K, V]:
-        """Return the persistent table of the same content."""
-        return Table.of(self._items.items())
-
-
 def _made(root: _Node, depth: int, size: int) -> Table[Any, Any]:
-    table: Table[Any, Any] = Table()
+    kind: type[Table[Any, Any]] = Table
+    table = kind.__new__(kind)
     table._root, table._depth, table._size = root, depth, size  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return table
 
@@ -270,7 +217,7 @@ def _insert(node: _Node, depth: int, key: Any, value: Any) -> tuple[_Node, ...]:
             (*keys[:place], key, *keys[place:]),
             (*values[:place], value, *values[place:]),
         )
-    place = max(bisect_right(keys, key) - 1, 0)
+    place = bisect_right(keys, key, 1) - 1
     children = _insert(values[place], depth - 1, key, value)
     smallest = tuple(child[0][0] for child in children)
     return _split(
@@ -296,7 +243,7 @@ def _drop(node: _Node, depth: int, key: Any) -> _Node:
     if depth == 0:
         place = bisect_left(keys, key)
         return keys[:place] + keys[place + 1 :], values[:place] + values[place + 1 :]
-    place = max(bisect_right(keys, key) - 1, 0)
+    place = bisect_right(keys, key, 1) - 1
     child = _drop(values[place], depth - 1, key)
     if not child[0]:
         return keys[:place] + keys[place + 1 :], values[:place] + values[place + 1 :]

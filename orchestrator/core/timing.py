@@ -7,8 +7,6 @@ destroyed only then; a stop that never reached the platform is given again.
 
 from __future__ import annotations
 
-import attrs
-
 from orchestrator.core.commands import (
     Command,
     DestroyContainer,
@@ -16,6 +14,7 @@ from orchestrator.core.commands import (
     StartContainer,
     StopContainer,
 )
+from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import Lost, StartFailed
 from orchestrator.core.moments import Moment, format_duration
 from orchestrator.core.moves import (
@@ -72,8 +71,8 @@ def _start_is_slow(container: Container, phase: Starting, at: Moment) -> Moved:
     again = StartContainer(
         name=container.name, run=phase.run, revision=container.started_revision
     )
-    waiting = attrs.evolve(phase, retry_at=None)
-    return attrs.evolve(container, phase=waiting), (again,)
+    waiting = evolve(phase, retry_at=None)
+    return evolve(container, phase=waiting), (again,)
 
 
 def _too_slow(container: Container, what: str) -> StartFailed:
@@ -102,19 +101,17 @@ def _stop_is_slow(container: Container, phase: Stopping, at: Moment) -> Moved:
         command = StopContainer(
             name=name, run=run, signal=spec.stop_signal, grace_ms=grace_ms
         )
-        longer = attrs.evolve(phase, deadline=at + grace_ms + margin)
+        longer = evolve(phase, deadline=at + grace_ms + margin)
     elif phase.escalation is Escalation.SIGNALED:
         command = ObserveFleet()
-        longer = attrs.evolve(
-            phase, deadline=at + margin, escalation=Escalation.OBSERVED
-        )
+        longer = evolve(phase, deadline=at + margin, escalation=Escalation.OBSERVED)
     else:
         command = DestroyContainer(name=name, run=run)
-        longer = attrs.evolve(
+        longer = evolve(
             phase,
             deadline=at + margin,
             escalation=Escalation.DESTROYED,
             accepted=False,
             destroys=phase.destroys + 1,
         )
-    return attrs.evolve(container, phase=longer), (command,)
+    return evolve(container, phase=longer), (command,)

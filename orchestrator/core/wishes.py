@@ -6,14 +6,13 @@ changes nothing. ``force`` opens a new failure history: who forces, forgives.
 
 from __future__ import annotations
 
-import attrs
-
 from orchestrator.core.events import (
     CrashHistoryCleared,
     RestartRequested,
     StartRequested,
     StopRequested,
 )
+from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import Stopped
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import (
@@ -49,7 +48,7 @@ def start(container: Container, event: StartRequested) -> Moved:
     if event.force:
         wanted = clear_history(wanted)
     if wanted.leaving:
-        wanted = attrs.evolve(wanted, leaving=False, origin=Origin.AD_HOC)
+        wanted = evolve(wanted, leaving=False, origin=Origin.AD_HOC)
     if event.declaration is not None and event.declaration.spec != wanted.spec:
         return redeclare(wanted, event.declaration.spec, event.at)
     if isinstance(wanted.phase, Stopping) and not container.desired.running:
@@ -78,7 +77,7 @@ def stop(container: Container, event: StopRequested) -> Moved:
 
 def leave(container: Container, asked: Desired) -> Moved:
     """Stop a container for good: its spec has left the fleet."""
-    leaving = attrs.evolve(container, leaving=True)
+    leaving = evolve(container, leaving=True)
     return _stop(want(leaving, running=False, asked=asked), asked.at)
 
 
@@ -89,7 +88,7 @@ def _stop(container: Container, at: Moment) -> Moved:
         case Stopping() | AtRest():
             return container, ()
         case _:
-            return attrs.evolve(container, phase=AtRest(since=at)), ()
+            return evolve(container, phase=AtRest(since=at)), ()
 
 
 def restart(container: Container, event: RestartRequested) -> Moved:

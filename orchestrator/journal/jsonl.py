@@ -1,12 +1,6 @@
 """Export of a journal: JSON Lines, one row a line, plain or gzip.
 
-```
-{"format": "orchestrator-journal", "version": 1, "schema": 1}
-{"seq": 1, "at": 0, "event": {}, "commands": [], "changes": {}, "digest": "..."}
-{"end": {"seq": 1, "digest": "..."}}
-```
-
-The last line says that nothing is missing. ``journal.lines`` reads it.
+``journal.line_format`` says what the lines look like, ``journal.lines`` reads them.
 """
 
 from __future__ import annotations
@@ -14,38 +8,73 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Final
 
-import orjson
 from returns.io import IOFailure, IOResult, IOSuccess
 
-from orchestrator.codec.changes import read_changes
-from orchestrator.codec.schema import SCHEMA
 from orchestrator.core.errors import JournalError, JournalUnavailable
-from orchestrator.journal.lines import FORMAT, VERSION
-from orchestrator.journal.port import START, Head, Row
+from orchestrator.journal.line_format import (
+    VERSION,
+    VERSION_WITH_BASE,
+    base_line,
+    end_line,
+    header_line,
+    row_line,
+)
+from orchestrator.journal.port import START, Head, Row, Snapshot
+from orchestrator.journal.provenance import Redacted
 
-__all__ = ("export_rows",)
+__all__ = ("export_rows", "sync", "write_lines", "write_rows")
+
+_LEVEL: Final = 6
+"""Of compression: half the time of the highest, for some hundredths of the size."""
 
 
-def export_rows(path: Path, rows: Iterable[Row]) -> IOResult[Head, JournalError]:
-    """Write rows to a file, whole or not at all; packed where it ends in ``.gz``."""
+def export_rows(
+    path: Path,
+    rows: Iterable[Row],
+    base: Snapshot | None = None,
+    redacted: Redacted | None = None,
+) -> IOResult[Head, JournalError]:
+    """Write rows to a file, whole or not at all; packed where it ends in ``.gz``.
+
+    *base* is what they begin behind, None for row 1; *redacted* says that they are not
+    the journal's own words.
+    """
+    done = write_rows(path, rows, base, redacted)
+    return IOSuccess(done) if isinstance(done, Head) else IOFailure(done)
+
+
+def write_rows(
+    path: Path,
+    rows: Iterable[Row],
+    base: Snapshot | None,
+    redacted: Redacted | None = None,
+) -> Head | JournalError:
+    """Do what ``export_rows`` does; the answer is a plain value."""
     partial = path.with_name(path.name + ".partial")
     try:
-        with _opened(partial, "wb", packed=path.suffix == ".gz") as file:
-            head = _write(file, rows)
-            file.flush()
-        _sync(partial)
+        with partial.open("wb") as raw:
+            if path.suffix == ".gz":
+                # Without the file's name: the same rows give the same bytes.
+                with gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as packed:
+                    head = write_lines(packed, rows, base, redacted)  # type: ignore[arg-type]
+            else:
+                head = write_lines(raw, rows, base, redacted)
+        sync(partial)
         partial.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        return IOFailure(JournalUnavailable(cause=str(error)))
-    return IOSuccess(head)
+        with suppress(OSError):
+            partial.unlink()
+        return JournalUnavailable(cause=str(error))
+    return head
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or what a folder lists, on the disk."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
@@ -53,38 +82,20 @@ def _sync(path: Path) -> None:
         os.close(file)
 
 
-def _opened(path: Path, mode: str, *, packed: bool) -> IO[bytes]:
-    if packed:
-        return gzip.GzipFile(path, mode, mtime=0)  # type: ignore[return-value]
-    return path.open(mode)
-
-
-def _write(file: IO[bytes], rows: Iterable[Row]) -> Head:
-    head = START
-    _line(file, {"format": FORMAT, "version": VERSION, "schema": SCHEMA})
+def write_lines(
+    file: IO[bytes],
+    rows: Iterable[Row],
+    base: Snapshot | None = None,
+    redacted: Redacted | None = None,
+) -> Head:
+    """Write rows to an open file or a pipe, plain; ``OSError`` where it cannot be."""
+    version = VERSION if base is None else VERSION_WITH_BASE
+    file.write(header_line(version, redacted=redacted))
+    head = START if base is None else base.head
+    if base is not None:
+        file.write(base_line(base))
     for row in rows:
-        _line(
-            file,
-            {
-                "seq": row.seq,
-                "at": row.at,
-                "event": orjson.Fragment(row.event),
-                "commands": orjson.Fragment(row.commands),
-                "changes": _changes(row.changes),
-                "digest": row.digest.hex(),
-            },
-        )
+        file.write(row_line(row))
         head = Head(seq=row.seq, digest=row.digest)
-    _line(file, {"end": {"seq": head.seq, "digest": head.digest.hex()}})
+    file.write(end_line(head))
     return head
-
-
-def _changes(changes: bytes) -> orjson.Fragment | str:
-    """Return what changed as JSON; the digest of an old row in hexadecimal digits."""
-    if read_changes(changes) is None:
-        return changes.hex()
-    return orjson.Fragment(changes)
-
-
-def _line(file: IO[bytes], tree: dict[str, Any]) -> None:
-    file.write(orjson.dumps(tree) + b"\n")

@@ -1,51 +1,69 @@
 """The rows of an export, read one after the other: JSON Lines, plain or gzip.
 
 Nothing is kept: a file of any length takes the memory of one page. Each row is checked
-against the chain as it comes. A file whose last line is missing was cut off: what is
-whole is read, and ``cut_at_line`` says where it breaks off. Any other damage ends the
-reading with its line.
+against the chain, and each line is what would be written, to the byte. A file whose
+last line is missing was cut off: what is whole is read, and ``cut_at_line`` says where
+it breaks off. Any other damage ends the reading with its line.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
+import attrs
 import orjson
 
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.core.errors import JournalCorrupt, JournalError, JournalUnavailable
-from orchestrator.journal.port import START, Head, Row, Snapshot, broken
+from orchestrator.journal.line_format import (
+    FORMAT,
+    VERSION_WITH_BASE,
+    base_of,
+    end_line,
+    header_line,
+    row_of,
+)
+from orchestrator.journal.port import (
+    ALTERED,
+    MISSING,
+    START,
+    Head,
+    Row,
+    Snapshot,
+    broken,
+)
+from orchestrator.journal.provenance import Redacted, read_redacted
+from orchestrator.journal.unpacking import GZIP
 
-__all__ = ("FORMAT", "LINE_MAX", "VERSION", "LinesReader", "open_lines")
+__all__ = ("LINE_MAX", "LinesReader", "open_lines")
 
-FORMAT: Final = "orchestrator-journal"
-VERSION: Final = 1
-LINE_MAX: Final = 64 * 1024 * 1024
-"""Bytes of a line: no row is near it, and a file without line ends must not fill the
-memory."""
+LINE_MAX: Final = 256 * 1024 * 1024
+"""Bytes of a line: only a base of a huge fleet comes near it, and a file without line
+ends must not fill the memory."""
 
 PAGE: Final = 1_000
-GZIP: Final = b"\x1f\x8b"
-_KEYS: Final = {"seq", "at", "event", "commands", "changes", "digest"}
+SHOWN_MAX: Final = 60
 
 
-class _Damage(Exception):
-    def __init__(self, line: int, expected: str, found: str, seq: int | None) -> None:
-        super().__init__(line)
-        self.error = JournalCorrupt(
-            seq=seq, place=f"line {line}", expected=expected, found=found
-        )
+class _Stop(Exception):
+    """The rows end: with a problem, with a cut, or because all were read."""
 
-
-class _Cut(Exception):
-    def __init__(self, line: int) -> None:
-        super().__init__(line)
-        self.line = line
+    def __init__(
+        self,
+        problem: JournalError | None = None,
+        cut_at: int | None = None,
+        partial: bytes = b"",
+    ) -> None:
+        super().__init__(cut_at)
+        self.problem = problem
+        self.cut_at = cut_at
+        self.partial = partial
 
 
 def open_lines(source: Path | IO[bytes]) -> LinesReader:
@@ -54,140 +72,213 @@ def open_lines(source: Path | IO[bytes]) -> LinesReader:
     Whether it is packed is seen by its first bytes, whatever its name is.
     """
     raw = source.open("rb") if isinstance(source, Path) else source
-    buffered = io.BufferedReader(raw) if not hasattr(raw, "peek") else raw  # type: ignore[type-var]
+    buffered: Any = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
     packed = buffered.peek(2)[:2] == GZIP
-    file = gzip.GzipFile(fileobj=buffered) if packed else buffered
-    return LinesReader(file, name=str(source) if isinstance(source, Path) else "-")  # type: ignore[arg-type]
+    file: Any = gzip.GzipFile(fileobj=buffered) if packed else buffered
+    name = str(source) if isinstance(source, Path) else "-"
+    return LinesReader(file, name=name, under=buffered)
 
 
 class LinesReader:
-    """An export that is being read; ``open_lines`` makes it."""
+    """An export that is being read, once; ``open_lines`` makes it.
 
-    def __init__(self, file: IO[bytes], *, name: str) -> None:
-        """Read *file*, which is called *name* in errors."""
+    ``line``: how many lines were read; ``redacted``: whether it is in other words;
+    ``problem``: what is wrong with the lines before the first row.
+    """
+
+    def __init__(
+        self, file: IO[bytes], *, name: str, under: IO[bytes] | None = None
+    ) -> None:
+        """Read *file*, which is called *name* in errors, up to its first row.
+
+        *under*: the packed file below it, which is closed with it.
+        """
         self.base: Snapshot | None = None
         self.expected: int | None = None
         self.cut_at_line: int | None = None
+        self.redacted: Redacted | None = None
+        self.problem: JournalError | None = None
+        self.line = 0
         self._file = file
+        self._under = under
         self._name = name
+        self._stop: _Stop | None = None
+        try:
+            self._read_beginning()
+        except _Stop as stop:
+            self._stop = stop
+            self.problem = stop.problem or JournalCorrupt(
+                place=f"line {self.line}", expected="a whole line", found="a cut"
+            )
+        self._first = self.line + 1
+        self.start = START if self.base is None else self.base.head
 
     def snapshot(self, until: int) -> Snapshot | None:
-        """Return None: an export holds no snapshots."""
-        del until
-        return None
+        """Return the base, where *until* is not before it; there are no others."""
+        base = self.base
+        return base if base is not None and base.seq <= until else None
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        if self._under is not None:
+            self._under.close()
 
-    def pages(self) -> Iterator[tuple[Row, ...] | JournalError]:
-        """Yield the rows; a damage is the last thing that is yielded."""
-        rows: list[Row] = []
-        problem: JournalError | None = None
-        try:
-            lines = self._lines()
-            _expect_header(lines)
-            for row in _rows(lines):
-                rows.append(row)
-                if len(rows) == PAGE:
-                    yield tuple(rows)
-                    rows = []
-        except _Cut as cut:
-            self.cut_at_line = cut.line
-        except _Damage as damage:
-            problem = damage.error
-        except (OSError, zlib.error) as error:
-            problem = JournalUnavailable(cause=f"{self._name}: {error}")
-        if rows:
-            yield tuple(rows)
-        if problem is not None:
-            yield problem
+    def line_of(self, seq: int) -> int:
+        """Return the line of a row."""
+        return self._first + seq - self.start.seq - 1
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield whole lines with their numbers; a partial last one is a cut."""
-        number = 0
+    def pages(
+        self, after: int | None = None
+    ) -> Iterator[tuple[Row, ...] | JournalError]:
+        """Yield the rows after row *after*; a damage is the last thing yielded."""
+        for page in self._pages():
+            if not isinstance(page, tuple) or after is None or page[0].seq > after:
+                yield page
+            elif page[-1].seq > after:
+                yield tuple(row for row in page if row.seq > after)
+
+    def _pages(self) -> Iterator[tuple[Row, ...] | JournalError]:
+        head, rows = self.start, list[Row]()
         while True:
-            number += 1
-            try:
-                line = self._file.readline(LINE_MAX)
-            except EOFError:  # a gzip file that was cut off
-                raise _Cut(number) from None
-            if not line.endswith(b"\n"):
-                if len(line) >= LINE_MAX:
-                    raise _Damage(number, "a line end", f"{LINE_MAX} bytes", None)
-                raise _Cut(number)
-            yield number, line
-
-
-def _expect_header(lines: Iterator[tuple[int, bytes]]) -> None:
-    number, line = next(lines)
-    tree = _parsed(number, line, 0)
-    if tree.get("format") != FORMAT:
-        raise _Damage(number, f'"format": "{FORMAT}"', repr(tree.get("format")), None)
-    for key, known in (("version", VERSION), ("schema", SCHEMA)):
-        found = tree.get(key)
-        if type(found) is not int or not 1 <= found <= known:
-            raise _Damage(number, f'"{key}" up to {known}', repr(found), None)
-
-
-def _rows(lines: Iterator[tuple[int, bytes]]) -> Iterator[Row]:
-    head = START
-    for number, line in lines:
-        tree = _parsed(number, line, head.seq + 1)
-        if "end" in tree:
-            _expect_end(number, tree, head)
-            for extra, _ in _rest(lines):
-                raise _Damage(extra, "the end of the file", "another line", None)
-            return
-        row = _row(number, tree, head.seq + 1)
-        damage = broken(head, (row,))
+            self._fill(rows, head)
+            damage = broken(head, rows)
+            whole = len(rows) if damage is None else (damage.seq or 0) - head.seq - 1
+            if self._stop is not None or whole < PAGE:
+                break
+            yield tuple(rows[:PAGE])
+            head, rows = _head_of(rows[PAGE - 1]), rows[PAGE:]
+        if whole:
+            yield tuple(rows[:whole])
         if damage is not None:
-            raise _Damage(number, damage.expected, damage.found, damage.seq)
-        head = Head(seq=row.seq, digest=row.digest)
-        yield row
+            yield self._placed(damage)
+            return
+        assert self._stop is not None  # noqa: S101 - else there was a page
+        self.cut_at_line = self._stop.cut_at
+        if self._stop.problem is not None:
+            yield self._stop.problem
 
+    def _fill(self, rows: list[Row], head: Head) -> None:
+        """Read one row more than a page has, for what it tells of the one before."""
+        try:
+            while len(rows) <= PAGE and self._stop is None:
+                rows.append(self._next_row(_head_of(rows[-1]) if rows else head))
+        except _Stop as stop:
+            self._stop = stop
 
-def _rest(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """Yield what follows the last line; the end of the file is no cut here."""
-    try:
-        yield from lines
-    except _Cut:
-        return
+    def _next_row(self, head: Head) -> Row:
+        """Read a row, unchecked, which should be the one behind *head*."""
+        line = self._next_line()
+        tree = _parsed(line)
+        if tree is not None and "end" in tree:
+            self._end(line, tree, head)
+        row = None if tree is None else row_of(tree, line)
+        if row is None:
+            found = JournalCorrupt(
+                seq=head.seq + 1,
+                place=ALTERED,
+                expected="a row as it is written",
+                found=_shown(line),
+            )
+            raise _Stop(self._placed(found, self.line))
+        return row
 
+    def _end(self, line: bytes, tree: dict[str, Any], head: Head) -> None:
+        """Stop at the last line: nothing else is behind it, or may be."""
+        if line != end_line(head):
+            raise self._wrong_end(line, tree["end"], head)
+        try:
+            more = self._next_line()
+        except _Stop as stop:
+            if stop.problem is not None:
+                raise
+            if not stop.partial:
+                raise _Stop from None
+            more = stop.partial
+        raise self._damage("the end of the file", more)
 
-def _parsed(number: int, line: bytes, seq: int) -> dict[str, Any]:
-    try:
-        tree = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise _Damage(number, "JSON", str(error), seq) from None
-    if not isinstance(tree, dict):
-        raise _Damage(number, "an object", type(tree).__name__, seq)
-    return tree
-
-
-def _row(number: int, tree: dict[str, Any], seq: int) -> Row:
-    numbers = tree.get("seq"), tree.get("at")
-    if set(tree) != _KEYS or not all(type(value) is int for value in numbers):
-        raise _Damage(number, "a row", "something else", seq)
-    try:
-        return Row(
-            seq=tree["seq"],
-            at=tree["at"],
-            event=orjson.dumps(tree["event"]),
-            commands=orjson.dumps(tree["commands"]),
-            changes=_changes(tree["changes"]),
-            digest=bytes.fromhex(tree["digest"]),
+    def _wrong_end(self, line: bytes, end: Any, head: Head) -> _Stop:
+        """Say which row is missing, where the last line names a later one."""
+        named = end.get("seq") if isinstance(end, dict) else None
+        if type(named) is not int or named <= head.seq:
+            return self._damage(f"the end at row {head.seq}", line)
+        first = head.seq + 1
+        return _Stop(
+            JournalCorrupt(
+                seq=first,
+                place=f"line {self.line}, {MISSING}",
+                expected=f"row {first}",
+                found=f"the end at row {named}",
+            )
         )
-    except (TypeError, ValueError):
-        raise _Damage(number, "two digests", "something else", seq) from None
+
+    def _read_beginning(self) -> None:
+        line = self._next_line()
+        tree = _parsed(line) or {}
+        if tree.get("format") != FORMAT:
+            raise self._damage(f"an export ({FORMAT})", line)
+        for key, known in (("version", VERSION_WITH_BASE), ("schema", SCHEMA)):
+            found = tree.get(key)
+            if type(found) is not int or not 1 <= found <= known:
+                raise self._damage(f'"{key}" up to {known}', line)
+        self.redacted = read_redacted(tree.get("redacted"))
+        if header_line(tree["version"], tree["schema"], self.redacted) != line:
+            raise self._damage("a first line as it is written", line)
+        if tree["version"] == VERSION_WITH_BASE:
+            line = self._next_line()
+            self.base = base_of(line)
+            if self.base is None:
+                raise self._damage("a base as it is written", line)
+
+    def _next_line(self) -> bytes:
+        """Read a whole line; a partial last one is a cut."""
+        self.line += 1
+        try:
+            line = self._file.readline(LINE_MAX)
+        except EOFError:  # a packed file that was cut off
+            raise _Stop(cut_at=self.line) from None
+        except (gzip.BadGzipFile, zlib.error, struct.error) as error:
+            raise self._damage("packed lines", str(error)) from None
+        except OSError as error:
+            cause = f"{self._name}: {error.strerror or error}"
+            raise _Stop(JournalUnavailable(cause=cause)) from None
+        if line.endswith(b"\n"):
+            return line
+        if len(line) >= LINE_MAX:
+            raise self._damage("a line end", f"{LINE_MAX} bytes without one")
+        raise _Stop(cut_at=self.line, partial=line)
+
+    def _damage(self, expected: str, found: str | bytes) -> _Stop:
+        return _Stop(
+            JournalCorrupt(
+                place=f"line {self.line}", expected=expected, found=_shown(found)
+            )
+        )
+
+    def _placed(
+        self, damage: JournalCorrupt, line: int | None = None
+    ) -> JournalCorrupt:
+        """Say in which line a damaged row stands."""
+        if line is None:
+            line = self.line_of(damage.seq or 0)
+        return attrs.evolve(damage, place=f"line {line}, {damage.place}")
 
 
-def _changes(written: Any) -> bytes:
-    return bytes.fromhex(written) if type(written) is str else orjson.dumps(written)
+def _head_of(row: Row) -> Head:
+    return Head(seq=row.seq, digest=row.digest)
 
 
-def _expect_end(number: int, tree: dict[str, Any], head: Head) -> None:
-    end = tree["end"]
-    expected = {"seq": head.seq, "digest": head.digest.hex()}
-    if end != expected:
-        raise _Damage(number, f"the end at row {head.seq}", repr(end)[:60], head.seq)
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        tree: Any = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return tree if isinstance(tree, dict) else None
+
+
+def _shown(found: str | bytes) -> str:
+    """Show the beginning of what was found."""
+    if isinstance(found, str):
+        return found
+    text = found.rstrip(b"\n").decode(errors="replace")
+    return repr(text) if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]!r}..."

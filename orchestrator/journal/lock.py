@@ -6,15 +6,22 @@ ends. The file names the holder, for the message; only the lock itself counts.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
+from typing import Final
 
 from returns.result import Failure, Result, Success
 
 from orchestrator.core.errors import JournalLocked
 
-__all__ = ("Lock", "take_lock")
+__all__ = ("Lock", "holder_of", "take_lock")
+
+_TRIES: Final = 3
+_PAUSE_S: Final = 0.005
+"""``holder_of`` has the lock for some microseconds: that is no reason to fail."""
 
 
 class Lock:
@@ -32,12 +39,39 @@ class Lock:
 def take_lock(path: Path) -> Result[Lock, JournalLocked]:
     """Take the lock at *path*, or say who holds it."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    for attempt in range(_TRIES):
+        if _is_locked(file, fcntl.LOCK_EX):
+            with contextlib.suppress(OSError):  # a full disk: only the lock counts
+                os.ftruncate(file, 0)
+                os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+            return Success(Lock(file))
+        time.sleep(_PAUSE_S * attempt)
+    holder = _holder(file)
+    os.close(file)
+    return Failure(JournalLocked(holder=holder))
+
+
+def holder_of(path: Path) -> str | None:
+    """Say who holds the lock at *path*; None where nobody does."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(file, 64, 0).decode(errors="replace").strip()
+        file = os.open(path, os.O_RDONLY)
+    except OSError:  # no operator has ever been here, or its file is not ours
+        return None
+    try:
+        return None if _is_locked(file, fcntl.LOCK_SH) else _holder(file)
+    finally:
         os.close(file)
-        return Failure(JournalLocked(holder=f"pid {holder or 'unknown'}"))
-    os.ftruncate(file, 0)
-    os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
-    return Success(Lock(file))
+
+
+def _is_locked(file: int, kind: int) -> bool:
+    """Try to lock a file, without waiting."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(file: int) -> str:
+    pid = os.pread(file, 64, 0).decode(errors="replace").strip()
+    return f"pid {pid or 'unknown'}"

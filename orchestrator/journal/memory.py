@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from returns.future import FutureResult
 
-from orchestrator.core.errors import JournalConflict, JournalError
+from orchestrator.core.errors import JournalCompacted, JournalConflict, JournalError
 from orchestrator.journal.port import START, Draft, Head, Row, Snapshot, chained
+from orchestrator.journal.snapshots import kept
 
 __all__ = ("MemoryJournal",)
 
@@ -13,14 +14,16 @@ __all__ = ("MemoryJournal",)
 class MemoryJournal:
     """Rows in a list; as correct as the others, gone with the process."""
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, base: Snapshot | None = None) -> None:
+        """Begin empty, behind *base* if there is one."""
+        self._base = base
+        self._start = START if base is None else base.head
         self._rows: list[Row] = []
-        self._snapshots: list[Snapshot] = []
+        self._snapshots: dict[int, Snapshot] = {}
 
     def _head(self) -> Head:
         if not self._rows:
-            return START
+            return self._start
         return Head(seq=self._rows[-1].seq, digest=self._rows[-1].digest)
 
     def head(self) -> FutureResult[Head, JournalError]:
@@ -42,18 +45,35 @@ class MemoryJournal:
         self, after: int, limit: int
     ) -> FutureResult[tuple[Row, ...], JournalError]:
         """Read at most *limit* rows after number *after*."""
-        return FutureResult.from_value(tuple(self._rows[after : after + limit]))
+        first = after - self._start.seq
+        if first < 0:
+            return FutureResult.from_failure(self._compacted(after))
+        return FutureResult.from_value(tuple(self._rows[first : first + limit]))
+
+    def beginning(self) -> FutureResult[Snapshot | None, JournalError]:
+        """Return what the journal was begun behind."""
+        return FutureResult.from_value(self._base)
 
     def save_snapshot(self, snapshot: Snapshot) -> FutureResult[None, JournalError]:
-        """Keep the newest snapshot."""
-        self._snapshots = [snapshot]
+        """Keep a snapshot, and let some of the older ones go."""
+        self._snapshots[snapshot.seq] = snapshot
+        self._snapshots = {seq: self._snapshots[seq] for seq in kept(self._snapshots)}
         return FutureResult.from_value(None)
 
-    def latest_snapshot(self) -> FutureResult[Snapshot | None, JournalError]:
-        """Return the snapshot that was kept."""
-        newest = self._snapshots[-1] if self._snapshots else None
-        return FutureResult.from_value(newest)
+    def latest_snapshot(
+        self, until: int | None = None
+    ) -> FutureResult[Snapshot | None, JournalError]:
+        """Return the newest snapshot of row *until* or before."""
+        if until is None:
+            until = self._head().seq
+        if until < self._start.seq:
+            return FutureResult.from_failure(self._compacted(until))
+        found = [self._snapshots[seq] for seq in self._snapshots if seq <= until]
+        return FutureResult.from_value(found[-1] if found else self._base)
 
     def close(self) -> FutureResult[None, JournalError]:
         """Do nothing: there is nothing to let go of."""
         return FutureResult.from_value(None)
+
+    def _compacted(self, asked: int) -> JournalCompacted:
+        return JournalCompacted(asked=asked, base=self._start.seq)

@@ -4,11 +4,14 @@ The laws (``orchestrator.testing``): an append that returned success is durable;
 happens whole or not at all; one whose expected head has moved is refused and changes
 nothing; rows are numbered 1, 2, 3 without a gap; what is read is what was appended,
 checked against the chain of digests.
+
+A journal that was compacted begins behind a *base*: the fleet after row N, kept as a
+snapshot is, but no cache. Its rows are numbered from N + 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 import attrs
@@ -16,16 +19,37 @@ from returns.future import FutureResult
 
 from orchestrator.codec.digests import GENESIS, chain
 from orchestrator.core.errors import JournalCorrupt, JournalError
+from orchestrator.core.evolving import quick
 from orchestrator.core.moments import Moment
 
-__all__ = ("START", "Draft", "Head", "Journal", "Row", "Snapshot", "broken", "chained")
+__all__ = (
+    "ALTERED",
+    "DISPLACED",
+    "MISSING",
+    "REPEATED",
+    "START",
+    "Draft",
+    "Head",
+    "Journal",
+    "Row",
+    "Snapshot",
+    "broken",
+    "chained",
+)
+
+ALTERED: Final = "row altered"
+MISSING: Final = "row missing"
+REPEATED: Final = "row repeated"
+DISPLACED: Final = "row in another place"
+"""The kinds of damage that ``broken`` tells apart."""
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Draft:
     """A row that has no number yet.
 
-    ``changes`` is the digest of the records that the event changed.
+    ``changes``: the fields that are new of each container that the event touched.
     """
 
     at: Moment
@@ -34,7 +58,8 @@ class Draft:
     changes: bytes
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Row:
     """One event of the journal, with what it caused, chained to the row before."""
 
@@ -46,7 +71,8 @@ class Row:
     digest: bytes
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Head:
     """The end of a journal: its last row's number and digest."""
 
@@ -70,6 +96,11 @@ class Snapshot:
     rules: int
     body: bytes
 
+    @property
+    def head(self) -> Head:
+        """Return the row that it was taken after."""
+        return Head(seq=self.seq, digest=self.digest)
+
 
 class Journal(Protocol):
     """Where events survive."""
@@ -87,15 +118,28 @@ class Journal(Protocol):
     def read(
         self, after: int, limit: int
     ) -> FutureResult[tuple[Row, ...], JournalError]:
-        """Read at most *limit* rows after number *after*."""
+        """Read at most *limit* rows after number *after*.
+
+        ``JournalCompacted`` where some of them were compacted away.
+        """
+        ...
+
+    def beginning(self) -> FutureResult[Snapshot | None, JournalError]:
+        """Return what the rows begin behind; None: they are whole from row 1."""
         ...
 
     def save_snapshot(self, snapshot: Snapshot) -> FutureResult[None, JournalError]:
-        """Keep a snapshot, and let the oldest go."""
+        """Keep a snapshot, and let some of the older ones go."""
         ...
 
-    def latest_snapshot(self) -> FutureResult[Snapshot | None, JournalError]:
-        """Return the newest snapshot that is whole and agrees with the rows."""
+    def latest_snapshot(
+        self, until: int | None = None
+    ) -> FutureResult[Snapshot | None, JournalError]:
+        """Return the newest snapshot of row *until* or before (None: of all).
+
+        It is whole and agrees with the rows. The base counts as one; where *until*
+        lies before it: ``JournalCompacted``.
+        """
         ...
 
     def close(self) -> FutureResult[None, JournalError]:
@@ -125,26 +169,65 @@ def chained(head: Head, drafts: Iterable[Draft]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def broken(head: Head, rows: Iterable[Row]) -> JournalCorrupt | None:
+def broken(head: Head, rows: Sequence[Row]) -> JournalCorrupt | None:
     """Return the first place where rows do not continue *head*, if there is one.
+
+    ``seq`` of the damage is the number that the row should have, ``place`` its kind.
+    The row behind it, if it is among *rows*, helps to tell the kinds apart.
 
     >>> broken(START, ()) is None
     True
 
     """
     seq, digest = head.seq, head.digest
-    for row in rows:
+    for place, row in enumerate(rows):
         if row.seq != seq + 1:
-            return JournalCorrupt(
-                seq=seq + 1, place="row", expected=f"row {seq + 1}", found=f"{row.seq}"
-            )
-        seq = row.seq
-        digest = chain(digest, seq, row.at, row.event, row.commands, row.changes)
-        if digest != row.digest:
-            return JournalCorrupt(
-                seq=seq,
-                place="digest",
-                expected=digest.hex()[:16],
-                found=row.digest.hex()[:16],
-            )
+            return _out_of_order(seq + 1, row, rows[place + 1 : place + 2])
+        before, digest = digest, _digest(digest, seq + 1, row)
+        if digest != row.digest or type(row.digest) is not bytes:
+            behind = Head(seq=seq, digest=before)
+            return _altered(behind, row, digest, rows[place + 1 : place + 2])
+        seq += 1
     return None
+
+
+def _digest(before: bytes, seq: int, row: Row) -> bytes:
+    """Return what a row is chained to; nothing where it holds no bytes and numbers.
+
+    (A damaged database may hand out anything.)
+    """
+    try:
+        return chain(before, seq, row.at, row.event, row.commands, row.changes)
+    except (AttributeError, OverflowError, TypeError):
+        return b""
+
+
+def _out_of_order(expected: int, row: Row, after: Sequence[Row]) -> JournalCorrupt:
+    found = row.seq if type(row.seq) is int else 0
+    if found < expected:
+        kind = REPEATED if found > 0 else ALTERED
+    else:
+        kind = DISPLACED if after and after[0].seq == expected else MISSING
+    return JournalCorrupt(
+        seq=expected, place=kind, expected=f"row {expected}", found=f"row {row.seq}"
+    )
+
+
+def _altered(
+    behind: Head, row: Row, digest: bytes, after: Sequence[Row]
+) -> JournalCorrupt:
+    kind, seq = ALTERED, behind.seq + 1
+    if row.digest == behind.digest:
+        kind = REPEATED
+    elif after and _digest(behind.digest, seq, after[0]) == after[0].digest:
+        kind = DISPLACED
+    return JournalCorrupt(
+        seq=seq, place=kind, expected=_shown(digest), found=_shown(row.digest)
+    )
+
+
+def _shown(digest: object) -> str:
+    """Show the beginning of a digest, or what stands in its place."""
+    if isinstance(digest, bytes) and digest:
+        return f"digest {digest.hex()[:16]}"
+    return "a row" if digest == b"" else f"{digest!r:.60}"

@@ -13,23 +13,31 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from returns.io import IOFailure, IOResult, IOSuccess
-from returns.result import Failure
+from returns.result import Result, Success
 
 from orchestrator.codec.changes import encode_changes, read_changes
-from orchestrator.codec.wire import decode_commands, decode_event, tree_of
+from orchestrator.codec.wire import commands_of, decode_fleet, event_of, tree_of
 from orchestrator.core.errors import (
     InvalidSpec,
     JournalCorrupt,
     JournalError,
     JournalUnavailable,
 )
+from orchestrator.core.state import Fleet
 from orchestrator.journal.lines import open_lines
 from orchestrator.journal.port import START, Head, Row, Snapshot
 from orchestrator.journal.stored import is_database, open_stored
-from orchestrator.replay.history import Entry
+from orchestrator.replay.history import NOTHING, Entry
 from orchestrator.replay.verifying import Recording
 
-__all__ = ("RECORDING", "Reading", "Source", "entry_of", "open_reading")
+__all__ = (
+    "RECORDING",
+    "Reading",
+    "Source",
+    "beginning",
+    "entry_of",
+    "open_reading",
+)
 
 RECORDING: Final = Recording(changes=encode_changes, read=read_changes, tree=tree_of)
 """How our journals write what a replay compares."""
@@ -47,12 +55,20 @@ class Source(Protocol):
     expected: int | None
     cut_at_line: int | None
 
-    def pages(self) -> Iterator[tuple[Row, ...] | JournalError]:
-        """Yield all rows, checked; a damage is the last thing that is yielded."""
+    def pages(
+        self, after: int | None = None
+    ) -> Iterator[tuple[Row, ...] | JournalError]:
+        """Yield the rows behind row *after* (None: all), checked.
+
+        A damage is the last thing that is yielded.
+        """
         ...
 
     def snapshot(self, until: int) -> Snapshot | None:
-        """Return the newest snapshot of row *until* or before, if there is one."""
+        """Return the newest snapshot of row *until* or before, if there is one.
+
+        The base counts as one.
+        """
         ...
 
     def close(self) -> None:
@@ -67,26 +83,36 @@ class Reading:
         """Read *source*, which is closed with this."""
         self.source = source
         self.error: JournalError | None = None
-        self.head = START if source.base is None else _head(source.base)
+        self._last: Row | None = None
+
+    @property
+    def head(self) -> Head:
+        """Return how far it was read."""
+        if self._last is not None:
+            return Head(seq=self._last.seq, digest=self._last.digest)
+        return START if self.source.base is None else self.source.base.head
 
     @property
     def cut_at_line(self) -> int | None:
         """Return the line where an export breaks off."""
         return self.source.cut_at_line
 
-    def rows(self) -> Iterator[Row]:
-        """Yield the rows; ``head`` and ``error`` say afterwards how far they went."""
-        for page in self.source.pages():
+    def rows(self, after: int | None = None) -> Iterator[Row]:
+        """Yield the rows; ``head`` and ``error`` say afterwards how far they went.
+
+        *after*: only those behind this row, where a snapshot was taken for example.
+        """
+        for page in self.source.pages(after):
             if not isinstance(page, tuple):
                 self.error = page
                 return
             for row in page:
-                self.head = Head(seq=row.seq, digest=row.digest)
+                self._last = row
                 yield row
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, after: int | None = None) -> Iterator[Entry]:
         """Yield the rows with their meaning; one that makes no sense is a damage."""
-        for row in self.rows():
+        for row in self.rows(after):
             entry = entry_of(row)
             if not isinstance(entry, Entry):
                 self.error = entry
@@ -96,10 +122,6 @@ class Reading:
     def close(self) -> None:
         """Close the file."""
         self.source.close()
-
-
-def _head(base: Snapshot) -> Head:
-    return Head(seq=base.seq, digest=base.digest)
 
 
 def open_reading(place: Path | IO[bytes]) -> IOResult[Reading, JournalError]:
@@ -112,26 +134,31 @@ def open_reading(place: Path | IO[bytes]) -> IOResult[Reading, JournalError]:
         return IOFailure(JournalUnavailable(cause=f"{place}: {error.strerror}"))
 
 
-def entry_of(row: Row) -> Entry | JournalCorrupt:
-    """Return a row with its meaning, or why it has none."""
-    event = decode_event(row.event)
-    if isinstance(event, Failure):
-        return _senseless(row, "event", event.failure())
-    commands = decode_commands(row.commands)
-    if isinstance(commands, Failure):
-        return _senseless(row, "commands", commands.failure())
-    return Entry(
-        seq=row.seq,
-        event=event.unwrap(),
-        commands=commands.unwrap(),
-        changes=row.changes,
+def beginning(read: Reading) -> Result[Fleet, JournalCorrupt]:
+    """Return the fleet that the rows begin with: nothing, or that of the base."""
+    base = read.source.base
+    if base is None:
+        return Success(NOTHING)
+    return decode_fleet(base.body).alt(
+        lambda error: _senseless(base.seq, "base", error)
     )
 
 
-def _senseless(row: Row, part: str, error: InvalidSpec) -> JournalCorrupt:
+def entry_of(row: Row) -> Entry | JournalCorrupt:
+    """Return a row with its meaning, or why it has none."""
+    event = event_of(row.event)
+    if isinstance(event, InvalidSpec):
+        return _senseless(row.seq, "event", event)
+    commands = commands_of(row.commands)
+    if isinstance(commands, InvalidSpec):
+        return _senseless(row.seq, "commands", commands)
+    return Entry(seq=row.seq, event=event, commands=commands, changes=row.changes)
+
+
+def _senseless(seq: int, part: str, error: InvalidSpec) -> JournalCorrupt:
     problem = error.problems[0]
     return JournalCorrupt(
-        seq=row.seq,
+        seq=seq,
         place=f"{part} {problem.place}",
         expected=problem.expected,
         found=problem.found,

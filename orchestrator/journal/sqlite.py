@@ -16,49 +16,58 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
-from orchestrator.codec.digests import digest_of
 from orchestrator.core.errors import (
+    JournalCompacted,
     JournalConflict,
+    JournalCorrupt,
     JournalError,
     JournalUnavailable,
 )
-from orchestrator.journal.checks import check_end, digest_at, head_path, is_missing
-from orchestrator.journal.head import HeadFile, read_head
+from orchestrator.journal.checks import Database, head_path, open_database
+from orchestrator.journal.head import HeadFile
 from orchestrator.journal.lock import Lock, take_lock
-from orchestrator.journal.port import Draft, Head, Row, Snapshot, broken, chained
-from orchestrator.journal.tables import (
-    connect,
-    prepare,
-    said,
-    select_head,
-    select_rows,
+from orchestrator.journal.port import (
+    MISSING,
+    Draft,
+    Head,
+    Row,
+    Snapshot,
+    broken,
+    chained,
 )
+from orchestrator.journal.stored_snapshots import (
+    digest_at,
+    insert_snapshot,
+    select_snapshot,
+)
+from orchestrator.journal.tables import FAILURES, insert_rows, said, select_rows
 
 __all__ = ("SqliteJournal", "open_sqlite")
 
 T = TypeVar("T")
 
-SNAPSHOTS_KEPT: Final = 3
-"""A damaged one falls back to the one before; more would only cost space."""
-
 
 def open_sqlite(
-    path: Path, *, read_only: bool = False
+    path: Path, *, read_only: bool = False, base: Snapshot | None = None
 ) -> FutureResult[SqliteJournal, JournalError]:
     """Open the journal at *path*, make it where there is none, or say what is wrong.
 
-    A writer takes the lock beside it; a reader (tools) changes nothing.
+    A writer takes the lock beside it; a reader (tools) changes nothing, and sees what
+    was there when it opened. *base*: what a journal that is made begins behind (an
+    import of what was compacted); ``JournalConflict`` where there is another.
     """
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     async def opened() -> Result[SqliteJournal, JournalError]:
         loop = asyncio.get_running_loop()
-        outcome = await loop.run_in_executor(thread, _open, path, thread, read_only)
+        outcome = await loop.run_in_executor(
+            thread, _open, path, thread, read_only, base
+        )
         if isinstance(outcome, Failure):
             thread.shutdown(wait=False)
         return outcome
@@ -70,10 +79,9 @@ def _open(
     path: Path,
     thread: ThreadPoolExecutor,
     read_only: bool,  # noqa: FBT001 - positional
+    base: Snapshot | None,
 ) -> Result[SqliteJournal, JournalError]:
     lock: Lock | None = None
-    connection: sqlite3.Connection | None = None
-    problem: JournalError | None
     try:
         if not read_only:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -81,26 +89,18 @@ def _open(
             if isinstance(taken, Failure):
                 return Failure(taken.failure())
             lock = taken.unwrap()
-        known = read_head(head_path(path))
-        problem = is_missing(path, known, read_only=read_only)
-        if problem is None:
-            connection = connect(path, read_only=read_only)
-            problem = prepare(connection, read_only=read_only)
-            problem = problem or check_end(connection, known, head_path(path))
-        if problem is None and connection is not None:
-            head = select_head(connection)
-            file = None if read_only else HeadFile(head_path(path), head)
-            journal = SqliteJournal(
-                connection=connection, head=head, file=file, lock=lock, thread=thread
+        opened = open_database(path, read_only=read_only, base=base)
+        if isinstance(opened, Success):
+            database: Database = opened.unwrap()
+            file = None if read_only else HeadFile(head_path(path), database.head)
+            return Success(
+                SqliteJournal(database=database, file=file, lock=lock, thread=thread)
             )
-            return Success(journal)
-    except (sqlite3.Error, OSError) as error:
+        problem = opened.failure()
+    except OSError as error:
         problem = said(error)
-    if connection is not None:
-        connection.close()
     if lock is not None:
         lock.release()
-    assert problem is not None  # noqa: S101 - every way here has set it
     return Failure(problem)
 
 
@@ -110,15 +110,16 @@ class SqliteJournal:
     def __init__(
         self,
         *,
-        connection: sqlite3.Connection,
-        head: Head,
+        database: Database,
         file: HeadFile | None,
         lock: Lock | None,
         thread: ThreadPoolExecutor,
     ) -> None:
         """Take over what was opened and checked."""
-        self._connection = connection
-        self._head = head
+        self._connection = database.connection
+        self._base = database.base
+        self._start = database.start
+        self._head = database.head
         self._file = file
         self._lock = lock
         self._thread = thread
@@ -139,13 +140,19 @@ class SqliteJournal:
         """Read at most *limit* rows after number *after*, checked."""
         return self._call(lambda: self._read(after, limit))
 
+    def beginning(self) -> FutureResult[Snapshot | None, JournalError]:
+        """Return what the rows begin behind; None: they are whole from row 1."""
+        return self._call(lambda: Success(self._base))
+
     def save_snapshot(self, snapshot: Snapshot) -> FutureResult[None, JournalError]:
-        """Keep a snapshot, and let the oldest go."""
+        """Keep a snapshot, and let some of the older ones go."""
         return self._call(lambda: self._save(snapshot))
 
-    def latest_snapshot(self) -> FutureResult[Snapshot | None, JournalError]:
-        """Return the newest snapshot that is whole and agrees with the rows."""
-        return self._call(self._latest)
+    def latest_snapshot(
+        self, until: int | None = None
+    ) -> FutureResult[Snapshot | None, JournalError]:
+        """Return the newest whole snapshot of row *until* or before (None: of all)."""
+        return self._call(lambda: self._latest(until))
 
     def close(self) -> FutureResult[None, JournalError]:
         """Close the file and let the next writer in."""
@@ -159,7 +166,7 @@ class SqliteJournal:
         def guarded() -> Result[T, JournalError]:
             try:
                 return work()
-            except (sqlite3.Error, OSError) as error:
+            except FAILURES as error:
                 with contextlib.suppress(sqlite3.Error):  # none was open, or it is gone
                     self._connection.execute("ROLLBACK")
                 return Failure(said(error))
@@ -182,10 +189,7 @@ class SqliteJournal:
             return Success(self._head)
         rows = chained(self._head, drafts)
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(
-            "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)",
-            [(r.seq, r.at, r.event, r.commands, r.changes, r.digest) for r in rows],
-        )
+        insert_rows(self._connection, rows)
         self._connection.execute("COMMIT")
         head = Head(seq=rows[-1].seq, digest=rows[-1].digest)
         try:
@@ -205,57 +209,30 @@ class SqliteJournal:
             raise
 
     def _read(self, after: int, limit: int) -> Result[tuple[Row, ...], JournalError]:
+        if after < self._start.seq:
+            return Failure(JournalCompacted(asked=after, base=self._start.seq))
         rows = select_rows(self._connection, after, limit)
-        if not rows:
-            return Success(())
-        before = Head(seq=after, digest=digest_at(self._connection, after))
-        damage = broken(before, rows)
+        digest = digest_at(self._connection, self._base, after)
+        damage = broken(Head(seq=after, digest=digest), rows)
+        last = min(after + limit, self._head.seq)
+        if damage is None and after + len(rows) < last:
+            damage = JournalCorrupt(
+                seq=after + len(rows) + 1, place=MISSING, expected="a row", found="none"
+            )
         return Success(rows) if damage is None else Failure(damage)
 
     def _save(self, snapshot: Snapshot) -> Result[None, JournalError]:
-        checksum = digest_of([snapshot.body])
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute(
-            "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?, ?)",
-            (
-                snapshot.seq,
-                snapshot.digest,
-                snapshot.rules,
-                snapshot.body,
-                checksum,
-            ),
-        )
-        self._connection.execute(
-            "DELETE FROM snapshots WHERE seq NOT IN"
-            " (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
-            (SNAPSHOTS_KEPT,),
-        )
-        self._connection.execute("COMMIT")
+        insert_snapshot(self._connection, snapshot)
         return Success(None)
 
-    def _latest(self) -> Result[Snapshot | None, JournalError]:
+    def _latest(self, until: int | None) -> Result[Snapshot | None, JournalError]:
         """Look from the newest down; a damaged one is passed over, it is a cache."""
-        found = self._connection.execute("SELECT seq FROM snapshots ORDER BY seq DESC")
-        for (seq,) in found.fetchall():
-            snapshot = self._snapshot_at(seq)
-            if snapshot is not None:
-                return Success(snapshot)
-        return Success(None)
-
-    def _snapshot_at(self, seq: int) -> Snapshot | None:
-        try:
-            digest, rules, body, checksum = self._connection.execute(
-                "SELECT digest, rules, body, checksum FROM snapshots WHERE seq = ?",
-                (seq,),
-            ).fetchone()
-        except sqlite3.DatabaseError:
-            return None
-        whole = digest_of([body]) == checksum
-        if not whole or seq > self._head.seq:
-            return None
-        if digest_at(self._connection, seq) != digest:
-            return None
-        return Snapshot(seq=seq, digest=digest, rules=rules, body=body)
+        if until is None:
+            until = self._head.seq
+        if until < self._start.seq:
+            return Failure(JournalCompacted(asked=until, base=self._start.seq))
+        until = min(until, self._head.seq)
+        return Success(select_snapshot(self._connection, self._base, until))
 
     def _close(self) -> Result[None, JournalError]:
         self._connection.close()

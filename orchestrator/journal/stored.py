@@ -1,24 +1,27 @@
 """The rows of a database, read from beginning to end by a tool, without a thread.
 
-A writer may be at work: the reader takes part in SQLite's snapshot isolation and sees
-what was committed. The laws of an operator's journal are in ``journal.sqlite``.
+A writer may be at work: the reader sees what was committed when it opened the file,
+and nothing of what comes after. The laws of an operator's journal are in
+``journal.sqlite``.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from returns.io import IOFailure, IOResult, IOSuccess
+from returns.io import IOResult
 
-from orchestrator.codec.digests import digest_of
-from orchestrator.core.errors import JournalError
-from orchestrator.journal.checks import check_end, digest_at, head_path, is_missing
-from orchestrator.journal.head import read_head
-from orchestrator.journal.port import START, Head, Row, Snapshot, broken
-from orchestrator.journal.tables import connect, prepare, said, select_head, select_rows
+from orchestrator.core.errors import JournalCorrupt, JournalError
+from orchestrator.journal.checks import Database, open_database
+from orchestrator.journal.port import Head, Row, Snapshot, broken
+from orchestrator.journal.stored_snapshots import (
+    digest_at,
+    select_snapshot,
+    whole_snapshots,
+)
+from orchestrator.journal.tables import FAILURES, said, select_rows
 
 __all__ = ("StoredReader", "is_database", "open_stored")
 
@@ -34,60 +37,67 @@ def is_database(path: Path) -> bool:
 
 def open_stored(path: Path) -> IOResult[StoredReader, JournalError]:
     """Open a database for reading, and check its end."""
-    connection: sqlite3.Connection | None = None
-    try:
-        known = read_head(head_path(path))
-        problem = is_missing(path, known, read_only=True)
-        if problem is None:
-            connection = connect(path, read_only=True)
-            problem = prepare(connection, read_only=True)
-            problem = problem or check_end(connection, known, head_path(path))
-            if problem is None:
-                return IOSuccess(StoredReader(connection))
-    except (sqlite3.Error, OSError) as error:
-        problem = said(error)
-    if connection is not None:
-        connection.close()
-    return IOFailure(problem)
+    return IOResult.from_result(open_database(path, read_only=True).map(StoredReader))
 
 
 class StoredReader:
     """A database that is being read; ``open_stored`` makes it."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Read through an open connection, which is closed with this."""
-        self.base: Snapshot | None = None
-        self.expected: int | None = select_head(connection).seq
+    def __init__(self, database: Database) -> None:
+        """Read a database that was opened and checked; it is closed with this."""
+        self.base: Snapshot | None = database.base
+        self.expected: int | None = database.head.seq - database.start.seq
         self.cut_at_line: int | None = None
-        self._connection = connection
+        self._database = database
+        self._connection = database.connection
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
-    def pages(self) -> Iterator[tuple[Row, ...] | JournalError]:
-        """Yield the rows; a damage is the last thing that is yielded."""
-        head = START
+    def pages(
+        self, after: int | None = None
+    ) -> Iterator[tuple[Row, ...] | JournalError]:
+        """Yield the rows after row *after*; a damage is the last thing yielded."""
         try:
-            while rows := select_rows(self._connection, head.seq, PAGE):
-                damage = broken(head, rows)
-                if damage is not None:
-                    yield damage
-                    return
-                yield rows
-                head = Head(seq=rows[-1].seq, digest=rows[-1].digest)
-        except sqlite3.Error as error:
+            yield from self._pages(self._head_at(after))
+        except FAILURES as error:
             yield said(error)
 
+    def _head_at(self, after: int | None) -> Head:
+        seq = self._database.start.seq if after is None else after
+        digest = digest_at(self._connection, self.base, seq)
+        return Head(seq=seq, digest=digest)
+
+    def _pages(self, head: Head) -> Iterator[tuple[Row, ...] | JournalError]:
+        # One row more than a page has: it helps to tell what befell the last one.
+        while rows := select_rows(self._connection, head.seq, PAGE + 1):
+            damage = broken(head, rows)
+            whole = len(rows) if damage is None else (damage.seq or 0) - head.seq - 1
+            page = rows[: min(whole, PAGE)]
+            if page:
+                yield page
+                head = Head(seq=page[-1].seq, digest=page[-1].digest)
+            if damage is not None and whole < PAGE:
+                yield damage
+                return
+        end = self._database.head.seq
+        if head.seq < end:
+            yield JournalCorrupt(
+                seq=head.seq + 1, place="end", expected=f"{end} rows", found="no more"
+            )
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """Yield the snapshots that are whole, the newest first."""
+        until = self._database.head.seq
+        try:
+            yield from whole_snapshots(self._connection, self.base, until)
+        except FAILURES:  # they are caches
+            return
+
     def snapshot(self, until: int) -> Snapshot | None:
-        """Return the newest whole snapshot of row *until* or before."""
-        found = self._connection.execute(
-            "SELECT seq, digest, rules, body, checksum FROM snapshots"
-            " WHERE seq <= ? ORDER BY seq DESC",
-            (until,),
-        )
-        for seq, digest, rules, body, checksum in found:
-            whole = digest_of([body]) == checksum
-            if whole and digest_at(self._connection, seq) == digest:
-                return Snapshot(seq=seq, digest=digest, rules=rules, body=body)
-        return None
+        """Return the newest whole snapshot of row *until* or before; also the base."""
+        try:
+            return select_snapshot(self._connection, self.base, until)
+        except FAILURES:  # they are caches
+            return self.base if self.base and self.base.seq <= until else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -12,19 +13,23 @@ from orchestrator.core.errors import (
     JournalTooNew,
     JournalUnavailable,
 )
-from orchestrator.journal.port import START, Head, Row
+from orchestrator.journal.port import Row
 
 __all__ = (
+    "FAILURES",
     "VERSION",
     "connect",
+    "insert_rows",
     "prepare",
     "row_of",
     "said",
-    "select_head",
     "select_rows",
 )
 
-VERSION: Final = 1
+FAILURES: Final = (sqlite3.Error, OSError, UnicodeDecodeError, MemoryError)
+"""What a database may raise, a damaged one too; ``said`` says what it means."""
+
+VERSION: Final = 2
 """Of the tables; ``PRAGMA user_version``."""
 
 _APPLICATION: Final = 0x6F726368
@@ -48,6 +53,22 @@ CREATE TABLE snapshots (
 );
 """
 
+_SINCE_2: Final = """
+CREATE TABLE IF NOT EXISTS base (
+    seq INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL,
+    rules INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    checksum BLOB NOT NULL
+);
+"""
+"""What the rows begin behind after compaction: one row, or none."""
+
+_TO_2: Final = (
+    f"BEGIN; {_SINCE_2} DELETE FROM snapshots;"  # noqa: S608 - nothing of a user's
+    f" PRAGMA user_version={VERSION}; COMMIT;"
+)
+
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """Open the file, durable (WAL, ``synchronous=FULL``) or for reading only."""
@@ -66,13 +87,17 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, *, read_only: bool) -> JournalError | None:
-    """Make the tables where the file is new; refuse what is not ours, or newer."""
+    """Make the tables where the file is new; refuse what is not ours, or newer.
+
+    A writer brings older tables up to date. Their snapshots go: they are caches, and
+    their checksums say less than those of today.
+    """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not objects and not application and not read_only:
         connection.executescript(
-            f"BEGIN; {_SCHEMA} PRAGMA application_id={_APPLICATION};"
+            f"BEGIN; {_SCHEMA} {_SINCE_2} PRAGMA application_id={_APPLICATION};"
             f" PRAGMA user_version={VERSION}; COMMIT;"
         )
         return None
@@ -82,15 +107,9 @@ def prepare(connection: sqlite3.Connection, *, read_only: bool) -> JournalError 
         )
     if version > VERSION:
         return JournalTooNew(found=version, known=VERSION)
+    if version < VERSION and not read_only:
+        connection.executescript(_TO_2)
     return None
-
-
-def select_head(connection: sqlite3.Connection) -> Head:
-    """Return the last row's number and digest."""
-    found = connection.execute(
-        "SELECT seq, digest FROM rows ORDER BY seq DESC LIMIT 1"
-    ).fetchone()
-    return START if found is None else Head(seq=found[0], digest=found[1])
 
 
 def select_rows(
@@ -103,6 +122,14 @@ def select_rows(
         (after, limit),
     )
     return tuple(row_of(values) for values in found)
+
+
+def insert_rows(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Add rows, inside the caller's transaction."""
+    connection.executemany(
+        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)",
+        [(r.seq, r.at, r.event, r.commands, r.changes, r.digest) for r in rows],
+    )
 
 
 def row_of(values: tuple[int, int, bytes, bytes, bytes, bytes]) -> Row:
@@ -123,12 +150,20 @@ def said(error: Exception) -> JournalError:
 
     Full, busy and locked pass by themselves; a malformed file does not.
     """
-    text = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return _corrupt("bytes that are no text")
+    text = str(error) or "the memory is full"
     code = getattr(error, "sqlite_errorname", "")
-    if isinstance(error, OSError) or code.startswith(("SQLITE_FULL", "SQLITE_BUSY")):
+    if isinstance(error, OSError | MemoryError) or code.startswith(
+        ("SQLITE_FULL", "SQLITE_BUSY")
+    ):
         return JournalUnavailable(cause=text)
     if code.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
         return JournalUnavailable(cause=text)
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return JournalCorrupt(place="file", expected="an SQLite database", found=text)
+        return _corrupt(text)
     return JournalCorrupt(place="file", expected="the journal's tables", found=text)
+
+
+def _corrupt(found: str) -> JournalCorrupt:
+    return JournalCorrupt(place="file", expected="an SQLite database", found=found)

@@ -16,6 +16,7 @@ import attrs
 from orchestrator.core.commands import Command
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.events import Event
+from orchestrator.core.evolving import quick
 from orchestrator.core.reduce import fold as fold_events
 from orchestrator.core.reduce import step_of
 from orchestrator.core.state import Fleet, empty_fleet
@@ -28,7 +29,8 @@ NOTHING: Final = empty_fleet("fleet")
 """The fleet before a journal's first row; the first spec applied gives the name."""
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Entry:
     """One row of a journal, decoded.
 

@@ -4,34 +4,33 @@ A journal is written by the rule books of several releases, each segment beginni
 with a ``Booted`` that names its ``rules``. All of it is folded by today's code; what
 it decided is compared in the segments that today's rules have written. (That a row
 was not altered is the chain's matter, which the journal checks as it reads.)
+
+Rows before the first ``Booted`` name no rules. They are compared: nothing says that
+another rule book wrote them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import attrs
 from returns.result import Failure, Result, Success
 
+from orchestrator.core.commands import Command
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import Difference, NotReplayable, PolicyNotRegistered
 from orchestrator.core.events import Booted
-from orchestrator.core.registry import not_registered
+from orchestrator.core.registry import not_registered, not_registered_of_fleet
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.replay.history import NOTHING, Entry, states
+from orchestrator.replay.trees import Tree, differences, parting, shown
 
-__all__ = ("Recording", "Segment", "Verdict", "differences", "verify")
+__all__ = ("Diverged", "Recording", "Segment", "Verdict", "checks", "verify")
 
-Tree: TypeAlias = Any
-"""Plain JSON: dicts, lists, texts, numbers."""
-
-MISSING = "nothing"
-"""How a value that is not there is told."""
-
-SHOWN_MAX = 200
-"""Characters of a value that a difference shows."""
+Diverged: TypeAlias = NotReplayable | PolicyNotRegistered
+"""Why a replay stops."""
 
 
 @attrs.frozen(kw_only=True)
@@ -52,12 +51,13 @@ class Recording:
 class Segment:
     """Rows ``first`` to ``last``, written under one rule book.
 
+    ``rules`` is its number, None where no operator has booted yet to name it.
     ``compared``: what they decided was compared with today's code, not only folded.
     """
 
     first: int
     last: int
-    rules: int
+    rules: int | None
     compared: bool
 
 
@@ -82,78 +82,95 @@ def verify(
     fleet: Fleet = NOTHING,
     rules: int = RULES,
     policies: CustomPolicies = NO_POLICIES,
-) -> Result[Verdict, NotReplayable | PolicyNotRegistered]:
+) -> Result[Verdict, Diverged]:
     """Replay rows from the beginning; a failure names the first that diverges.
 
     A row that declares a custom policy which is not among *policies* is a failure.
     """
-    rows, now = 0, fleet.rules
-    segments: list[Segment] = []
-    for entry, step in states(entries, fleet=fleet, policies=policies):
-        missing = not_registered(entry.event, policies)
-        if missing is not None:
-            return Failure(missing)
-        fleet = step.after
-        rows += 1
+    verdict = Verdict(fleet=fleet, rows=0, segments=())
+    for found in checks(
+        entries, recording, fleet=fleet, rules=rules, policies=policies
+    ):
+        if not isinstance(found, Verdict):
+            return Failure(found)
+        verdict = found
+    return Success(verdict)
+
+
+def checks(
+    entries: Iterable[Entry],
+    recording: Recording,
+    *,
+    fleet: Fleet = NOTHING,
+    rules: int = RULES,
+    policies: CustomPolicies = NO_POLICIES,
+) -> Iterator[Verdict | Diverged]:
+    """Yield what was found up to the first failure or the end; then the failure.
+
+    So that who is told of a failure knows what was good before it.
+    """
+    failure: Diverged | None = not_registered_of_fleet(fleet, policies)
+    now = fleet.rules if fleet.epoch else None
+    parts: list[tuple[int, int | None]] = []
+    rows = last = 0
+    for entry, step in (
+        () if failure else states(entries, fleet=fleet, policies=policies)
+    ):
         if isinstance(entry.event, Booted):
             now = entry.event.rules
-        segments = _grown(segments, entry.seq, now, is_compared=now == rules)
-        if now != rules:
-            continue
-        divergence = _divergence(entry, step, recording)
-        if divergence is not None:
-            return Failure(divergence)
-    return Success(Verdict(fleet=fleet, rows=rows, segments=tuple(segments)))
+        failure = not_registered(entry.event, policies)
+        if failure is None and (now is None or now == rules):
+            failure = _divergence(entry, step, recording)
+        if failure is not None:
+            break
+        if not parts or parts[-1][1] != now:
+            parts.append((entry.seq, now))
+        fleet, last, rows = step.after, entry.seq, rows + 1
+    yield Verdict(fleet=fleet, rows=rows, segments=_segments(parts, last, rules))
+    if failure is not None:
+        yield failure
 
 
-def _grown(
-    segments: list[Segment], seq: int, rules: int, *, is_compared: bool
-) -> list[Segment]:
-    """Let a row belong to the last segment, or begin another."""
-    if segments and segments[-1].rules == rules:
-        segments[-1] = attrs.evolve(segments[-1], last=seq)
-        return segments
-    new = Segment(first=seq, last=seq, rules=rules, compared=is_compared)
-    return [*segments, new]
+def _segments(
+    parts: list[tuple[int, int | None]], last: int, rules: int
+) -> tuple[Segment, ...]:
+    """Return parts, of which the first row and the rules are known, as segments."""
+    ends = [*(first - 1 for first, _ in parts[1:]), last]
+    return tuple(
+        Segment(
+            first=first, last=end, rules=found, compared=found is None or found == rules
+        )
+        for (first, found), end in zip(parts, ends, strict=False)
+    )
 
 
 def _divergence(entry: Entry, step: Step, recording: Recording) -> NotReplayable | None:
     """Return what today's code makes of a row that the row does not say."""
     changes = recording.changes(step.before, step.after, step.touched)
-    found: list[Difference] = []
-    if entry.commands != step.commands:
-        was, now = recording.tree(entry.commands), recording.tree(step.commands)
-        found += differences(was, now, "commands")
-    if entry.changes != changes:
-        was, now = recording.read(entry.changes), recording.read(changes)
-        found += differences(was, now, "")
-    if not found and entry.changes == changes:
+    if entry.commands == step.commands and entry.changes == changes:
         return None
+    found = (
+        *_of_commands(entry.commands, step.commands, recording),
+        *_of_changes(entry.changes, changes, recording),
+    )
     kind = recording.tree(entry.event)["type"]
-    return NotReplayable(seq=entry.seq, event=kind, differences=tuple(found))
+    return NotReplayable(seq=entry.seq, event=kind, differences=found)
 
 
-def differences(recorded: Tree, recomputed: Tree, place: str) -> Iterator[Difference]:
-    """Yield the leaves in which two trees of JSON differ, each with its place.
-
-    >>> [d.place for d in differences({"a": {"b": 1}}, {"a": {"b": 2}}, "$")]
-    ['$.a.b']
-
-    """
-    if isinstance(recorded, dict) and isinstance(recomputed, dict):
-        was, now = (
-            cast("dict[str, Tree]", recorded),
-            cast("dict[str, Tree]", recomputed),
-        )
-        for key in {**was, **now}:
-            inner = f"{place}.{key}" if place else key
-            yield from differences(was.get(key, ...), now.get(key, ...), inner)
-    elif recorded != recomputed:
-        yield Difference(
-            place=place, recorded=_shown(recorded), recomputed=_shown(recomputed)
-        )
+def _of_commands(
+    was: tuple[Command, ...], now: tuple[Command, ...], recording: Recording
+) -> Iterator[Difference]:
+    if was != now:
+        yield from differences(recording.tree(was), recording.tree(now), "commands")
 
 
-def _shown(tree: Tree) -> str:
-    text = MISSING if tree is ... else str(tree)
-    return text if len(text) <= SHOWN_MAX else f"{text[: SHOWN_MAX - 3]}..."
+def _of_changes(was: bytes, now: bytes, recording: Recording) -> Iterator[Difference]:
+    if was == now:
+        return
+    recorded, recomputed = recording.read(was), recording.read(now)
+    if recorded is None:
+        held = f"no fields, {len(was)} bytes"
+        yield Difference(place="changes", recorded=held, recomputed=shown(recomputed))
+        return
+    found = tuple(differences(recorded, recomputed, ""))
+    yield from found or (parting(was, now, "changes"),)

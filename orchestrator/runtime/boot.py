@@ -19,6 +19,8 @@ import attrs
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
+from orchestrator.codec.journal_choice import SNAPSHOT_EVERY, SNAPSHOT_EVERY_MAX
+from orchestrator.codec.problems import invalid
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import ContainerError, InvalidSpec, Problem
 from orchestrator.core.events import Booted
@@ -38,6 +40,7 @@ from orchestrator.runtime.prober import Prober
 from orchestrator.runtime.recovery import Recovered, recover
 from orchestrator.runtime.secrets import EnvironmentSecrets, Secrets
 from orchestrator.runtime.steps import Asked
+from orchestrator.runtime.travel import Travel
 
 __all__ = ("Engine", "Means", "boot")
 
@@ -64,6 +67,7 @@ class Engine:
     hooks: Hooks
     journal: Journal
     platform: Platform
+    travel: Travel
 
     async def close(self) -> None:
         """End in order."""
@@ -75,6 +79,7 @@ class Engine:
         self.loop.close()
         await asyncio.wait([self.running])
         await self.hooks.close()
+        await self.travel.close()
         if self.loop.fatal is None:
             await self.loop.save_snapshot()
         await _let_go(self.journal, self.platform)
@@ -93,7 +98,8 @@ class Means(TypedDict):
 
     ``secrets`` is the operator's own environment by default; ``hooks`` an object with
     any of ``on_start``, ``on_stop``, ``on_error``; ``policies`` are the custom restart
-    policies that specs may name (``core.custom.registered``).
+    policies that specs may name (``core.custom.registered``); ``snapshot_every``: after
+    so many rows the fleet is saved beside them (1 to 1,000,000, by default 10,000).
     """
 
     platform: Platform
@@ -103,6 +109,7 @@ class Means(TypedDict):
     hooks: NotRequired[object | None]
     limits: NotRequired[Limits]
     policies: NotRequired[CustomPolicies]
+    snapshot_every: NotRequired[int]
 
 
 def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]:
@@ -111,14 +118,17 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
     async def booted() -> Result[Engine, ContainerError]:
         platform, journal = means["platform"], means["journal"]
         policies = means.get("policies", NO_POLICIES)
-        prepared = await _prepared(fleet, platform, journal, policies)
+        every = means.get("snapshot_every", SNAPSHOT_EVERY)
+        prepared = _out_of_bounds(every) or await _prepared(
+            fleet, platform, journal, policies
+        )
         if not isinstance(prepared, tuple):
             await _let_go(journal, platform)
             return Failure(prepared)
         recovered, attachment = prepared
         told = Hooks(means.get("hooks"))
         clock = Clock(not_before=recovered.fleet.at)
-        loop = Loop(recovered, journal, clock, told, policies)
+        loop = Loop(recovered, journal, clock, told, policies, snapshot_every=every)
         secrets = means.get("secrets") or EnvironmentSecrets()
         limits = means.get("limits", Limits())
         interpreter = Interpreter(
@@ -137,6 +147,7 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
             hooks=told,
             journal=journal,
             platform=platform,
+            travel=Travel(journal, policies),
         )
         problem = await _take_over(engine, fleet, attachment)
         if problem is None:
@@ -147,6 +158,13 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
         return Failure(problem)
 
     return FutureResult(booted())
+
+
+def _out_of_bounds(snapshot_every: int) -> InvalidSpec | None:
+    if type(snapshot_every) is int and 1 <= snapshot_every <= SNAPSHOT_EVERY_MAX:
+        return None
+    expected = f"a number of rows from 1 to {SNAPSHOT_EVERY_MAX}"
+    return invalid("snapshot_every", expected, snapshot_every)
 
 
 async def _prepared(

@@ -20,6 +20,7 @@ from typing import Final
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
+from orchestrator.codec.journal_choice import SNAPSHOT_EVERY
 from orchestrator.core.commands import ContainerCommand, ObserveFleet
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import (
@@ -67,9 +68,6 @@ FACTS_MAX: Final = 4_096
 RETRY_S: Final = (0.1, 5.0)
 """Before the journal is tried again: at first, and at most."""
 
-SNAPSHOT_EVERY: Final = 10_000
-"""Rows; folding so many takes a fraction of a second."""
-
 Seen = Callable[[Step], None]
 
 
@@ -83,6 +81,8 @@ class Loop:
         clock: Clock,
         hooks: Hooks,
         policies: CustomPolicies = NO_POLICIES,
+        *,
+        snapshot_every: int = SNAPSHOT_EVERY,
     ) -> None:
         """Begin where the journal ends."""
         fleet, head = recovered.fleet, recovered.head
@@ -104,7 +104,8 @@ class Loop:
         self._timers = Timers()
         self._closing = False
         self._not_before: Moment = 0
-        self._snapshot_at = head.seq
+        self._snapshot_at = recovered.snapshot_at
+        self._snapshot_every = snapshot_every
         self._timers.refresh(fleet, fleet.containers)
 
     def now(self) -> Moment:
@@ -266,15 +267,18 @@ class Loop:
         self._wake.set()
 
     async def _snapshot_now_and_then(self) -> None:
-        if self.head.seq - self._snapshot_at >= SNAPSHOT_EVERY:
+        if self.head.seq - self._snapshot_at >= self._snapshot_every:
             await self.save_snapshot()
 
     async def save_snapshot(self) -> None:
-        """Save the fleet as it is; a failure costs time at the next boot, no more."""
+        """Save the fleet as it is; a failure costs time at the next boot, no more.
+
+        It is written in another thread, for a large one takes a second: reads go on.
+        """
         if self.head.seq == self._snapshot_at:
             return
         self._snapshot_at = self.head.seq
-        snapshot = snapshot_of(self.fleet, self.head)
+        snapshot = await asyncio.to_thread(snapshot_of, self.fleet, self.head)
         error = await settled(self._journal.save_snapshot(snapshot))
         if error is not None:
             LOG.warning("no snapshot was saved: %s", error.message)

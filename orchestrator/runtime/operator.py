@@ -2,7 +2,7 @@
 
 Every operation answers with a ``FutureResult``: chain them, or ``await settled(...)``
 for the plain value or error. Requests are answered when they are durable; what follows
-from them comes as events. Reads never wait.
+from them comes as events. What can be read is in ``runtime.reads``.
 """
 
 from __future__ import annotations
@@ -13,18 +13,13 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Unpack
 
 from returns.future import FutureResult
-from returns.result import Failure, Result, Success
+from returns.result import Failure
 
 from orchestrator.codec.wire import frozen_config
-from orchestrator.core.errors import (
-    ContainerError,
-    ContainerNotFound,
-)
+from orchestrator.core.errors import ContainerError
 from orchestrator.core.explain import (
     ContainerInfo,
-    Explanation,
     container_info,
-    explain,
 )
 from orchestrator.core.moments import Millis
 from orchestrator.core.policies import RestartPolicy
@@ -39,24 +34,17 @@ from orchestrator.core.requests import (
     Stop,
 )
 from orchestrator.core.specs import ContainerSpec, FleetSpec
-from orchestrator.core.state import Container, Fleet
-from orchestrator.platforms.port import LogLine, PlatformDetail
 from orchestrator.runtime import waits
-from orchestrator.runtime.boot import Engine, Means, boot
+from orchestrator.runtime.boot import Means, boot
 from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.reads import Reads
 from orchestrator.runtime.reports import (
-    EventRecord,
-    FleetConfig,
     ReconcileReport,
     WaitFor,
-    config_of,
 )
 from orchestrator.runtime.steps import Asked
 
 __all__ = ("OpenFailed", "Operator")
-
-PAGE_MAX: Final = 1_000
-"""Events of one page."""
 
 STEADY_MS: Final[Millis] = 1_000
 """What dies within it has not come up."""
@@ -71,13 +59,8 @@ class OpenFailed(Exception):
         self.error = error
 
 
-class Operator:
+class Operator(Reads):
     """Keeps one fleet in the shape that its owner asked for."""
-
-    def __init__(self, engine: Engine) -> None:
-        """Drive what was booted; ``Operator.open`` does both."""
-        self._engine = engine
-        self._loop = engine.loop
 
     # Opening and closing
 
@@ -112,26 +95,6 @@ class Operator:
         """Wait until the operator has ended; None where it was closed."""
         await asyncio.wait([self._engine.running])
         return self._loop.fatal
-
-    @property
-    def fleet(self) -> Fleet:
-        """Return the fleet as it is believed now, a value."""
-        return self._loop.fleet
-
-    @property
-    def seq(self) -> int:
-        """Return the number of the journal's newest row."""
-        return self._loop.head.seq
-
-    @property
-    def hook_failures(self) -> int:
-        """Return how many calls of hooks have failed."""
-        return self._engine.hooks.failures
-
-    @property
-    def violations(self) -> int:
-        """Return how often an invariant of the core did not hold: a bug, if not 0."""
-        return self._loop.watch.violations
 
     # Requests
 
@@ -213,63 +176,6 @@ class Operator:
             return container_info(asked.fleet, container, asked.at)
 
         return self._loop.ask(request).map(info)
-
-    # Reads
-
-    def get_container_info(
-        self, name: str
-    ) -> FutureResult[ContainerInfo, ContainerError]:
-        """Return one container as it is believed to be."""
-        return FutureResult.from_result(self._found(name).map(self._info))
-
-    def list_containers(
-        self,
-    ) -> FutureResult[tuple[ContainerInfo, ...], ContainerError]:
-        """Return all containers, in the order of their names."""
-        return FutureResult.from_value(self.infos())
-
-    def infos(self) -> tuple[ContainerInfo, ...]:
-        """Return all containers at once: a read of memory that cannot fail."""
-        return tuple(map(self._info, self.fleet.containers.values()))
-
-    def explain(self, name: str) -> FutureResult[Explanation, ContainerError]:
-        """Say why a container is where it is, and what comes next."""
-        fences, now = self.fleet.fences, self._loop.now()
-        explained = self._found(name).map(
-            lambda container: explain(container, fences=fences, now=now)
-        )
-        return FutureResult.from_result(explained)
-
-    def get_config(self) -> FutureResult[FleetConfig, ContainerError]:
-        """Return the fleet as it is declared; what looks secret is not shown."""
-        return FutureResult.from_value(config_of(self.fleet))
-
-    def platform_details(
-        self,
-    ) -> FutureResult[tuple[PlatformDetail, ...], ContainerError]:
-        """Ask the platform what it says of each container, in its own words."""
-        return self._engine.platform.details()
-
-    def log(self, name: str, *, follow: bool = False) -> AsyncIterator[LogLine]:
-        """Yield what a container wrote, and with *follow* what it writes."""
-        return self._engine.platform.log(name, follow=follow)
-
-    def _found(self, name: str) -> Result[Container, ContainerError]:
-        container = self.fleet.containers.get(name)
-        if container is None:
-            return Failure(ContainerNotFound(name=name))
-        return Success(container)
-
-    def _info(self, container: Container) -> ContainerInfo:
-        return container_info(self.fleet, container, self._loop.now())
-
-    def events(
-        self, after: int = 0, *, limit: int = PAGE_MAX, wait_ms: Millis = 0
-    ) -> FutureResult[tuple[EventRecord, ...], ContainerError]:
-        """Return the events after row *after*; wait up to *wait_ms* for the first."""
-        return FutureResult(
-            waits.events(self._engine, after, min(limit, PAGE_MAX), wait_ms)
-        )
 
     # Waiting
 

@@ -14,6 +14,7 @@ from orchestrator.core.commands import Command
 from orchestrator.core.errors import (
     ContainerError,
     ContainerNotFound,
+    JournalError,
     OperatorClosed,
     PartialReconcile,
     ReconcileFailed,
@@ -74,10 +75,16 @@ def _info(engine: Engine, container: Container) -> ContainerInfo:
 
 
 async def events(
-    engine: Engine, after: int, limit: int, wait_ms: Millis
+    engine: Engine, after: int | None, limit: int, wait_ms: Millis
 ) -> Result[tuple[EventRecord, ...], ContainerError]:
     """Read a page of events; wait for the first, if asked to."""
-    await _until(engine, lambda: engine.loop.head.seq > after, wait_ms)
+    if after is None:
+        base = await settled(engine.journal.beginning())
+        if isinstance(base, JournalError):
+            return Failure(base)
+        after = 0 if base is None else base.seq
+    begin = after
+    await _until(engine, lambda: engine.loop.head.seq > begin, wait_ms)
     rows = await settled(engine.journal.read(after, limit))
     if not isinstance(rows, tuple):
         return Failure(rows)

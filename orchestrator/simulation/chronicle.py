@@ -15,7 +15,6 @@ from typing import Final
 
 import attrs
 
-from orchestrator.core.commands import StartContainer
 from orchestrator.core.invariants import INVARIANTS, violations
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.phases import (
@@ -28,10 +27,9 @@ from orchestrator.core.phases import (
     Running,
     Stopped,
     Unknown,
-    phase_name,
 )
-from orchestrator.core.state import Container
 from orchestrator.core.steps import Step
+from orchestrator.core.uptimes import Uptime, begun
 from orchestrator.simulation.moments_of import Telling, moments_of
 
 __all__ = ("Chronicle", "Lane", "Look", "Noted", "Violated")
@@ -98,17 +96,10 @@ class Lane:
     """One container's day: sums, and what it was in each column of a drawing."""
 
     name: str
-    wanted_ms: Millis = 0
-    ready_ms: Millis = 0
-    starts: int = 0
-    restarts: int = 0
-    crashes: int = 0
-    phase_ms: dict[str, Millis] = attrs.field(factory=dict[str, Millis])
+    uptime: Uptime
     columns: bytearray
     crashed_in: dict[int, int] = attrs.field(factory=dict[int, int])
     started_in: dict[int, int] = attrs.field(factory=dict[int, int])
-    container: Container | None = None
-    _since: Moment = 0
     _column: int = 0
     _shares: dict[Look, Millis] = attrs.field(factory=dict[Look, Millis])
 
@@ -118,23 +109,13 @@ class Lane:
 
     def pass_to(self, at: Moment, column_ms: Millis) -> None:
         """Sum up what it was until *at*."""
-        elapsed = at - self._since
-        phase = None if self.container is None else self.container.phase
-        if elapsed <= 0:
-            return
-        if self.container is not None and phase is not None:
-            name = phase_name(phase)
-            self.phase_ms[name] = self.phase_ms.get(name, 0) + elapsed
-            is_done = isinstance(phase, Completed | Asleep)
-            if self.container.desired.running and not is_done:
-                self.wanted_ms += elapsed
-                self.ready_ms += elapsed * (_look(phase) is Look.READY)
-        self._paint(_look(phase), at, column_ms)
-        self._since = at
+        container = self.uptime.container
+        look = _look(None if container is None else container.phase)
+        self._paint(look, self.uptime.since, at, column_ms)
+        self.uptime.pass_to(at)
 
-    def _paint(self, look: Look, at: Moment, column_ms: Millis) -> None:
+    def _paint(self, look: Look, begin: Moment, at: Moment, column_ms: Millis) -> None:
         """Give each column the look that it had for longest."""
-        begin = self._since
         while begin < at:
             end = min(at, (self._column + 1) * column_ms)
             self._shares[look] = self._shares.get(look, 0) + end - begin
@@ -191,10 +172,10 @@ class Chronicle:
         for command in step.commands:
             order = type(command).__name__
             self.commands[order] = self.commands.get(order, 0) + 1
-            if isinstance(command, StartContainer):
-                lane = self._lane(command.name)
-                lane.starts += 1
-                _count(lane.started_in, at // self.column_ms)
+        for command in begun(step):
+            lane = self._lane(command.name)
+            lane.uptime.starts += 1
+            _count(lane.started_in, at // self.column_ms)
         for name in step.touched:
             self._follow(name, step, at)
         for telling in moments_of(step):
@@ -210,23 +191,16 @@ class Chronicle:
         lane = self.lanes.get(name)
         if lane is None:
             columns = bytearray([_LOOKS.index(Look.NOT_THERE)]) * self.width
-            lane = self.lanes[name] = Lane(name=name, columns=columns)
+            uptime = Uptime(since=0)
+            lane = self.lanes[name] = Lane(name=name, uptime=uptime, columns=columns)
         return lane
 
     def _follow(self, name: str, step: Step, at: Moment) -> None:
         lane = self._lane(name)
         lane.pass_to(at, self.column_ms)
-        before, after = (
-            step.before.containers.get(name),
-            step.after.containers.get(name),
-        )
-        lane.container = after
-        if before is None or after is None:
-            return
-        crashes = after.history.crashes_total - before.history.crashes_total
-        lane.crashes += crashes
-        lane.restarts += after.history.restarts_total - before.history.restarts_total
-        if crashes:
+        crashes = lane.uptime.crashes
+        lane.uptime.become(step.after.containers.get(name), at)
+        if lane.uptime.crashes > crashes:
             _count(lane.crashed_in, at // self.column_ms)
 
     def _blame(self, name: str, about: str, at: Moment) -> None:

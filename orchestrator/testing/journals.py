@@ -8,53 +8,76 @@ A law that is broken raises ``AssertionError`` with what was expected.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import attrs
 from returns.io import IOFailure, IOResult, IOSuccess
 
-from orchestrator.codec.digests import EMPTY
-from orchestrator.core.errors import JournalConflict
-from orchestrator.journal.port import START, Draft, Head, Journal, Snapshot, chained
+from orchestrator.codec.changes import NO_CHANGES
+from orchestrator.core.errors import JournalCompacted, JournalConflict
+from orchestrator.journal.port import (
+    START,
+    Draft,
+    Head,
+    Journal,
+    Row,
+    Snapshot,
+    chained,
+)
 
 __all__ = ("check_journal", "draft")
 
-BATCHES = ((1,), (2, 3, 4), (), (5, 6, 7))
+BATCHES: Final = (1, 3, 0, 3)
+"""How many rows are appended at once; seven in all."""
 
 
 def draft(number: int) -> Draft:
     """Return a row to append, another one for each number."""
     event = b'{"type":"time_reached","at":%d}' % number
-    return Draft(at=number, event=event, commands=b"[]", changes=EMPTY)
+    return Draft(at=number, event=event, commands=b"[]", changes=NO_CHANGES)
 
 
 async def check_journal(
-    open_journal: Callable[[], Awaitable[Journal]], *, survives: bool = True
+    open_journal: Callable[[], Awaitable[Journal]],
+    *,
+    survives: bool = True,
+    base: Snapshot | None = None,
 ) -> None:
     """Hold a journal, empty at first, to the laws of the port.
 
-    ``survives=False`` is for journals that are gone when they are closed.
+    ``survives=False`` is for journals that are gone when they are closed. *base* is
+    what the journal that is opened begins behind; None for row 1.
     """
     journal = await open_journal()
-    rows = chained(START, map(draft, range(1, 8)))
-    _holds("a new journal is empty", await journal.head(), IOSuccess(START))
-    end = await _appends(journal)
-    _holds("what is read was appended", await journal.read(0, 100), IOSuccess(rows))
-    _holds("a page is a slice", await journal.read(2, 3), IOSuccess(rows[2:5]))
-    _holds("behind the end is nothing", await journal.read(7, 9), IOSuccess(()))
+    start = START if base is None else base.head
+    first = start.seq
+    rows = chained(start, map(draft, range(first + 1, first + 8)))
+    read = journal.read
+    _holds("a new journal is empty", await journal.head(), IOSuccess(start))
+    _holds("it begins behind its base", await journal.beginning(), IOSuccess(base))
+    end = await _appends(journal, start)
+    _holds("what is read was appended", await read(first, 100), IOSuccess(rows))
+    _holds("a page is a slice", await read(first + 2, 3), IOSuccess(rows[2:5]))
+    _holds("behind the end is nothing", await read(end.seq, 9), IOSuccess(()))
+    await _refuses_what_was_compacted(journal, start)
     await _refuses_a_moved_head(journal, end)
-    await _keeps_snapshots(journal, end)
+    snapshots = await _keeps_snapshots(journal, base, rows)
     _holds("a journal closes", await journal.close(), IOSuccess(None))
     if survives:
         again = await open_journal()
         _holds("what was acknowledged survives", await again.head(), IOSuccess(end))
-        _holds("so do the rows", await again.read(0, 100), IOSuccess(rows))
+        _holds("so do the rows", await again.read(first, 100), IOSuccess(rows))
+        _holds("so does the base", await again.beginning(), IOSuccess(base))
+        for until, kept in snapshots:
+            found = await again.latest_snapshot(until)
+            _holds("so do the snapshots", found, IOSuccess(kept))
         _holds("it closes again", await again.close(), IOSuccess(None))
 
 
-async def _appends(journal: Journal) -> Head:
-    head = START
-    for batch in BATCHES:
-        drafts = tuple(draft(number) for number in batch)
+async def _appends(journal: Journal, start: Head) -> Head:
+    head = start
+    for size in BATCHES:
+        drafts = tuple(map(draft, range(head.seq + 1, head.seq + 1 + size)))
         before = head
         for row in chained(before, drafts):
             head = Head(seq=row.seq, digest=row.digest)
@@ -63,19 +86,46 @@ async def _appends(journal: Journal) -> Head:
     return head
 
 
+async def _refuses_what_was_compacted(journal: Journal, start: Head) -> None:
+    for asked in {0, start.seq - 1} - {-1, start.seq}:
+        compacted = IOFailure(JournalCompacted(asked=asked, base=start.seq))
+        _holds("rows before the base are gone", await journal.read(asked, 9), compacted)
+        found = await journal.latest_snapshot(asked)
+        _holds("so is every fleet before it", found, compacted)
+
+
 async def _refuses_a_moved_head(journal: Journal, end: Head) -> None:
-    for stale in (START, attrs.evolve(end, digest=bytes(32)), Head(seq=99, digest=b"")):
+    elsewhere = Head(seq=99, digest=b"")
+    for stale in (START, attrs.evolve(end, digest=bytes(32)), elsewhere):
         answer = await journal.append(stale, (draft(8),))
         conflict = JournalConflict(expected_seq=stale.seq, found_seq=end.seq)
         _holds("a head that has moved is refused", answer, IOFailure(conflict))
     _holds("a refusal changes nothing", await journal.head(), IOSuccess(end))
 
 
-async def _keeps_snapshots(journal: Journal, end: Head) -> None:
-    _holds("at first there is none", await journal.latest_snapshot(), IOSuccess(None))
-    snapshot = Snapshot(seq=end.seq, digest=end.digest, rules=1, body=b"{}")
-    _holds("one can be kept", await journal.save_snapshot(snapshot), IOSuccess(None))
-    _holds("it comes back", await journal.latest_snapshot(), IOSuccess(snapshot))
+async def _keeps_snapshots(
+    journal: Journal, base: Snapshot | None, rows: tuple[Row, ...]
+) -> tuple[tuple[int | None, Snapshot | None], ...]:
+    """Save two, and return what is the newest one up to which row."""
+    latest = journal.latest_snapshot
+    _holds("at first the base is all there is", await latest(), IOSuccess(base))
+    middle, newest = (
+        Snapshot(seq=row.seq, digest=row.digest, rules=1, body=b'{"row":%d}' % row.seq)
+        for row in (rows[2], rows[6])
+    )
+    for one in (middle, newest):
+        _holds("one can be kept", await journal.save_snapshot(one), IOSuccess(None))
+        _holds("it comes back", await latest(), IOSuccess(one))
+    expected = (
+        (None, newest),
+        (newest.seq + 1, newest),
+        (newest.seq - 1, middle),
+        (middle.seq, middle),
+        (middle.seq - 1, base),
+    )
+    for until, kept in expected:
+        _holds("the newest up to a row is found", await latest(until), IOSuccess(kept))
+    return expected
 
 
 def _holds(

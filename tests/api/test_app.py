@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -15,11 +15,19 @@ import pytest
 
 from orchestrator.api.app import make_app
 from orchestrator.api.bodies import error_body
+from orchestrator.api.headers import AT_HEADER, SEQ_HEADER
+from orchestrator.api.moments import query_of
 from orchestrator.api.places import SOCKET_NAMED_BY, socket_of
 from orchestrator.api.socket import serve
 from orchestrator.api.statuses import EXITS, STATUSES
+from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerError, CrashLoopDetected
+from orchestrator.core.state import empty_fleet
+from orchestrator.journal.memory import MemoryJournal
+from orchestrator.journal.port import Head
 from orchestrator.platforms.port import LogLine
+from orchestrator.replay.places import AfterRow, AtMoment
+from orchestrator.runtime.recovery import snapshot_of
 from tests.runtime.kit import HOLD, LIMIT_MS, Faulty, Kit, fleet, opened, spec, value
 
 
@@ -27,6 +35,7 @@ from tests.runtime.kit import HOLD, LIMIT_MS, Faulty, Kit, fleet, opened, spec, 
 class Answer:
     status: int
     body: Any
+    headers: Mapping[str, str]
 
 
 @attrs.frozen
@@ -37,7 +46,7 @@ class Api:
 
     async def call(self, method: str, path: str, **more: Any) -> Answer:
         async with self.session.request(method, f"http://x{path}", **more) as answer:
-            return Answer(answer.status, await answer.json())
+            return Answer(answer.status, await answer.json(), answer.headers)
 
 
 class Talking(Faulty):
@@ -54,12 +63,14 @@ async def api(folder: Path) -> AsyncIterator[Api]:
     declared = fleet(spec("web"), spec("dead", HOLD))
     async with opened(declared, platform=Talking()) as kit:
         app = make_app(kit.operator, version="9.9", end=ended.set)
-        async with serve(app, folder) as path:
-            connector = aiohttp.UnixConnector(str(path))
-            async with aiohttp.ClientSession(connector=connector) as session:
-                await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
-                await kit.container("dead", "crash_looping")
-                yield Api(kit, session, ended)
+        async with serve(app, folder) as path, session_of(path) as session:
+            await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
+            await kit.container("dead", "crash_looping")
+            yield Api(kit, session, ended)
+
+
+def session_of(path: Path) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)))
 
 
 def test_the_table_of_statuses_is_total() -> None:
@@ -99,6 +110,46 @@ async def test_every_read_answers(tmp_path: Path) -> None:
             lines = (await answer.text()).splitlines()
         assert len(lines) == 4
         assert lines[3] == '{"at":9,"stream":"e","text":"followed"}'
+
+
+async def test_a_read_says_which_row_and_moment_it_shows(tmp_path: Path) -> None:
+    async with api(tmp_path) as it:
+        operator = it.kit.operator
+        rows = (await it.call("GET", "/v1/events")).body
+        applied = next(r for r in rows if r["event"]["type"] == "spec_applied")
+        seq, at = applied["seq"], applied["event"]["at"]
+        stamp = query_of(AtMoment(at)).replace("+", "%2B")
+        infos = await value(operator.list_containers(at=AfterRow(seq)))
+        for place in (str(seq), stamp, stamp.replace("%2B00:00", "Z"), stamp[:23]):
+            listed = await it.call("GET", f"/v1/containers?at={place}")
+            shown = listed.headers[SEQ_HEADER], listed.headers[AT_HEADER]
+            assert shown == (str(seq), str(at)), place
+            assert listed.body == [tree_of(info) for info in infos]
+            web = await it.call("GET", f"/v1/containers/web?at={place}")
+            assert (web.body["phase"], web.body["started_at"]) == ("pending", None)
+            why = await it.call("GET", f"/v1/containers/web/explain?at={place}")
+            assert why.body["rule"] == "declared"
+            nobody = await it.call("GET", f"/v1/containers/nobody?at={place}")
+            assert (nobody.status, nobody.headers[SEQ_HEADER]) == (404, str(seq))
+        now = await it.call("GET", "/v1/containers")
+        assert now.headers[SEQ_HEADER] == str(operator.seq)
+        assert int(now.headers[AT_HEADER]) >= operator.fleet.at
+
+
+async def test_what_a_compacted_journal_does_not_hold_is_gone(tmp_path: Path) -> None:
+    head = Head(seq=7, digest=bytes(32))
+    journal = MemoryJournal(snapshot_of(empty_fleet("demo"), head))
+    async with opened(fleet(), journal=journal) as kit:
+        app = make_app(kit.operator, version="1")
+        async with serve(app, tmp_path) as path, session_of(path) as session:
+            it = Api(kit, session, asyncio.Event())
+            for gone in ("/v1/containers?at=3", "/v1/events?after=3"):
+                found = await it.call("GET", gone)
+                assert found.status == 410, gone
+                assert found.body["error"]["code"] == "journal_compacted"
+                assert found.body["error"]["base"] == 7
+            first = (await it.call("GET", "/v1/events?limit=1")).body
+            assert first[0]["seq"] == 8
 
 
 async def test_every_request_acts(tmp_path: Path) -> None:
@@ -146,6 +197,12 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("GET", "/v1/containers/web/wait?limit_ms=-1", {}, 422, "invalid_spec"),
     ("GET", "/v1/containers/dead/wait", {}, 409, "crash_loop_detected"),
     ("GET", "/v1/containers/web/wait?for=stopped&limit_ms=1", {}, 504, "timed_out"),
+    ("GET", "/v1/containers?at=9999", {}, 422, "invalid_spec"),
+    ("GET", "/v1/containers?at=9999-12-31", {}, 422, "invalid_spec"),
+    ("GET", "/v1/containers?at=-1", {}, 422, "invalid_spec"),
+    ("GET", "/v1/containers/web?at=", {}, 422, "invalid_spec"),
+    ("GET", f"/v1/containers/web?at={'9' * 5000}", {}, 422, "invalid_spec"),
+    ("GET", "/v1/containers/web/explain?at=soon", {}, 422, "invalid_spec"),
     ("GET", "/v1/nothing", {}, 404, "not_found"),
     ("PUT", "/v1/containers", {}, 405, "method_not_allowed"),
     ("POST", "/v1/down", {"data": LARGE}, 413, "request_entity_too_large"),

@@ -159,7 +159,7 @@ def test_a_decision_that_today_would_not_be_taken_is_found(
                 row["commands"] = []
             event = json.dumps(row["event"], separators=(",", ":")).encode()
             commands = json.dumps(row["commands"], separators=(",", ":")).encode()
-            changes = bytes.fromhex(row["changes"])
+            changes = json.dumps(row["changes"], separators=(",", ":")).encode()
             digest = chain(digest, row["seq"], row["at"], event, commands, changes)
             row["digest"] = digest.hex()
         if "end" in row:

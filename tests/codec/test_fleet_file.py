@@ -10,6 +10,7 @@ import pytest
 from orchestrator.codec.fleet_file import BYTES_MAX, FleetFile, read_fleet_file
 from orchestrator.codec.fleet_policies import SIGNALS
 from orchestrator.codec.fleet_tables import _DURATIONS, _LISTS
+from orchestrator.codec.journal_choice import JournalChoice
 from orchestrator.codec.json_values import INT_MAX, freeze_json
 from orchestrator.codec.platform_choices import (
     CloudflareChoice,
@@ -65,6 +66,8 @@ hooks = "ours.hooks:Hooks"
 [platform]
 kind = "local"
 log_max_bytes = 1000
+[journal]
+snapshot_every = 250
 [restart]
 when = "on_failure"
 crash = { window = "10m", allowed_crashes = 3, on_loop = "hold" }
@@ -137,6 +140,7 @@ def test_everything_that_a_file_can_say() -> None:
     )
     assert (file.env_vars, file.hooks) == ("ours.env:build", "ours.hooks:Hooks")
     assert file.platform == LocalChoice(log_max_bytes=1_000)
+    assert file.journal == JournalChoice(snapshot_every=250)
     assert file.warnings == ()
 
 
@@ -264,6 +268,22 @@ PROBLEMS = [
         ' did you mean "local"?',
     ),
     ("[platform]\nlog_max = 3", 'did you mean "log_max_bytes"?'),
+    ("journal = 3", "fleet.toml:1: journal: expected a table, found 3"),
+    (
+        "[journal]\nsnapshot_evry = 3",
+        "fleet.toml:2: journal.snapshot_evry: expected a known key, found"
+        " 'snapshot_evry'; did you mean \"snapshot_every\"?",
+    ),
+    (
+        "[journal]\nsnapshot_every = 0",
+        "fleet.toml:2: journal.snapshot_every: expected >= 1, found 0",
+    ),
+    (
+        "[journal]\nsnapshot_every = 1000001",
+        "fleet.toml:2: journal.snapshot_every: expected <= 1000000, found 1000001",
+    ),
+    ("[journal]\nsnapshot_every = true", "snapshot_every: expected an integer, found"),
+    ('[journal]\nsnapshot_every = "1h"', "snapshot_every: expected an integer, found"),
     (
         "containers = 3",
         "fleet.toml:1: containers: expected an array of tables, found 3",

@@ -32,6 +32,7 @@ from orchestrator.core.hosting import (
     Placement,
 )
 from orchestrator.core.moments import DURATION_MAX, format_duration, parse_duration
+from orchestrator.core.mutable_table import MutableTable
 from orchestrator.core.names import is_env_key, is_name, is_port_name
 from orchestrator.core.phases import PHASE_NAMES, Phase
 from orchestrator.core.policies import (
@@ -42,7 +43,7 @@ from orchestrator.core.policies import (
     never_restart_policy,
 )
 from orchestrator.core.specs import ContainerSpec, FleetSpec, fingerprint
-from orchestrator.core.table import MutableTable, Table
+from orchestrator.core.table import Table
 from orchestrator.core.templates import parse_template, placeholders, render
 
 from .examples import spec

@@ -12,6 +12,7 @@ import attrs
 from orchestrator.codec.fleet_groups import GROUP_KEYS
 from orchestrator.codec.fleet_health import PROBES
 from orchestrator.codec.fleet_policies import MATCHES
+from orchestrator.codec.journal_choice import JournalChoice
 from orchestrator.codec.platform_choices import (
     CHOICES,
     CloudflareChoice,
@@ -46,6 +47,10 @@ ABOUT: dict[type, dict[str, str]] = {
         "max_starts_per_minute": "how many may be started within a minute",
         "prune": "what becomes of a container that has left the file: it is stopped"
         " and forgotten, kept as an ad-hoc one, or left running and forgotten",
+    },
+    JournalChoice: {
+        "snapshot_every": "after so many rows the fleet is saved beside them, so that"
+        " neither a boot nor a look into the past folds many more; 1 to 1000000",
     },
     LocalChoice: {"log_max_bytes": "bytes of a log; one older file is as large"},
     SimulatedChoice: {"seed": "what every fate is drawn from"},
@@ -216,6 +221,7 @@ def fleet_file() -> str:
             _section(f"`[platform]` of kind `{k}`", fields_of(c))
             for k, c in CHOICES.items()
         ),
+        _section("`[journal]`", fields_of(JournalChoice)),
         _section("`[[containers]]`", fields_of(ContainerSpec) | replicas),
         _section("`instance_type` of a container", fields_of(InstanceType)) + _sizes(),
         _section("`placement` of a container", fields_of(Placement)),

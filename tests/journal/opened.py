@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
+import attrs
 from returns.future import FutureResult
 from returns.io import IOResult
+from returns.pipeline import is_successful
 from returns.unsafe import unsafe_perform_io
 
 from orchestrator.core.errors import JournalError
-from orchestrator.journal.port import START, Draft, Head, chained
+from orchestrator.journal.port import START, Draft, Head, Row, Snapshot, chained
+from orchestrator.journal.reading import Reading, open_reading
 from orchestrator.journal.sqlite import SqliteJournal, open_sqlite
 from orchestrator.testing.journals import draft
 
@@ -50,3 +56,63 @@ async def filled(path: Path, count: int) -> SqliteJournal:
     for number in range(1, count + 1):
         head = await good(journal.append(head, drafts([number])))
     return journal
+
+
+def base_after(count: int, *, body: bytes = b'{"fleet":[1,2.5,"x"]}') -> Snapshot:
+    """Return the base of a journal whose first rows were compacted away."""
+    head = head_after(count)
+    return Snapshot(seq=head.seq, digest=head.digest, rules=2, body=body)
+
+
+@attrs.frozen(kw_only=True)
+class Read:
+    """All that could be read of a journal, and why it ended early, if it did."""
+
+    rows: tuple[Row, ...]
+    head: Head
+    base: Snapshot | None
+    error: JournalError | None
+    cut_at_line: int | None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.error is None and self.cut_at_line is None
+
+
+def all_of(place: Path | IO[bytes]) -> Read:
+    """Read a journal to its end, also one that cannot be opened."""
+    outcome = open_reading(place)
+    if not is_successful(outcome):
+        return Read(
+            rows=(), head=START, base=None, error=refused(outcome), cut_at_line=None
+        )
+    read: Reading = opened(outcome)
+    rows = tuple(read.rows())
+    read.close()
+    return Read(
+        rows=rows,
+        head=read.head,
+        base=read.source.base,
+        error=read.error,
+        cut_at_line=read.cut_at_line,
+    )
+
+
+def execute(path: Path, statement: str) -> None:
+    """Do something to a database behind the journal's back."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+
+
+def interrupted(work: str, folder: Path) -> list[str]:
+    """Kill work at each of its steps; return what was found after each."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.journal.interrupted", work, str(folder)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()

@@ -17,19 +17,33 @@ from returns.io import IOResult
 from returns.pipeline import is_successful
 
 from orchestrator.core.errors import (
+    JournalConflict,
     JournalCorrupt,
     JournalError,
     JournalLocked,
     JournalTooNew,
     JournalUnavailable,
 )
+from orchestrator.journal import checks, stored
+from orchestrator.journal.lock import holder_of
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.journal.port import START, Head, Journal, Snapshot, chained
-from orchestrator.journal.sqlite import SNAPSHOTS_KEPT, SqliteJournal, open_sqlite
+from orchestrator.journal.port import (
+    ALTERED,
+    MISSING,
+    START,
+    Head,
+    Journal,
+    Snapshot,
+    chained,
+)
+from orchestrator.journal.snapshots import kept
+from orchestrator.journal.sqlite import SqliteJournal, open_sqlite
 from orchestrator.journal.tables import said
 from orchestrator.testing.journals import check_journal
 from tests.journal.opened import (
+    all_of,
     bad,
+    base_after,
     drafts,
     filled,
     good,
@@ -46,8 +60,17 @@ async def test_every_journal_obeys_the_laws(tmp_path: Path) -> None:
     async def sqlite() -> Journal:
         return await good(open_sqlite(tmp_path / "state" / "journal.db"))
 
+    async def memory_behind() -> Journal:
+        return MemoryJournal(base_after(3))
+
+    async def sqlite_behind() -> Journal:
+        path = tmp_path / "behind.db"
+        return await good(open_sqlite(path, base=base_after(3)))
+
     await check_journal(memory, survives=False)
     await check_journal(sqlite)
+    await check_journal(memory_behind, survives=False, base=base_after(3))
+    await check_journal(sqlite_behind, base=base_after(3))
 
 
 async def test_the_law_suite_finds_a_journal_that_forgets() -> None:
@@ -129,9 +152,9 @@ async def test_an_empty_journal_needs_no_head_file(tmp_path: Path) -> None:
     ("statement", "place"),
     [
         ("DELETE FROM rows WHERE seq = 3", "end"),
-        ("DELETE FROM rows WHERE seq = 2", "rows"),
-        ("UPDATE rows SET digest = zeroblob(32) WHERE seq = 3", "head file"),
-        ("UPDATE rows SET at = at + 1 WHERE seq = 3", "digest"),
+        ("DELETE FROM rows WHERE seq = 2", MISSING),
+        ("UPDATE rows SET digest = zeroblob(32) WHERE seq = 3", ALTERED),
+        ("UPDATE rows SET at = at + 1 WHERE seq = 3", ALTERED),
         ("DROP TABLE rows", "file"),
         ("PRAGMA application_id = 7", "file"),
     ],
@@ -166,7 +189,7 @@ async def test_a_journal_of_a_newer_release_is_refused_with_a_clear_word(
     await good((await filled(path, 1)).close())
     _execute(path, "PRAGMA user_version = 9")
     error = await bad(open_sqlite(path))
-    assert error == JournalTooNew(found=9, known=1)
+    assert error == JournalTooNew(found=9, known=2)
     assert "use a newer release" in error.message
 
 
@@ -248,7 +271,7 @@ async def test_the_database_cut_anywhere_never_loses_a_row_unseen(
         error = await _error_of(await open_sqlite(path), rows=40)
         accepted += error is None
         assert isinstance(error, JournalCorrupt | None), (length, error)
-    assert accepted < len(whole) // 97 // 4  # the empty end of the last page
+    assert accepted < len(whole) // 97 // 3  # the empty end of the last page
 
 
 async def test_kill_9_in_the_middle_of_appends_loses_nothing_acknowledged(
@@ -352,7 +375,9 @@ async def test_snapshots_that_are_damaged_or_ahead_are_passed_over(
         snapshot = Snapshot(seq=seq, digest=head.digest, rules=1, body=body)
         await good(journal.save_snapshot(snapshot))
     await good(journal.close())
-    assert _execute(path, "SELECT count(*) FROM snapshots") == [(SNAPSHOTS_KEPT,)]
+    assert _execute(path, "SELECT seq FROM snapshots") == [
+        (seq,) for seq in kept(range(2, 7))
+    ]
     _execute(path, "UPDATE snapshots SET body = x'00' WHERE seq = 6")
     _execute(path, "UPDATE snapshots SET digest = zeroblob(32) WHERE seq = 5")
     journal = await good(open_sqlite(path))
@@ -463,3 +488,127 @@ def test_the_head_of_nothing_is_the_start() -> None:
     assert chained(START, ()) == ()
     assert head_after(0) == START
     assert Head(seq=0, digest=bytes(32)) == START
+
+
+def test_what_is_no_error_of_sqlite_is_told_too() -> None:
+    no_text = UnicodeDecodeError("utf-8", b"x", 0, 1, "no")
+    assert isinstance(said(no_text), JournalCorrupt)
+    assert isinstance(said(MemoryError()), JournalUnavailable)
+    assert isinstance(said(OSError(5, "no")), JournalUnavailable)
+
+
+async def test_rows_that_vanish_while_it_is_open_are_missed(tmp_path: Path) -> None:
+    journal = await filled(tmp_path / "journal.db", 4)
+    _execute_in(journal, "DELETE FROM rows WHERE seq = 4")
+    error = await bad(journal.read(0, 10))
+    assert isinstance(error, JournalCorrupt)
+    assert (error.seq, error.place) == (4, MISSING)
+    assert len(await good(journal.read(0, 3))) == 3
+    await good(journal.close())
+
+
+async def test_a_journal_of_the_first_release_is_read_and_brought_up_to_date(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    journal = await filled(path, 4)
+    snapshot = Snapshot(seq=4, digest=head_after(4).digest, rules=1, body=b"{}")
+    await good(journal.save_snapshot(snapshot))
+    await good(journal.close())
+    _execute(path, "DROP TABLE base")
+    _execute(path, "PRAGMA user_version = 1")
+    assert all_of(path).rows == chained(START, drafts(range(1, 5)))
+    assert _execute(path, "PRAGMA user_version") == [(1,)]
+    again = await good(open_sqlite(path))
+    assert await good(again.beginning()) is None
+    assert await good(again.latest_snapshot()) is None
+    await good(again.close())
+    assert _execute(path, "PRAGMA user_version") == [(2,)]
+    assert _execute(path, "SELECT * FROM base") == []
+
+
+async def test_a_journal_that_has_rows_is_given_no_base(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    await good((await filled(path, 4)).close())
+    conflict = await bad(open_sqlite(path, base=base_after(2)))
+    assert conflict == JournalConflict(expected_seq=2, found_seq=0)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE base SET rules = -1",
+        "UPDATE base SET rules = 1",
+        "UPDATE base SET body = 'x'",
+        "INSERT INTO base SELECT 9, digest, rules, body, checksum FROM base",
+    ],
+)
+async def test_a_base_that_is_not_as_it_was_is_damage(
+    tmp_path: Path, statement: str
+) -> None:
+    path = tmp_path / "journal.db"
+    await good((await good(open_sqlite(path, base=base_after(2)))).close())
+    assert all_of(path).base == base_after(2)
+    _execute(path, statement)
+    error = all_of(path).error
+    assert isinstance(error, JournalCorrupt)
+    assert error.place == "base"
+
+
+async def test_a_row_before_the_base_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = await good(open_sqlite(path, base=base_after(2)))
+    await good(journal.append(head_after(2), drafts([3])))
+    await good(journal.close())
+    _execute(path, "INSERT INTO rows SELECT 1, at, event, x'', x'', digest FROM rows")
+    error = all_of(path).error
+    assert isinstance(error, JournalCorrupt)
+    assert error.place == "rows"
+
+
+async def test_a_writer_between_two_looks_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    await good((await filled(path, 3)).close())
+    ahead = iter([Head(seq=9, digest=b""), Head(seq=8, digest=b""), head_after(3)])
+    with monkeypatch.context() as patched:
+        patched.setattr(checks, "read_head", lambda _: next(ahead))
+        assert all_of(path).head == head_after(3)
+    always = iter([Head(seq=seq, digest=b"") for seq in range(9, 4, -1)])
+    monkeypatch.setattr(checks, "read_head", lambda _: next(always))
+    assert isinstance(all_of(path).error, JournalCorrupt)
+
+
+async def test_a_tree_that_ends_too_early_is_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    await good((await filled(path, 3)).close())
+    for module in (checks, stored):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "select_rows", lambda *_: ())
+            error = all_of(path).error
+        assert isinstance(error, JournalCorrupt)
+        assert error.place == "end"
+
+
+async def test_tables_of_snapshots_that_are_gone_are_no_loss(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    await good((await good(open_sqlite(path, base=base_after(2)))).close())
+    _execute(path, "DROP TABLE snapshots")
+    source = opened(stored.open_stored(path))
+    assert list(source.snapshots()) == []
+    assert source.snapshot(2) == base_after(2)
+    assert source.snapshot(1) is None
+    source.close()
+
+
+async def test_who_holds_a_journal_is_known_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    lock = tmp_path / "journal.db.lock"
+    assert holder_of(lock) is None
+    journal = await filled(path, 1)
+    assert holder_of(lock) == f"pid {os.getpid()}"
+    await good(journal.close())
+    assert holder_of(lock) is None

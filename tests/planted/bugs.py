@@ -121,9 +121,9 @@ BUGS = (
         "a stop is given twice at once",
         "moves",
         "grace_ms=spec.stop_grace_ms,\n    )\n"
-        "    return attrs.evolve(container, phase=stopping), (command,)",
+        "    return evolve(container, phase=stopping), (command,)",
         "grace_ms=spec.stop_grace_ms,\n    )\n"
-        "    return attrs.evolve(container, phase=stopping), (command, command)",
+        "    return evolve(container, phase=stopping), (command, command)",
         WALKS,
     ),
     Bug(
@@ -203,9 +203,8 @@ BUGS = (
     Bug(
         "one that runs keeps its start slot",
         "drafts",
-        "return container is not None and isinstance(container.phase, Starting)",
-        "return container is not None and isinstance("
-        "container.phase, Starting | Running)",
+        "case Starting():",
+        "case Starting() | Running():",
         WALKS,
     ),
     Bug(
@@ -250,8 +249,8 @@ BUGS = (
     Bug(
         "a lack of capacity counts as an attempt",
         "histories",
-        "return attrs.evolve(history, obstacles=history.obstacles + 1)",
-        "return attrs.evolve(history, attempts=history.attempts + 1)",
+        "return evolve(history, obstacles=history.obstacles + 1)",
+        "return evolve(history, attempts=history.attempts + 1)",
         WALKS,
     ),
 )

@@ -111,8 +111,8 @@ def _specs(dice: Dice) -> tuple[ContainerSpec, ...]:
     )
 
 
-def rows(seed: int) -> tuple[Row, ...]:
-    """Simulate a fleet with faults and requests; return its journal."""
+def steps_of(seed: int, minutes: int = MINUTES) -> tuple[Step, ...]:
+    """Simulate a fleet with faults and requests; return all of its steps."""
     steps: list[Step] = []
     dice = Dice(seed)
     specs = _specs(dice)
@@ -122,7 +122,7 @@ def rows(seed: int) -> tuple[Row, ...]:
     settings = FleetSettings(max_concurrent_starts=3, max_starts_per_minute=20)
     run.ask(Apply(spec=FleetSpec(name="golden", settings=settings, containers=specs)))
     extra = ContainerSpec(name="extra", command=("run",))
-    for minute in range(1, MINUTES):
+    for minute in range(1, minutes):
         run.run_until(minute * 60_000)
         name = specs[dice.between(0, len(specs) - 1)].name
         requests = (
@@ -137,7 +137,12 @@ def rows(seed: int) -> tuple[Row, ...]:
             Apply(spec=FleetSpec(name="golden", containers=specs)),
         )
         run.ask(requests[dice.between(0, len(requests) - 1)])
-    return chained(START, map(draft_of, steps))
+    return tuple(steps)
+
+
+def rows(seed: int, minutes: int = MINUTES) -> tuple[Row, ...]:
+    """Return the journal of what is simulated."""
+    return chained(START, map(draft_of, steps_of(seed, minutes)))
 
 
 def main() -> None:

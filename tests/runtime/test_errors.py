@@ -12,7 +12,6 @@ import attrs
 import pytest
 
 from orchestrator import MemoryJournal, OpenFailed, settled
-from orchestrator.codec.wire import digest_changes
 from orchestrator.core import errors
 from orchestrator.core.custom import CustomPolicy, registered
 from orchestrator.core.decisions import GiveUp
@@ -20,12 +19,13 @@ from orchestrator.core.errors import ContainerError
 from orchestrator.core.events import Booted
 from orchestrator.core.observations import Observation, SeenUnreachable
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
-from orchestrator.core.state import RULES, empty_fleet
+from orchestrator.core.state import RULES
 from orchestrator.core.table import Table
-from orchestrator.journal.port import START
+from orchestrator.journal.port import START, Snapshot
+from orchestrator.journal.reading import RECORDING
 from orchestrator.journal.sqlite import open_sqlite
 from orchestrator.replay.history import Entry
-from orchestrator.replay.verify import verify
+from orchestrator.replay.verifying import verify
 from orchestrator.testing.journals import draft
 from tests.journal.opened import bad, filled, good
 from tests.runtime.kit import (
@@ -262,6 +262,12 @@ async def journal_of_a_newer_release(folder: Path) -> object:
     return await bad(open_sqlite(folder / "journal.db"))
 
 
+@produces(errors.JournalCompacted)
+async def row_that_was_compacted_away(_: Path) -> object:
+    base = Snapshot(seq=7, digest=bytes(32), rules=RULES, body=b"{}")
+    return await bad(MemoryJournal(base).read(after=3, limit=1))
+
+
 @produces(errors.PolicyNotRegistered)
 async def journal_that_needs_an_unknown_policy(_: Path) -> object:
     journal = FullJournal()
@@ -279,8 +285,8 @@ async def journal_that_needs_an_unknown_policy(_: Path) -> object:
 @produces(errors.NotReplayable)
 async def replay_that_diverges(_: Path) -> object:
     boot = Booted(at=0, epoch=1, rules=RULES)
-    entry = Entry(seq=1, event=boot, commands=(), changes=bytes(32))
-    return verify(empty_fleet("demo"), [entry], digest_changes).failure()
+    entry = Entry(seq=1, event=boot, commands=(), changes=b"{}")
+    return verify([entry], RECORDING).failure()
 
 
 def test_the_table_is_total() -> None:

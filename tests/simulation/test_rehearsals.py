@@ -83,19 +83,23 @@ def test_where_all_is_steady_all_is_ready_all_the_time() -> None:
     assert {*shown.characters.values()} == {Character.STEADY}
     assert shown.doomed == {}
     for lane in shown.lanes:
-        assert (lane.starts, lane.restarts, lane.crashes) == (1, 0, 0)
-        assert lane.ready_ms / lane.wanted_ms > 0.999
+        assert (lane.uptime.starts, lane.uptime.restarts, lane.uptime.crashes) == (
+            1,
+            0,
+            0,
+        )
+        assert lane.uptime.ready_ms / lane.uptime.wanted_ms > 0.999
         assert set(lane.looks()[1:-1]) == {Look.READY}
 
 
 def test_the_sums_of_a_lane_are_its_span() -> None:
     shown = rehearsed(wish("all", seed=3))
     for lane in shown.lanes:
-        assert 0 <= HOUR - sum(lane.phase_ms.values()) < 1_000
-        assert lane.ready_ms <= lane.wanted_ms
-        assert sum(lane.crashed_in.values()) == lane.crashes
-        assert sum(lane.started_in.values()) == lane.starts
-    assert any(lane.crashes for lane in shown.lanes)
+        assert 0 <= HOUR - sum(lane.uptime.phase_ms.values()) < 1_000
+        assert lane.uptime.ready_ms <= lane.uptime.wanted_ms
+        assert sum(lane.crashed_in.values()) == lane.uptime.crashes
+        assert sum(lane.started_in.values()) == lane.uptime.starts
+    assert any(lane.uptime.crashes for lane in shown.lanes)
 
 
 def test_the_same_wish_comes_true_the_same_way() -> None:
@@ -286,7 +290,7 @@ def test_what_leaves_the_fleet_leaves_its_lane_as_it_was() -> None:
     chronicle.take(step)
     chronicle.close(2_000)
     lane = chronicle.lanes["gone"]
-    assert (lane.starts, lane.wanted_ms) == (2, 0)
+    assert (lane.uptime.starts, lane.uptime.wanted_ms) == (2, 0)
     assert set(lane.looks()) == {Look.NOT_THERE}
 
 

@@ -13,19 +13,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
-from orchestrator.codec.wire import digest_changes
 from orchestrator.core import moves
-from orchestrator.core.commands import Command
 from orchestrator.core.custom import CustomPolicy
 from orchestrator.core.phases import Running
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import FleetSpec
-from orchestrator.core.state import empty_fleet
-from orchestrator.journal.jsonl import Imported, import_rows
-from orchestrator.replay.history import Entry
-from orchestrator.replay.verify import verify
-from orchestrator.runtime.outcomes import opened
-from orchestrator.runtime.recovery import decoded
+from orchestrator.journal.reading import RECORDING
+from orchestrator.replay.verifying import verify
 from orchestrator.testing import (
     FleetMachine,
     LawBroken,
@@ -34,6 +28,7 @@ from orchestrator.testing import (
     save_history,
 )
 from orchestrator.testing.evidence import failed_history
+from tests.replay.kit import read_of
 from tests.testing.kit import CHECKED, WEB, rerun
 from tests.testing.test_policies import DECIDES, RULES, Decide, without_end
 
@@ -123,16 +118,12 @@ def test_a_whole_fleet_can_be_given() -> None:
 def test_what_is_kept_is_a_journal_that_replays(tmp_path: Path) -> None:
     scenario = Scenario.of(WEB).when(comes_up("web"), after="3s")
     path = save_history(scenario, tmp_path / "kept.jsonl")
-    read = opened(import_rows(path))
-    assert isinstance(read, Imported)
-    events = decoded(read.rows).unwrap()
-    assert tuple(events) == scenario.tale.events
-    commands: list[tuple[Command, ...]] = [s.commands for s in scenario.tale.steps]
-    entries = [
-        Entry(seq=row.seq, event=event, commands=orders, changes=row.changes)
-        for row, event, orders in zip(read.rows, events, commands, strict=True)
-    ]
-    verdict = verify(empty_fleet("demo"), entries, digest_changes).unwrap()
+    with read_of(path) as read:
+        entries = list(read.entries())
+    assert tuple(entry.event for entry in entries) == scenario.tale.events
+    expected = [step.commands for step in scenario.tale.steps]
+    assert [entry.commands for entry in entries] == expected
+    verdict = verify(entries, RECORDING).unwrap()
     assert verdict.compared == len(scenario.tale.steps)
     with pytest.raises(OSError, match="No such file"):
         _ = save_history(scenario, tmp_path / "nowhere" / "kept.jsonl")

@@ -1,0 +1,75 @@
+"""What a fleet showed at a place of its past: its operator tells, or its journal does.
+
+What reads a journal is loaded only where no operator runs, and what reads a place only
+where one is given: all other commands stay quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from orchestrator.api.places import JOURNAL
+from orchestrator.cli.client import Client, NoOperator, Seen
+
+if TYPE_CHECKING:
+    from orchestrator.replay.places import Place
+
+__all__ = ("at_option", "look_back", "show_place")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _At(click.ParamType["Place"]):
+    """A place in a history; ``cli.readings`` knows how it is written."""
+
+    name = "row|time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Place:
+        readings = importlib.import_module("orchestrator.cli.readings")
+        place: Place = readings.At().convert(value, param, ctx)
+        return place
+
+
+def at_option(function: F) -> F:
+    """Add ``--at`` to a command."""
+    return click.option(
+        "--at",
+        type=_At(),
+        metavar="ROW|TIME",
+        help="As it was after a row of the journal, or at a time such as"
+        " 2026-01-31T12:30 or -10m.",
+    )(function)
+
+
+def look_back(state: Path, at: Place, *path: str) -> Seen:
+    """Return what the operator answers under *path*, or its journal in its place.
+
+    The past does not need an operator; nothing is changed where none runs.
+    """
+    query_of = importlib.import_module("orchestrator.api.moments").query_of
+    try:
+        return Client(state).seen(*path, at=query_of(at))
+    except NoOperator:
+        if not (state / JOURNAL).exists():
+            raise
+    click.echo(f"no operator runs for {state}: its journal is read", err=True)
+    module = importlib.import_module("orchestrator.cli.unattended")
+    seen: Seen = module.seen_in_journal(state, at, *path)
+    return seen
+
+
+def show_place(seen: Seen, output: str) -> None:
+    """Say which row and moment is shown; beside what only a program reads."""
+    moment = datetime.fromtimestamp(seen.at / 1_000).astimezone()
+    stamp = f", at {moment.isoformat(sep=' ', timespec='milliseconds')}"
+    row = f"after row {seen.seq}" if seen.seq else "before the first row"
+    for_programs = output in {"json", "name"}
+    click.echo(f"{row}{stamp if seen.at else ''}", err=for_programs)

@@ -1,0 +1,272 @@
+"""``orchestrator replay bisect``: the first row after which a condition holds."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from returns.result import Failure, Success
+from rich.cells import cell_len
+
+from orchestrator.cli.differing import (
+    command_lines,
+    counted,
+    difference_lines,
+    differences_json,
+    row_words,
+)
+from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.named import policies_named
+from orchestrator.cli.readings import (
+    JOURNAL,
+    beginning_of,
+    iso_time,
+    policies_option,
+    reading,
+    shown_while,
+    unregistered,
+)
+from orchestrator.cli.shown import output_option
+from orchestrator.codec.wire import decode_fleet, tree_of
+from orchestrator.core.custom import CustomPolicies
+from orchestrator.core.errors import InvalidSpec, Problem
+from orchestrator.core.explain import explain
+from orchestrator.core.moments import format_duration
+from orchestrator.core.state import RULES, Fleet
+from orchestrator.journal.reading import Reading
+from orchestrator.replay.bisection import (
+    Found,
+    Known,
+    Never,
+    bisect_between,
+)
+from orchestrator.replay.bisection import (
+    bisect as find,
+)
+from orchestrator.replay.conditions.checks import near
+from orchestrator.replay.conditions.conditions import Condition, names_in
+from orchestrator.replay.conditions.parsing import parse_condition
+from orchestrator.replay.fleet_differences import compare_containers
+from orchestrator.replay.history import Entry
+
+__all__ = ("bisect",)
+
+NOT_FOUND: Final = 1
+AROUND: Final = 70
+"""Characters of a condition that are shown on either side of a mistake."""
+
+TOUCHED_MAX: Final = 5
+"""Containers that are shown where the condition names none."""
+
+NAMES: Final = ("before", "after")
+
+
+@click.command("bisect")
+@click.argument("journal", type=JOURNAL)
+@click.option(
+    "--when",
+    "text",
+    required=True,
+    metavar="CONDITION",
+    help="What to look for, such as \"phase('web-1') == 'crash_looping'\".",
+)
+@click.option("--scan", is_flag=True, help="Look at every row; use no snapshot.")
+@policies_option
+@output_option("text", "json")
+def bisect(
+    journal: Path, text: str, policies: str | None, output: str, *, scan: bool
+) -> int:
+    """Find the first row of JOURNAL after which a condition holds.
+
+    Conditions ask for facts of containers (phase, ready, restarts, crashes, failures,
+    run, revision, desired, rule, last_exit, exit_kind, exit_code, in_phase, wait,
+    changed), of the fleet (containers, count, strangers, observed, revision, epoch,
+    at, seq), and of the row (event, event_name, command), compare them, and join
+    comparisons with and, or, not. Exit code 1: it holds after no row.
+    """
+    condition = _condition(text)
+    known = policies_named(policies, Path.cwd())
+    with reading(journal) as read:
+        fleet = beginning_of(read, known)
+        answer = _searched(read, fleet, condition, known, scan=scan)
+        if read.error is not None:
+            raise failed(read.error)
+        if isinstance(answer, Found):
+            _warn_of_strangers(condition, answer.step.after, answer.step.before)
+        else:
+            _warn_of_strangers(condition, answer.fleet, answer.fleet)
+        show = _shown_json if output == "json" else _shown_text
+        click.echo(show(answer, condition, journal, read))
+    return 0 if isinstance(answer, Found) else NOT_FOUND
+
+
+def _condition(text: str) -> Condition:
+    """Read a condition, or show each of its mistakes under its place."""
+    read = parse_condition(text)
+    if not isinstance(read, Failure):
+        return read.unwrap()
+    error: InvalidSpec = read.failure()
+    for problem in error.problems:
+        _point_at(text, problem)
+    lines = [f"--when, {problem.message}" for problem in error.problems]
+    raise Failed("\n".join(lines), 2)
+
+
+def _point_at(text: str, problem: Problem) -> None:
+    column = int(problem.place.rpartition(" ")[2]) - 1
+    start = max(0, column - AROUND)
+    part = "".join(
+        letter if letter.isprintable() else "?"
+        for letter in text[start : column + AROUND]
+    )
+    click.echo(f"  {part}", err=True)
+    click.echo(f"  {' ' * cell_len(part[: column - start])}^", err=True)
+
+
+def _searched(
+    read: Reading,
+    fleet: Fleet,
+    condition: Condition,
+    policies: CustomPolicies,
+    *,
+    scan: bool,
+) -> Found | Never:
+    """Search with the help of snapshots, where there are any and they may be used."""
+    between = None if scan else _snapshots(read, fleet)
+    if between is None or len(between.seqs) == 1:
+        entries = shown_while(read.entries(), read, "searching")
+        answer = find(entries, condition, fleet=fleet, policies=policies)
+    else:
+        answer = bisect_between(between, condition, policies=policies)
+    if isinstance(answer, Failure):
+        raise unregistered(answer.failure())
+    return answer.unwrap()
+
+
+def _snapshots(read: Reading, fleet: Fleet) -> Known:
+    """Return what is known without folding: snapshots that the present rules made."""
+    base, rows = read.source.base, read.source.expected or 0
+    first = 0 if base is None else base.seq
+    seqs: list[int] = []
+    until = first + rows
+    while (found := read.source.snapshot(until)) is not None and found.seq > first:
+        if found.rules == RULES and isinstance(decode_fleet(found.body), Success):
+            seqs.append(found.seq)
+        until = found.seq - 1
+
+    def fleet_at(seq: int) -> Fleet:
+        snapshot = None if seq == first else read.source.snapshot(seq)
+        return fleet if snapshot is None else decode_fleet(snapshot.body).unwrap()
+
+    def entries_after(seq: int) -> Iterable[Entry]:
+        entries = read.entries(seq)
+        return shown_while(entries, read, "searching") if seq == first else entries
+
+    return Known(
+        seqs=(first, *reversed(seqs)), fleet_at=fleet_at, entries_after=entries_after
+    )
+
+
+def _warn_of_strangers(condition: Condition, fleet: Fleet, before: Fleet) -> None:
+    """Warn of names that nobody has: misspelt, more often than meant."""
+    for name in names_in(condition):
+        if name not in fleet.containers and name not in before.containers:
+            hint = near(name, tuple(fleet.containers))
+            click.echo(
+                f"warning: there is no container {name!r} there"
+                + (f"; {hint}" if hint else ""),
+                err=True,
+            )
+
+
+def _shown_text(
+    answer: Found | Never, condition: Condition, journal: Path, read: Reading
+) -> str:
+    search = answer.search
+    states = f" and {counted(search.states, 'snapshot')}" if search.states else ""
+    how = f"looked at {counted(search.rows, 'row')}{states}: {search.why}"
+    base = read.source.base
+    if isinstance(answer, Never):
+        since = "" if base is None else f" behind row {base.seq}, where it begins,"
+        return f"it holds after no row{since} up to row {answer.seq}\n{how}"
+    entry, step = answer.entry, answer.step
+    lines = [row_words(entry.seq, entry.event)]
+    if base is not None and entry.seq == base.seq + 1:
+        lines.append("  (the first row there is: it may have held before)")
+    lines += [f"  causes {line}" for line in command_lines(step.commands)]
+    if entry.commands != step.commands:
+        lines.append("  (the journal recorded other commands: verify it)")
+    for name in _names(condition, answer):
+        lines += ["", *_container_lines(name, answer)]
+    lines += ["", how]
+    if str(journal) != "-":
+        words = ("orchestrator", "replay", str(journal), "--until", str(entry.seq))
+        lines.append(f"to see all of it: {shlex.join(words)}")
+    return "\n".join(lines)
+
+
+def _names(condition: Condition, found: Found) -> tuple[str, ...]:
+    return names_in(condition) or found.step.touched[:TOUCHED_MAX]
+
+
+def _container_lines(name: str, found: Found) -> list[str]:
+    step = found.step
+    was, now = step.before.containers.get(name), step.after.containers.get(name)
+    changes = compare_containers(was, now, tree_of) if was and now else ()
+    if now is None:
+        return [f"{name} is not there{'' if was is None else ' any more'}"]
+    told = explain(now, fences=step.after.fences, now=step.after.at)
+    lines = [f"{name} is {told.phase}: {told.why}"]
+    lines += [f"  {line}" for line in difference_lines(changes)]
+    if was is None:
+        lines.append("  it was not there before")
+    window = format_duration(told.window_ms)
+    failures = counted(len(told.failures), "failure")
+    lines.append(f"  {failures} within {window}, allowed: {told.allowed_crashes}")
+    if told.next_change_at is not None:
+        lines.append(f"  next change at {iso_time(told.next_change_at)}")
+    return lines
+
+
+def _shown_json(
+    answer: Found | Never, condition: Condition, journal: Path, read: Reading
+) -> str:
+    del journal
+    base = read.source.base
+    tree: dict[str, Any] = {
+        "when": condition.text,
+        "begins_after": 0 if base is None else base.seq,
+        "search": tree_of(answer.search),
+    }
+    if isinstance(answer, Never):
+        return json.dumps({"found": False, "rows_end_at": answer.seq, **tree}, indent=2)
+    entry, step = answer.entry, answer.step
+    containers = [_container_json(name, answer) for name in _names(condition, answer)]
+    found = {
+        "found": True,
+        "seq": entry.seq,
+        "at": entry.event.at,
+        "event": tree_of(entry.event),
+        "commands": tree_of(step.commands),
+        "recorded_commands": tree_of(entry.commands),
+        "containers": containers,
+    }
+    return json.dumps({**found, **tree}, indent=2)
+
+
+def _container_json(name: str, found: Found) -> dict[str, Any]:
+    step = found.step
+    was, now = step.before.containers.get(name), step.after.containers.get(name)
+    told = None
+    if now is not None:
+        told = tree_of(explain(now, fences=step.after.fences, now=step.after.at))
+    changes = compare_containers(was, now, tree_of)
+    return {
+        "name": name,
+        "explanation": told,
+        "changes": differences_json(changes, NAMES),
+    }

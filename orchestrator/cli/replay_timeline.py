@@ -1,0 +1,190 @@
+"""``orchestrator replay timeline``: what happened, container by container.
+
+Text, JSON, or a drawing. What is told is derived from the events, by today's code;
+where the rows say otherwise, that is said, too.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.named import policies_named
+from orchestrator.cli.readings import (
+    JOURNAL,
+    At,
+    beginning_of,
+    policies_option,
+    reading,
+    replayable,
+    shown_while,
+)
+from orchestrator.cli.shown import output_option
+from orchestrator.cli.timeline_json import tree_of_timeline
+from orchestrator.cli.timeline_svg import drawing_of
+from orchestrator.cli.timeline_text import by_container, by_time, differing_note
+from orchestrator.core.errors import ContainerNotFound, JournalCompacted
+from orchestrator.core.state import Fleet
+from orchestrator.journal.reading import Reading
+from orchestrator.replay.places import AfterRow, AtMoment, Place
+from orchestrator.replay.timelines.happenings import Closed, Happening
+from orchestrator.replay.timelines.recording import Recorder
+from orchestrator.replay.timelines.strips import Strips
+from orchestrator.replay.timelines.telling import LIMIT, happenings
+
+__all__ = ("timeline",)
+
+
+@click.command()
+@click.argument("source", metavar="JOURNAL", type=JOURNAL)
+@click.option(
+    "--container",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="Only this container; may be given more than once.",
+)
+@click.option("--since", type=At(), metavar="ROW|TIME", help="What happened after it.")
+@click.option("--until", type=At(), metavar="ROW|TIME", help="What happened up to it.")
+@click.option(
+    "--by-time", "in_order", is_flag=True, help="All containers in order of time."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=LIMIT,
+    show_default=True,
+    help="How many of the newest rows of each container are kept.",
+)
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Draw a lane for each container into this file.",
+)
+@policies_option
+@output_option("text", "json")
+def timeline(  # noqa: PLR0913 - one for each option
+    *,
+    source: Path,
+    names: tuple[str, ...],
+    since: Place | None,
+    until: Place | None,
+    in_order: bool,
+    limit: int,
+    svg: Path | None,
+    policies: str | None,
+    output: str,
+) -> None:
+    """Tell what happened: runs, exits, waits, decisions and their rules.
+
+    By container, of each the newest rows; --by-time tells everything as one stream.
+    With --svg the drawing takes the place of the text.
+    """
+    if in_order and (svg is not None or output == "json"):
+        raise Failed("--by-time tells in text only: leave out --svg and -o json", 2)
+    _check_order(since, until)
+    known = policies_named(policies, Path.cwd())
+    seen = _Seen()
+    with reading(source) as read:
+        fleet = beginning_of(read, known)
+        _check_is_there(read, fleet, since, until)
+        entries = replayable(read.entries(), known)
+        if not (in_order and sys.stdout.isatty()):
+            entries = shown_while(entries, read, "reading")
+        items = seen.passing(
+            happenings(
+                entries,
+                fleet=fleet,
+                policies=known,
+                since=since,
+                until=until,
+                containers=names or None,
+            )
+        )
+        if svg is not None:
+            _draw(items, svg, source, limit, output)
+        elif output == "json":
+            _print_json(items, limit)
+        else:
+            lines = by_time(items) if in_order else by_container(items, limit)
+            for line in lines:
+                click.echo(line)
+    if seen.closed is not None and (note := differing_note(seen.closed)):
+        click.echo(f"orchestrator: {note}", err=True)
+    for name in names:
+        if name not in seen.names:
+            raise failed(ContainerNotFound(name=name))
+
+
+class _Seen:
+    """Lets items pass, and remembers of whom they told, and how they ended."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.closed: Closed | None = None
+
+    def passing(self, items: Iterable[Happening]) -> Iterator[Happening]:
+        for item in items:
+            self.names.add(getattr(item, "name", ""))
+            if isinstance(item, Closed):
+                self.closed = item
+            yield item
+
+
+def _check_order(since: Place | None, until: Place | None) -> None:
+    """Refuse an end that lies before the beginning."""
+    match since, until:
+        case AfterRow(seq=first), AfterRow(seq=last) if last < first:
+            raise Failed(f"--until {last} lies before --since {first}", 2)
+        case AtMoment(at=first), AtMoment(at=last) if last < first:
+            raise Failed("--until lies before --since", 2)
+        case _:
+            pass
+
+
+def _check_is_there(read: Reading, fleet: Fleet, *places: Place | None) -> None:
+    """Refuse a place before the rows of a journal that was compacted."""
+    base = read.source.base
+    if base is None:
+        return
+    for place in places:
+        match place:
+            case AfterRow(seq=seq) if seq < base.seq:
+                raise failed(JournalCompacted(asked=seq, base=base.seq))
+            case AtMoment(at=at) if at < fleet.at:
+                raise failed(JournalCompacted(asked=base.seq - 1, base=base.seq))
+            case _:
+                pass
+
+
+def _print_json(items: Iterable[Happening], limit: int) -> None:
+    recorder = Recorder(limit)
+    for item in items:
+        recorder.take(item)
+    click.echo(json.dumps(tree_of_timeline(recorder.timeline()), indent=2))
+
+
+def _draw(
+    items: Iterable[Happening], svg: Path, source: Path, limit: int, output: str
+) -> None:
+    """Draw into a file; print the tree, too, where it is asked for."""
+    recorder, strips = Recorder(limit if output == "json" else 1), Strips()
+    for item in items:
+        recorder.take(item)
+        strips.take(item)
+    told = recorder.timeline()
+    name = "standard input" if str(source) == "-" else source.absolute().name
+    try:
+        svg.write_text(drawing_of(told, strips, name), encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"{svg}: {error.strerror}", 2) from None
+    if output == "json":
+        click.echo(json.dumps(tree_of_timeline(told), indent=2))
+    else:
+        click.echo(f"drawn into {svg}")

@@ -1,0 +1,63 @@
+"""The past of a fleet whose operator does not run, out of the journal of its folder."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from returns.result import Failure, Result, Success
+
+from orchestrator.api.places import JOURNAL
+from orchestrator.cli.client import Seen
+from orchestrator.cli.failing import failed
+from orchestrator.cli.named import policies_named
+from orchestrator.cli.shown import now_ms
+from orchestrator.cli.state import kept
+from orchestrator.codec.wire import tree_of
+from orchestrator.core.errors import ContainerError
+from orchestrator.core.state import empty_fleet
+from orchestrator.journal.sqlite import open_sqlite
+from orchestrator.replay.places import Place
+from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.travel import Travel
+from orchestrator.runtime.views import View
+
+__all__ = ("seen_in_journal",)
+
+
+def seen_in_journal(state: Path, at: Place, *path: str) -> Seen:
+    """Return what an operator would answer under *path* of its API."""
+    view = asyncio.run(_view(state, at))
+    found = _found(view, path)
+    if isinstance(found, Failure):
+        raise failed(found.failure())
+    return Seen(found=tree_of(found.unwrap()), seq=view.seq, at=view.at)
+
+
+def _found(view: View, path: tuple[str, ...]) -> Result[Any, ContainerError]:
+    match path:
+        case (_, name, "explain"):
+            return view.explain(name)
+        case (_, name):
+            return view.info(name)
+        case _:
+            return Success(view.infos())
+
+
+async def _view(state: Path, at: Place) -> View:
+    """Go back in the journal of a state folder; it is opened for reading alone."""
+    left = kept(state)
+    reference, home = left.policies or (None, ".")
+    policies = policies_named(reference, Path(home))
+    journal = await settled(open_sqlite(state / JOURNAL, read_only=True))
+    if isinstance(journal, ContainerError):
+        raise failed(journal)
+    try:
+        present = View(seq=0, at=now_ms(), fleet=empty_fleet(left.name))
+        view = await Travel(journal, policies).to(at, present)
+    finally:
+        _ = await settled(journal.close())
+    if isinstance(view, Failure):
+        raise failed(view.failure())
+    return view.unwrap()

@@ -1,0 +1,275 @@
+"""Cut a journal short: its oldest rows become one fleet, the base that others follow.
+
+Note [No instant without a journal]. The rows up to the cut are verified and folded.
+They are written to an archive, an export that stands for itself, which is read again
+before anything is removed. Then one transaction puts the fleet in their place. A
+process that is killed leaves the old journal or the new one; an archive that it leaves
+beside the old one is a copy. Last the file shrinks, which is SQLite's own transaction.
+
+The chain goes on over the cut: the first row that is kept is chained to the base, and
+the base has the digest with which the archive ends.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import takewhile
+from pathlib import Path
+from typing import TypeAlias, assert_never
+
+import attrs
+from returns.io import IOFailure, IOResult, IOSuccess
+from returns.result import Failure
+
+from orchestrator.codec.wire import encode_fleet
+from orchestrator.core.custom import NO_POLICIES, CustomPolicies
+from orchestrator.core.errors import JournalCorrupt, JournalError, JournalUnavailable
+from orchestrator.core.moments import Millis
+from orchestrator.core.state import RULES, Fleet
+from orchestrator.journal.beside import free_name
+from orchestrator.journal.checks import Database, head_path, open_database
+from orchestrator.journal.head import HeadFile
+from orchestrator.journal.jsonl import write_rows
+from orchestrator.journal.lines import open_lines
+from orchestrator.journal.lock import take_lock
+from orchestrator.journal.port import Head, Row, Snapshot
+from orchestrator.journal.reading import RECORDING, Reading, beginning
+from orchestrator.journal.stored import StoredReader
+from orchestrator.journal.stored_snapshots import digest_at, insert_base, select_base
+from orchestrator.journal.tables import FAILURES, said
+from orchestrator.replay.verifying import verify
+
+__all__ = ("Compacted", "KeepRows", "KeepTime", "Retention", "compact")
+
+
+@attrs.frozen
+class KeepRows:
+    """Keep the newest *rows* rows, one at least."""
+
+    rows: int
+
+
+@attrs.frozen
+class KeepTime:
+    """Keep all rows that came in the last *ms* milliseconds before the newest one."""
+
+    ms: Millis
+
+
+Retention: TypeAlias = KeepRows | KeepTime
+
+
+@attrs.frozen(kw_only=True)
+class Compacted:
+    """What a compaction did: nothing, where ``first`` is behind ``last``.
+
+    Rows ``first`` to ``last`` are in ``archive`` (None: they are gone), ``kept`` rows
+    are left. ``size_before`` and ``size_after`` are bytes on the disk; ``not_shrunk``
+    says why the file is as large as it was.
+    """
+
+    first: int
+    last: int
+    kept: int
+    archive: Path | None
+    size_before: int
+    size_after: int
+    not_shrunk: str | None
+
+
+def compact(
+    path: Path,
+    retention: Retention,
+    *,
+    archive: Path | None = None,
+    is_archived: bool = True,
+    policies: CustomPolicies = NO_POLICIES,
+) -> IOResult[Compacted, JournalError]:
+    """Cut the journal at *path* at the newest place that *retention* allows.
+
+    The rows that are cut off go to *archive* (None: a file beside the journal), unless
+    ``is_archived`` is false. Rows that do not replay are not cut off.
+    """
+    if not path.exists():
+        return IOFailure(JournalUnavailable(cause=f"there is no journal at {path}"))
+    try:
+        taken = take_lock(path.with_name(path.name + ".lock"))
+    except OSError as error:
+        return IOFailure(said(error))
+    if isinstance(taken, Failure):
+        return IOFailure(taken.failure())
+    lock = taken.unwrap()
+    try:
+        opened = open_database(path, read_only=False)
+        if isinstance(opened, Failure):
+            return IOFailure(opened.failure())
+        database: Database = opened.unwrap()
+        try:
+            work = _Work(path, database, policies)
+            done = work.compact(retention, archive, is_archived=is_archived)
+        finally:
+            database.connection.close()
+    except FAILURES as error:
+        return IOFailure(said(error))
+    finally:
+        lock.release()
+    if not isinstance(done, Compacted):
+        return IOFailure(done)
+    return IOSuccess(attrs.evolve(done, size_after=_size(path)))
+
+
+class _Work:
+    """A compaction under way, with the lock held."""
+
+    def __init__(
+        self, path: Path, database: Database, policies: CustomPolicies
+    ) -> None:
+        self.path = path
+        self.database = database
+        self.connection = database.connection
+        self.policies = policies
+
+    def compact(
+        self, retention: Retention, archive: Path | None, *, is_archived: bool
+    ) -> Compacted | JournalError:
+        database, size = self.database, _size(self.path)
+        # The head file must never name a row before the base.
+        HeadFile(head_path(self.path), database.head).close()
+        cut = _cut(database, retention)
+        done = Compacted(
+            first=database.start.seq + 1,
+            last=cut,
+            kept=database.head.seq - cut,
+            archive=None,
+            size_before=size,
+            size_after=size,
+            not_shrunk=None,
+        )
+        if cut == database.start.seq:
+            return done
+        fleet = self._folded(cut)
+        if not isinstance(fleet, Fleet):
+            return fleet
+        base = Snapshot(
+            seq=cut,
+            digest=digest_at(self.connection, database.base, cut),
+            rules=RULES,
+            body=encode_fleet(fleet),
+        )
+        if is_archived:
+            if archive is None:
+                rows = f"rows-{done.first}-{cut}"
+                archive = free_name(self.path, rows, "jsonl.gz")
+            problem = self._archive(archive, base)
+            if problem is not None:
+                return problem
+            done = attrs.evolve(done, archive=archive)
+        problem = self._cut_off(base)
+        if problem is not None:
+            if done.archive is not None and select_base(self.connection) != base:
+                done.archive.unlink()  # a copy of what is still there
+            return problem
+        return attrs.evolve(done, not_shrunk=_shrink(self.connection))
+
+    def _folded(self, cut: int) -> Fleet | JournalError:
+        """Return the fleet after row *cut*, from rows that are whole and replay."""
+        read = Reading(StoredReader(self.database))
+        begun = beginning(read)
+        if isinstance(begun, Failure):
+            damage: JournalCorrupt = begun.failure()
+            return damage
+        fleet: Fleet = begun.unwrap()
+        entries = takewhile(lambda entry: entry.seq <= cut, read.entries())
+        verdict = verify(entries, RECORDING, fleet=fleet, policies=self.policies)
+        if read.error is not None:
+            return read.error
+        if isinstance(verdict, Failure):
+            problem: JournalError = verdict.failure()
+            return problem
+        folded: Fleet = verdict.unwrap().fleet
+        return folded
+
+    def _archive(self, archive: Path, base: Snapshot) -> JournalError | None:
+        """Write the rows up to *base* to a file, and read it again."""
+        if archive.exists():
+            cause = f"{archive} is there already"
+            return JournalUnavailable(cause=cause, retryable=False)
+        before = self.database.base
+        written = write_rows(archive, self._rows(base.seq), before)
+        if not isinstance(written, Head):
+            return written
+        read = Reading(open_lines(archive))
+        deque(read.rows(), maxlen=0)
+        read.close()
+        found = (read.source.base, read.head, read.cut_at_line, read.error)
+        if found == (before, base.head, None, None):
+            return None
+        archive.unlink()
+        return read.error or JournalCorrupt(
+            seq=read.head.seq + 1,
+            place=f"{archive}",
+            expected=f"rows up to {base.seq}",
+            found=f"rows up to {read.head.seq}",
+        )
+
+    def _rows(self, cut: int) -> Iterator[Row]:
+        rows = Reading(StoredReader(self.database)).rows()
+        return takewhile(lambda row: row.seq <= cut, rows)
+
+    def _cut_off(self, base: Snapshot) -> JournalError | None:
+        """Put the base in the place of its rows: all of it, or nothing."""
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            insert_base(self.connection, base)
+            for table in ("rows", "snapshots"):
+                self.connection.execute(
+                    f"DELETE FROM {table} WHERE seq <= ?",  # noqa: S608
+                    (base.seq,),
+                )
+            self.connection.execute("COMMIT")
+        except FAILURES as error:
+            with suppress(sqlite3.Error):  # none was open
+                self.connection.execute("ROLLBACK")
+            return said(error)
+        return None
+
+
+def _cut(database: Database, retention: Retention) -> int:
+    """Return the newest row behind which the rows to keep begin."""
+    start, head = database.start.seq, database.head.seq
+    match retention:
+        case KeepRows(rows=rows):
+            first = head - rows + 1
+        case KeepTime(ms=ms):
+            found = database.connection.execute(
+                "SELECT seq FROM rows WHERE at >= (SELECT at FROM rows WHERE seq = ?)"
+                " - ? ORDER BY seq LIMIT 1",
+                (head, ms),
+            ).fetchone()
+            first = start + 1 if found is None else found[0]
+        case _:
+            assert_never(retention)
+    return max(start, min(first, head) - 1)
+
+
+def _shrink(connection: sqlite3.Connection) -> str | None:
+    """Give the room of what is gone back to the disk; or say why it cannot be.
+
+    The copy that SQLite makes for it needs room of its own: without it the room stays
+    in the file, and the next rows fill it.
+    """
+    try:
+        connection.execute("VACUUM")
+        found = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except FAILURES as error:
+        return said(error).message
+    return "a program is reading the journal" if found[0] else None
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a database and of its log."""
+    parts = (path, path.with_name(path.name + "-wal"))
+    return sum(part.stat().st_size for part in parts if part.exists())

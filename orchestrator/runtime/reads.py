@@ -1,0 +1,122 @@
+"""What an operator shows: the fleet now and as it was, events, logs of containers.
+
+A read of the present is a read of memory, and never waits. A read of the past folds
+the journal (``runtime.travel``). Neither changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from returns.future import FutureResult
+
+from orchestrator.core.errors import ContainerError
+from orchestrator.core.explain import ContainerInfo, Explanation
+from orchestrator.core.moments import Millis
+from orchestrator.core.state import Fleet
+from orchestrator.platforms.port import LogLine, PlatformDetail
+from orchestrator.replay.places import Place
+from orchestrator.runtime import waits
+from orchestrator.runtime.boot import Engine
+from orchestrator.runtime.reports import EventRecord, FleetConfig, config_of
+from orchestrator.runtime.views import View
+
+__all__ = ("Reads",)
+
+PAGE_MAX: Final = 1_000
+"""Events of one page."""
+
+
+class Reads:
+    """What can be read of an operator; ``Operator`` adds what can be asked of it."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Read what was booted; ``Operator.open`` does both."""
+        self._engine = engine
+        self._loop = engine.loop
+
+    @property
+    def fleet(self) -> Fleet:
+        """Return the fleet as it is believed now, a value."""
+        return self._loop.fleet
+
+    @property
+    def seq(self) -> int:
+        """Return the number of the journal's newest row."""
+        return self._loop.head.seq
+
+    @property
+    def hook_failures(self) -> int:
+        """Return how many calls of hooks have failed."""
+        return self._engine.hooks.failures
+
+    @property
+    def violations(self) -> int:
+        """Return how often an invariant of the core did not hold: a bug, if not 0."""
+        return self._loop.watch.violations
+
+    def get_container_info(
+        self, name: str, *, at: Place | None = None
+    ) -> FutureResult[ContainerInfo, ContainerError]:
+        """Return one container as it is believed to be, or was at a place."""
+        return self.view(at).bind_result(lambda view: view.info(name))
+
+    def list_containers(
+        self, *, at: Place | None = None
+    ) -> FutureResult[tuple[ContainerInfo, ...], ContainerError]:
+        """Return all containers, in the order of their names, now or at a place."""
+        return self.view(at).map(View.infos)
+
+    def infos(self) -> tuple[ContainerInfo, ...]:
+        """Return all containers at once: a read of memory that cannot fail."""
+        return self._present().infos()
+
+    def explain(
+        self, name: str, *, at: Place | None = None
+    ) -> FutureResult[Explanation, ContainerError]:
+        """Say why a container is where it is, or was, and what comes next."""
+        return self.view(at).bind_result(lambda view: view.explain(name))
+
+    def fleet_at(self, place: Place) -> FutureResult[Fleet, ContainerError]:
+        """Return the fleet after a row, or as it stood at a moment of the past.
+
+        It is folded out of the journal; the operator goes on meanwhile. A row that
+        there is not yet and a moment to come are refused (``InvalidSpec``), what lies
+        before a compacted journal's base is ``JournalCompacted``.
+        """
+        return self.view(place).map(lambda view: view.fleet)
+
+    def view(self, at: Place | None = None) -> FutureResult[View, ContainerError]:
+        """Return the fleet at a place, with its row and moment; None: as it is now."""
+        if at is None:
+            return FutureResult.from_value(self._present())
+        return FutureResult(self._engine.travel.to(at, self._present()))
+
+    def _present(self) -> View:
+        return View(seq=self.seq, at=self._loop.now(), fleet=self.fleet)
+
+    def get_config(self) -> FutureResult[FleetConfig, ContainerError]:
+        """Return the fleet as it is declared; what looks secret is not shown."""
+        return FutureResult.from_value(config_of(self.fleet))
+
+    def platform_details(
+        self,
+    ) -> FutureResult[tuple[PlatformDetail, ...], ContainerError]:
+        """Ask the platform what it says of each container, in its own words."""
+        return self._engine.platform.details()
+
+    def log(self, name: str, *, follow: bool = False) -> AsyncIterator[LogLine]:
+        """Yield what a container wrote, and with *follow* what it writes."""
+        return self._engine.platform.log(name, follow=follow)
+
+    def events(
+        self, after: int | None = None, *, limit: int = PAGE_MAX, wait_ms: Millis = 0
+    ) -> FutureResult[tuple[EventRecord, ...], ContainerError]:
+        """Return the events after row *after*; wait up to *wait_ms* for the first.
+
+        None: after the row that the journal begins behind, 0 for a whole one.
+        """
+        return FutureResult(
+            waits.events(self._engine, after, min(limit, PAGE_MAX), wait_ms)
+        )

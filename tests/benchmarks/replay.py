@@ -1,0 +1,295 @@
+"""How fast a journal is folded again, beside what the language allows.
+
+The limits are ``orjson`` alone, and a loop by hand over mutable records that knows the
+same rules (``loop``). Before anything is timed it is checked that all ways come to the
+same records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import orjson
+from returns.future import FutureResult
+
+from orchestrator.codec.wire import (
+    commands_of,
+    decode_event,
+    encode_event,
+    event_of,
+)
+from orchestrator.core.events import Event
+from orchestrator.core.reduce import fold, reduce
+from orchestrator.core.state import empty_fleet
+from orchestrator.journal.port import START, Draft, Head, Row, broken
+from orchestrator.journal.reading import RECORDING, Reading, open_reading
+from orchestrator.journal.sqlite import open_sqlite
+from orchestrator.replay import AfterRow, verify
+from orchestrator.replay import fold as fold_entries
+from orchestrator.runtime.outcomes import opened, settled
+from orchestrator.runtime.recovery import Recovered, recover, snapshot_of
+from tests.benchmarks.harness import Case, Goal, Timing, interleaved
+from tests.benchmarks.loop import Loop, differing
+from tests.benchmarks.trace import written
+
+__all__ = ("GOALS", "Replay", "memory_of", "recovery_of", "replay_of", "stored")
+
+PAGE: Final = 5_000
+SNAPSHOT_EVERY: Final = 10_000
+"""Rows between two snapshots: the default of the operator."""
+
+GOALS: Final = (
+    Goal(case="fold", limit="mutable loop", least=0.25),
+    Goal(case="reduce", limit="mutable loop", least=0.19),
+    Goal(case="decode events", limit="orjson.loads of events", least=0.33),
+    Goal(case="encode events", limit="orjson.dumps of events", least=0.35),
+    Goal(case="replay JSON Lines", limit="orjson.loads of lines", least=0.15),
+    Goal(case="replay JSON Lines", limit="loads and mutable loop", least=0.40),
+    Goal(case="replay SQLite", limit="replay JSON Lines", least=0.80),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Replay:
+    """What was timed, over how many rows and containers."""
+
+    rows: int
+    containers: int
+    timing: Timing
+
+
+def replay_of(directory: Path, events: int, containers: int, rounds: int) -> Replay:
+    """Time everything that replay is made of, in one interleaved run."""
+    lines = written(directory, events, containers)
+    database = stored(lines)
+    cases = [*_of_files(lines, database), *_of_values(lines)]
+    return Replay(rows=events, containers=containers, timing=interleaved(cases, rounds))
+
+
+def _of_files(lines: Path, database: Path) -> list[Case]:
+    count = sum(1 for _ in _rows_of(lines))
+
+    def case(name: str, run: Callable[[], object]) -> Case:
+        return Case(name=name, items=count, run=run)
+
+    return [
+        case("lines read", lambda: _exhausted(lines.open("rb"))),
+        case("orjson.loads of lines", lambda: _exhausted(_trees(lines))),
+        case("loads and mutable loop", lambda: Loop().fold(_event_trees(lines))),
+        case("rows of JSON Lines", lambda: _exhausted(_rows_of(lines))),
+        case("rows of SQLite", lambda: _exhausted(_rows_of(database))),
+        case("replay JSON Lines", lambda: _folded(lines)),
+        case("replay SQLite", lambda: _folded(database)),
+        case("verify JSON Lines", lambda: _verified(lines)),
+        case("verify SQLite", lambda: _verified(database)),
+    ]
+
+
+def _of_values(lines: Path) -> list[Case]:
+    """Return the parts, each with what it needs already in memory.
+
+    The first two rows (booted, declared) are large and come once a journal: what is
+    decoded and encoded alone is the life after them.
+    """
+    rows = list(_rows_of(lines))
+    trees = list(_event_trees(lines))
+    events = [decode_event(row.event).unwrap() for row in rows]
+    texts, parsed, life = [row.event for row in rows[2:]], trees[2:], events[2:]
+    commands = [row.commands for row in rows]
+    _expect_alike(trees, events)
+
+    def case(name: str, run: Callable[[], object], items: int = len(rows)) -> Case:
+        return Case(name=name, items=items, run=run)
+
+    few = len(texts)
+    return [
+        case("mutable loop", lambda: Loop().fold(trees)),
+        case("fold", lambda: fold(empty_fleet("fleet"), events)),
+        case("reduce", lambda: _reduced(events)),
+        case("orjson.loads of events", lambda: _mapped(orjson.loads, texts), few),
+        case("decode events", lambda: _mapped(event_of, texts), few),
+        case("orjson.dumps of events", lambda: _mapped(orjson.dumps, parsed), few),
+        case("encode events", lambda: _mapped(encode_event, life), few),
+        case("decode commands", lambda: _mapped(commands_of, commands)),
+        case("chain of digests", lambda: broken(START, rows)),
+    ]
+
+
+def _expect_alike(trees: list[dict[str, Any]], events: list[Event]) -> None:
+    """Compare all ways to fold, record by record; nothing is timed that is wrong."""
+    start = empty_fleet("fleet")
+    fleet = fold(start, events)
+    wrong = differing(Loop().fold(trees), fleet)
+    assert not wrong, f"the loop by hand differs in {wrong[:5]}"
+    assert _reduced(events) == fleet
+
+
+def _reduced(events: list[Event]) -> object:
+    fleet = empty_fleet("fleet")
+    for event in events:
+        fleet = reduce(fleet, event).fleet
+    return fleet
+
+
+def _mapped(turn: Callable[[Any], object], values: list[Any]) -> None:
+    for value in values:
+        turn(value)
+
+
+def _exhausted(values: Iterator[object]) -> None:
+    for _ in values:
+        pass
+
+
+def _trees(lines: Path) -> Iterator[dict[str, Any]]:
+    with lines.open("rb") as file:
+        for line in file:
+            yield orjson.loads(line)
+
+
+def _event_trees(lines: Path) -> Iterator[dict[str, Any]]:
+    return (tree["event"] for tree in _trees(lines) if "event" in tree)
+
+
+def _reading(place: Path) -> Reading:
+    return opened(open_reading(place))  # type: ignore[return-value]
+
+
+def _rows_of(place: Path) -> Iterator[Row]:
+    reading = _reading(place)
+    yield from reading.rows()
+    assert reading.error is None, reading.error
+    reading.close()
+
+
+def _folded(place: Path) -> object:
+    reading = _reading(place)
+    fleet = fold_entries(reading.entries())
+    assert reading.error is None, reading.error
+    reading.close()
+    return fleet
+
+
+def _verified(place: Path) -> None:
+    reading = _reading(place)
+    verify(reading.entries(), RECORDING).unwrap()
+    assert reading.error is None, reading.error
+    reading.close()
+
+
+def stored(lines: Path) -> Path:
+    """Return the same journal as a database, written once beside the export."""
+    path = lines.with_suffix(".db")
+    if not path.exists():
+        asyncio.run(_store(_rows_of(lines), path))
+    return path
+
+
+async def _store(rows: Iterator[Row], path: Path) -> None:
+    journal: Any = await settled(open_sqlite(path))
+    head, drafts = START, list[Draft]()
+    for row in rows:
+        drafts.append(
+            Draft(
+                at=row.at, event=row.event, commands=row.commands, changes=row.changes
+            )
+        )
+        if len(drafts) == PAGE:
+            head = await _appended(journal, head, drafts)
+    await _appended(journal, head, drafts)
+    await settled(journal.close())
+
+
+async def _appended(journal: Any, head: Head, drafts: list[Draft]) -> Head:
+    moved = await settled(journal.append(head, tuple(drafts)))
+    assert isinstance(moved, Head), moved
+    drafts.clear()
+    return moved
+
+
+@attrs.frozen
+class _Forgetful:
+    """A journal that knows of no snapshot."""
+
+    journal: Any
+
+    def latest_snapshot(self, until: int | None = None) -> FutureResult[None, Any]:
+        return FutureResult.from_value(None)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.journal, name)
+
+
+def recovery_of(database: Path, rounds: int) -> Timing:
+    """Time how an operator comes back, with a snapshot near the end and without.
+
+    The snapshot is as far behind as it gets where one is kept every so many rows.
+    """
+    _keep_snapshot(database)
+    cases = [
+        Case(
+            name="recover whole", items=1, run=lambda: _recovered(database, whole=True)
+        ),
+        Case(name="recover", items=1, run=lambda: _recovered(database, whole=False)),
+    ]
+    return interleaved(cases, rounds)
+
+
+def _recovered(database: Path, *, whole: bool) -> Recovered:
+    async def recovered() -> Recovered:
+        journal: Any = await settled(open_sqlite(database))
+        seen = _Forgetful(journal) if whole else journal
+        found = await settled(recover(seen, "fleet"))
+        await settled(journal.close())
+        assert isinstance(found, Recovered), found
+        return found
+
+    return asyncio.run(recovered())
+
+
+def _keep_snapshot(database: Path) -> None:
+    """Save a snapshot of the fleet, as an operator would have by the way."""
+    rows = list(_heads_of(database))
+    place = rows[-min(SNAPSHOT_EVERY, len(rows) // 2)]
+    reading = _reading(database)
+    fleet = fold_entries(reading.entries(), until=AfterRow(place.seq))
+    reading.close()
+
+    async def saved() -> None:
+        journal: Any = await settled(open_sqlite(database))
+        assert await settled(journal.save_snapshot(snapshot_of(fleet, place))) is None
+        await settled(journal.close())
+
+    asyncio.run(saved())
+
+
+def _heads_of(place: Path) -> Iterator[Head]:
+    return (Head(seq=row.seq, digest=row.digest) for row in _rows_of(place))
+
+
+def memory_of(place: Path) -> int:
+    """Return the most memory that a process needs to replay *place*, in bytes."""
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.replay", str(place)],
+        capture_output=True,
+        check=True,
+    )
+    return int(told.stdout)
+
+
+def main() -> None:
+    """Fold the journal that is named, and print the most memory it has taken."""
+    _folded(Path(sys.argv[1]))
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (peak,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    print(int(peak.split()[1]) * 1024)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,342 @@
+"""A journal goes out as a file, also in other words, and comes back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from orchestrator.cli import exports
+from orchestrator.cli.failing import Failed
+from orchestrator.cli.main import cli
+from orchestrator.codec.wire import encode_fleet
+from orchestrator.core.events import Declaration, SpecApplied
+from orchestrator.core.fields import Json
+from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
+from orchestrator.core.reduce import fold, step_of
+from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.table import Table
+from orchestrator.journal.jsonl import export_rows
+from orchestrator.journal.port import START, Draft, Row, Snapshot, chained
+from orchestrator.journal.reading import Reading, entry_of, open_reading
+from orchestrator.replay.history import NOTHING, Entry
+from orchestrator.replay.redacted.pseudonyms import Vocabulary
+from orchestrator.runtime.outcomes import opened
+from orchestrator.runtime.steps import draft_of
+from tests.cli.kit import COMMAND, Done
+from tests.replay.golden import POLICIES, golden_path
+
+GOLDEN = golden_path(2).with_name("journal.rules-2.2.jsonl.gz")
+STRIKES = ("--policies", "tests.replay.golden:STRIKES")
+NAMES = (b"steady", b"golden", b"extra", b"never-ready", b"http", b"image-missing")
+
+
+def run(*words: str) -> Done:
+    """Run a command within this process: its output, its exit code."""
+    result = CliRunner().invoke(cli, words, standalone_mode=False)
+    match result.exception:
+        case None:
+            return Done(0, result.stdout, result.stderr)
+        case Failed() as error:
+            return Done(error.code, result.stdout, result.stderr + error.message)
+        case click.UsageError() as error:
+            return Done(2, result.stdout, error.message)
+        case other:
+            raise other
+
+
+def good(done: Done) -> str:
+    assert done.code == 0, done.err
+    return done.out
+
+
+def lines(path: Path) -> list[Any]:
+    data = path.read_bytes()
+    data = gzip.decompress(data) if path.suffix == ".gz" else data
+    return [orjson.loads(line) for line in data.splitlines()]
+
+
+def entries(path: Path) -> list[Entry]:
+    read = opened(open_reading(path))
+    assert isinstance(read, Reading)
+    found = list(read.entries())
+    assert read.error is None
+    read.close()
+    return found
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Path:
+    """Return the beginning of a golden journal: small, and with everything in it."""
+    read = opened(open_reading(GOLDEN))
+    assert isinstance(read, Reading)
+    rows = tuple(row for row in read.rows() if row.seq <= 120)
+    read.close()
+    path = tmp_path / "original.jsonl.gz"
+    opened(export_rows(path, rows))
+    return path
+
+
+def test_a_redacted_export_replays_and_says_nothing(
+    original: Path, tmp_path: Path
+) -> None:
+    out, names, back = (tmp_path / name for name in ("a.jsonl", "names", "back.db"))
+    said = good(
+        run(
+            *("journal", "export", "--redact", "--names-to", str(names)),
+            *(str(original), str(out)),
+        )
+    )
+    assert said.startswith("120 rows in other words, the last with digest ")
+    assert not any(name in out.read_bytes() for name in NAMES)
+    header, *rows, end = lines(out)
+    original_end = lines(original)[-1]["end"]
+    assert header["redacted"] == {"of": original_end["digest"], "kept": []}
+    assert end["end"]["seq"] == 120
+    assert [row["at"] for row in rows] == [row["at"] for row in lines(original)[1:-1]]
+    way_back = json.loads(names.read_text())
+    assert way_back["fleet"] == {"golden": "fleet-1"}
+    assert way_back["name"]["dead"] == "c01"
+    assert names.stat().st_mode & 0o077 == 0
+
+    said = good(run("journal", "import", str(out), str(back)))
+    digest = original_end["digest"][:16]
+    assert said == (
+        f"120 rows, in other words; the original ends with digest {digest}\n"
+    )
+    for place in (out, back):
+        assert "120 replay to the same" in good(
+            run("journal", "verify", str(place), *STRIKES)
+        )
+    again = tmp_path / "again.jsonl"
+    good(run("journal", "export", str(back), str(again)))
+    assert again.read_bytes().splitlines()[1:] == out.read_bytes().splitlines()[1:]
+
+
+def test_what_was_allowed_is_kept_and_the_header_says_so(
+    original: Path, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl"
+    keep = ("--keep", "names", "--keep", "config")
+    good(run("journal", "export", "--redact", *keep, str(original), str(out)))
+    header, *rows, _ = lines(out)
+    assert header["redacted"]["kept"] == ["config", "names"]
+    assert rows[1]["event"]["fleet"] == "golden"
+    spec = rows[1]["event"]["declarations"][0]["spec"]
+    assert (spec["command"], list(spec["ports"])) == (["run"], ["http"])
+    good(run("journal", "export", str(out), str(other)))
+    assert lines(other)[0] == header
+
+
+def test_an_export_goes_through_pipes(original: Path) -> None:
+    plain = gzip.decompress(original.read_bytes())
+    for words in (("-", "-"), (str(original), "-")):
+        done = subprocess.run(
+            (*COMMAND, "journal", "export", *words),
+            input=plain,
+            capture_output=True,
+            check=True,
+        )
+        assert done.stdout == plain
+        assert done.stderr.startswith(b"120 rows, the last with digest ")
+    redacted = subprocess.run(
+        (*COMMAND, "journal", "export", "--redact", "-", "-"),
+        input=original.read_bytes(),
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert not any(name in redacted for name in NAMES)
+    assert len(redacted.splitlines()) == 122
+
+
+def compacted(original: Path, path: Path, after: int) -> list[Entry]:
+    """Write the rows behind one of them, with a base, as a compaction leaves them."""
+    read = opened(open_reading(original))
+    assert isinstance(read, Reading)
+    rows: list[Row] = list(read.rows())
+    read.close()
+    found = [entry_of(row) for row in rows]
+    whole = [entry for entry in found if isinstance(entry, Entry)]
+    fleet = fold(NOTHING, (entry.event for entry in whole[:after]), POLICIES)
+    base = Snapshot(
+        seq=after, digest=rows[after - 1].digest, rules=2, body=encode_fleet(fleet)
+    )
+    opened(export_rows(path, rows[after:], base))
+    return whole
+
+
+def test_a_compacted_journal_is_redacted_from_its_base_on(
+    original: Path, tmp_path: Path
+) -> None:
+    short, out, back = (tmp_path / name for name in ("s.jsonl", "a.jsonl", "b.db"))
+    compacted(original, short, 60)
+    good(run("journal", "export", "--redact", str(short), str(out)))
+    assert not any(name in out.read_bytes() for name in NAMES)
+    base = lines(out)[1]["base"]
+    assert base["seq"] == 60
+    assert base["digest"] != lines(short)[1]["base"]["digest"]
+    good(run("journal", "import", str(out), str(back)))
+    for place in (short, out, back):
+        said = good(run("journal", "verify", str(place), *STRIKES))
+        assert "60 replay to the same decisions" in said
+    again = tmp_path / "again.jsonl"
+    good(run("journal", "export", str(back), str(again)))
+    assert again.read_bytes().splitlines()[1:] == out.read_bytes().splitlines()[1:]
+    assert [entry.seq for entry in entries(out)] == list(range(61, 121))
+
+
+def test_a_compaction_between_the_two_readings_is_noticed(
+    original: Path, tmp_path: Path
+) -> None:
+    short, out = tmp_path / "short.jsonl", tmp_path / "out.jsonl"
+    compacted(original, short, 60)
+    first, again = opened(open_reading(original)), opened(open_reading(short))
+    assert isinstance(first, Reading)
+    assert isinstance(again, Reading)
+    sharing = exports.Sharing(kept=frozenset(), names_to=None)
+    with pytest.raises(Failed, match="compacted meanwhile") as refused:
+        exports._rewrite(first, again, out, Vocabulary(), sharing)
+    assert refused.value.code == 6
+    assert not out.exists()
+    first.close()
+    again.close()
+
+
+def test_a_base_that_makes_no_sense_is_a_damage(original: Path, tmp_path: Path) -> None:
+    read = opened(open_reading(original))
+    assert isinstance(read, Reading)
+    rows = list(read.rows())
+    read.close()
+    base = Snapshot(seq=60, digest=rows[59].digest, rules=2, body=b'{"name":7}')
+    bad = tmp_path / "bad.jsonl"
+    opened(export_rows(bad, rows[60:], base))
+    done = run("journal", "export", "--redact", str(bad), str(tmp_path / "out"))
+    assert done.code == 8
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_part_that_is_missing_is_said_and_the_rest_is_exported(
+    original: Path, tmp_path: Path
+) -> None:
+    cut, out = tmp_path / "cut.jsonl", tmp_path / "out.jsonl"
+    plain = gzip.decompress(original.read_bytes()).splitlines(keepends=True)
+    cut.write_bytes(b"".join(plain[:50]) + plain[50][:40])
+    done = run("journal", "export", "--redact", str(cut), str(out))
+    assert done.code == 10
+    assert "cut off at line 51" in done.err
+    assert lines(out)[-1]["end"]["seq"] == 49
+
+
+def test_a_damage_is_said_and_what_is_before_it_is_exported(
+    original: Path, tmp_path: Path
+) -> None:
+    bad, out = tmp_path / "bad.jsonl", tmp_path / "out.jsonl"
+    plain = gzip.decompress(original.read_bytes()).splitlines(keepends=True)
+    plain[40] = plain[40].replace(b'"at":', b'"at":1', 1)
+    bad.write_bytes(b"".join(plain))
+    done = run("journal", "export", "--redact", str(bad), str(out))
+    assert done.code == 8
+    assert lines(out)[-1]["end"]["seq"] == 39
+
+
+@pytest.mark.parametrize(
+    ("data", "code"), [(b"this is no journal\n", 8), (b"", 10), (b'{"format":', 10)]
+)
+def test_of_what_is_no_journal_nothing_is_made(
+    data: bytes, code: int, tmp_path: Path
+) -> None:
+    bad, out = tmp_path / "bad.jsonl", tmp_path / "out"
+    bad.write_bytes(data)
+    for words in (("import",), ("export",), ("export", "--redact")):
+        assert run("journal", *words, str(bad), str(out)).code == code
+        assert not out.exists()
+
+
+def test_a_journal_without_a_row_is_one_still(tmp_path: Path) -> None:
+    empty, out, back = (tmp_path / name for name in ("e.jsonl", "o.jsonl", "b.db"))
+    opened(export_rows(empty, ()))
+    good(run("journal", "export", "--redact", str(empty), str(out)))
+    assert len(lines(out)) == 2
+    good(run("journal", "import", str(out), str(back)))
+    assert back.exists()
+
+
+def test_a_divergence_is_redacted_as_it_was_recorded(
+    original: Path, tmp_path: Path
+) -> None:
+    read = opened(open_reading(original))
+    assert isinstance(read, Reading)
+    drafts = [
+        Draft(
+            at=row.at,
+            event=row.event,
+            commands=b"[]" if row.seq == 3 else row.commands,
+            changes=b'{"steady":{"mystery":"acme"},"job":7,"dead":{"phase":"acme"}}'
+            if row.seq == 20
+            else row.changes,
+        )
+        for row in read.rows()
+    ]
+    read.close()
+    bad, out, names = (tmp_path / name for name in ("bad.jsonl", "o.jsonl", "names"))
+    opened(export_rows(bad, chained(START, drafts)))
+    to = ("--names-to", str(names))
+    good(run("journal", "export", "--redact", *to, str(bad), str(out)))
+    assert b"acme" not in out.read_bytes()
+    assert b"mystery" not in out.read_bytes()
+    other = json.loads(names.read_text())["name"]
+    unreadable = {"unreadable": True}
+    assert lines(out)[20]["changes"] == {
+        other["steady"]: unreadable,
+        other["job"]: unreadable,
+        other["dead"]: {"phase": unreadable},
+    }
+    for place in (bad, out):
+        done = run("journal", "verify", str(place), *STRIKES)
+        assert done.code == 8
+        assert "row 3" in done.err + done.out
+
+
+def test_what_a_custom_policy_decides_by_is_kept_and_told(tmp_path: Path) -> None:
+    pairs: list[tuple[str, Json]] = [("acme-limit", 3), ("acme-team", "acme")]
+    params = Table.of(pairs)
+    ref = CustomPolicyRef(name="strikes", version=1, params=params)
+    spec = ContainerSpec(name="web", image="x", restart=RestartPolicy(custom=ref))
+    applied = SpecApplied(
+        at=0,
+        fleet="acme",
+        settings=FleetSettings(),
+        declarations=(Declaration(spec=spec, salt=1),),
+    )
+    journal, out = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    opened(export_rows(journal, chained(START, [draft_of(step_of(NOTHING, applied))])))
+    done = run("journal", "export", "--redact", str(journal), str(out))
+    assert done.err == (
+        "parameters of custom policies are kept, for they decide by them:"
+        " acme-limit, acme-team\n"
+    )
+    assert lines(out)[0]["redacted"]["kept"] == ["params"]
+    assert b'"acme-team":"acme"' in out.read_bytes()
+    more = ("--redact-params", str(journal), str(out))
+    done = run("journal", "export", "--redact", *more)
+    assert (done.code, done.err) == (0, "")
+    assert lines(out)[0]["redacted"]["kept"] == []
+    assert b"acme" not in out.read_bytes()
+
+
+def test_options_of_redaction_want_it(original: Path, tmp_path: Path) -> None:
+    for words in (("--keep", "names"), ("--redact-params",), ("--names-to", "x")):
+        out = str(tmp_path / "out")
+        done = run("journal", "export", *words, str(original), out)
+        assert done.code == 2
+        assert "need --redact" in done.err
+    wrong = run("journal", "export", "--redact", "--keep", "all", str(original), "x")
+    assert wrong.code == 2
+    assert "'names', 'config', 'texts', 'addresses'" in wrong.err

@@ -1,0 +1,99 @@
+"""Work on a journal that is killed at each of its steps: a program of its own.
+
+``python -m tests.journal.interrupted compact|repair FOLDER``: for each step of the work
+the folder is copied, the work done on the copy, and the process that does it killed
+(-9) as it begins the step. It prints what was found then, a line a step.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from orchestrator.journal.compaction import KeepRows, compact
+from orchestrator.journal.port import START
+from orchestrator.journal.repair import repair
+from tests.journal.opened import all_of
+
+STEPS = {"execute", "executemany", "executescript", "close", "open", "write", "flush"}
+STEPS |= {"fsync", "ftruncate", "link", "pwrite", "rename", "replace", "unlink"}
+"""Functions, written in C, that change a disk, or go on to where one does."""
+
+
+def kept_whole(folder: Path) -> str:
+    """Say what is left after the work was killed, and do it again."""
+    path = folder / "journal.db"
+    read = all_of(path)
+    assert read.is_whole, read.error
+    before, chained_to = (0, START) if read.base is None else (15, read.base.head)
+    assert (read.rows[0].seq, read.head.seq) == (before + 1, 20)
+    if before:
+        archives = [all_of(one) for one in folder.glob("*.rows-1-15*.jsonl.gz")]
+        assert any(one.is_whole and one.head == chained_to for one in archives)
+    done = compact(path, KeepRows(5))
+    assert "Success" in str(done), done
+    again = all_of(path)
+    assert again.base is not None
+    assert (again.base.seq, again.head.seq) == (15, 20)
+    return "new" if before else "old"
+
+
+def kept_what_was_whole(folder: Path) -> str:
+    path = folder / "journal.db"
+    was = all_of(path)
+    assert "Success" in str(repair(path))
+    read = all_of(path)
+    assert read.is_whole, read.error
+    assert read.head.seq == 7
+    left = [one.read_bytes() for one in folder.glob("*.after-7*.jsonl")]
+    assert any(one.count(b'"event"') == 13 for one in left), left
+    return "new" if was.is_whole else "old"
+
+
+WORK: dict[str, tuple[Callable[[Path], Any], Callable[[Path], str]]] = {
+    "compact": (lambda path: compact(path, KeepRows(5)), kept_whole),
+    "repair": (repair, kept_what_was_whole),
+}
+
+
+def killed_at(step: int, work: Callable[[Path], Any], path: Path) -> bool:
+    """Do work in a process that is killed at a step; False where it had fewer."""
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    passed = 0
+
+    def watch(_: FrameType, event: str, called: Any) -> None:
+        nonlocal passed
+        if event == "c_call" and called.__name__ in STEPS:
+            passed += 1
+            if passed == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(watch)
+    work(path)
+    sys.setprofile(None)
+    os._exit(0)
+
+
+def main() -> None:
+    work, look = WORK[sys.argv[1]]
+    folder = Path(sys.argv[2])
+    step, is_killed = 1, True
+    while is_killed:
+        copy = folder.with_name(f"step-{step}")
+        shutil.copytree(folder, copy)
+        is_killed = killed_at(step, work, copy / "journal.db")
+        print(look(copy))
+        shutil.rmtree(copy)
+        step += 1
+
+
+if __name__ == "__main__":
+    main()

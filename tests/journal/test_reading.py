@@ -1,0 +1,72 @@
+"""Rows with their meaning, from wherever they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from orchestrator.codec.wire import encode_fleet
+from orchestrator.core.errors import JournalCorrupt
+from orchestrator.core.state import empty_fleet
+from orchestrator.journal.jsonl import export_rows
+from orchestrator.journal.port import START, chained
+from orchestrator.journal.reading import beginning, open_reading
+from orchestrator.journal.sqlite import open_sqlite
+from orchestrator.replay.history import NOTHING
+from tests.journal.opened import base_after, drafts, filled, good, head_after, opened
+
+ROWS = chained(START, drafts(range(1, 6)))
+
+
+@pytest.mark.parametrize("part", ["event", "commands"])
+def test_a_row_that_makes_no_sense_ends_the_entries(tmp_path: Path, part: str) -> None:
+    nonsense: dict[str, Any] = {part: b'{"type":"unheard_of"}'}
+    odd = attrs.evolve(drafts([3])[0], **nonsense)
+    path = tmp_path / "out.jsonl"
+    opened(export_rows(path, chained(START, (*drafts([1, 2]), odd, *drafts([4])))))
+    read = opened(open_reading(path))
+    assert [entry.seq for entry in read.entries()] == [1, 2]
+    assert isinstance(read.error, JournalCorrupt)
+    assert read.error.seq == 3
+    assert read.error.place.startswith(part)
+    read.close()
+
+
+async def test_entries_after_a_row_are_read_from_both_kinds(tmp_path: Path) -> None:
+    stored, out = tmp_path / "journal.db", tmp_path / "out.jsonl"
+    await good((await filled(stored, 5)).close())
+    opened(export_rows(out, ROWS))
+    for path in (stored, out):
+        for after in range(6):
+            read = opened(open_reading(path))
+            found = [entry.seq for entry in read.entries(after)]
+            assert found == list(range(after + 1, 6))
+            assert read.error is None
+            read.close()
+
+
+async def test_the_rows_begin_with_nothing_or_with_the_fleet_of_the_base(
+    tmp_path: Path,
+) -> None:
+    fleet = empty_fleet("shop")
+    base = base_after(2, body=encode_fleet(fleet))
+    out, stored = tmp_path / "out.jsonl", tmp_path / "journal.db"
+    opened(export_rows(out, ROWS[2:], base))
+    await good((await good(open_sqlite(stored, base=base))).close())
+    for path in (out, stored):
+        read = opened(open_reading(path))
+        assert beginning(read).unwrap() == fleet
+        assert read.head == head_after(2)
+        read.close()
+    opened(export_rows(out, ROWS))
+    read = opened(open_reading(out))
+    assert beginning(read).unwrap() == NOTHING
+    read.close()
+    opened(export_rows(out, ROWS[2:], base_after(2)))
+    read = opened(open_reading(out))
+    damage = beginning(read).failure()
+    assert (damage.seq, damage.place) == (2, "base $.name")
+    read.close()
