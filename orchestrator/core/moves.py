@@ -96,9 +96,8 @@ def launch(container: Container, at: Moment, *, run_floor: int) -> Moved:
     """
     floor = run_floor if container.started_revision == 0 else 0
     run = max(container.run, floor) + 1
-    again = container.last is not None
     history = container.history
-    if again:
+    if container.last is not None:
         history = evolve(history, restarts_total=history.restarts_total + 1)
     begun = evolve(
         container,
@@ -133,9 +132,9 @@ def seen_running(
             return container
     if ready and not running.is_listening:
         running = evolve(running, listening=True, addresses=addresses)
-    if container.history.obstacles:
-        history = evolve(container.history, obstacles=0)
-        container = evolve(container, history=history)
+    history = container.history
+    if history.obstacles:
+        container = evolve(container, history=evolve(history, obstacles=0))
     return made_ready(container, running, at)
 
 
@@ -216,32 +215,26 @@ def order_destroy(container: Container, at: Moment, verdict: Exit) -> Moved:
 
 def conclude(container: Container, exit_: Exit, at: Moment, terms: Terms) -> Container:
     """Record the end of the live run, and put the container where the policy says."""
-    phase = container.phase
-    started_at, ready_at = _lived(phase)
+    run, phase = container.run, container.phase
+    begun, ready_at = _lived(phase)
     verdict = phase.verdict if isinstance(phase, Stopping) else exit_
     last = LastRun(
-        run=container.run,
-        exit=verdict,
-        ended_at=at,
-        started_at=started_at,
-        ready_at=ready_at,
+        run=run, exit=verdict, ended_at=at, started_at=begun, ready_at=ready_at
     )
     history = record_end(container.history, container.spec.restart, last)
     ended = evolve(container, history=history, last=last)
     phase = _follow(decide(ended, last, terms), at)
     if isinstance(verdict, GroupEnded):
         soon = at + terms.settings.min_restart_delay_ms
-        phase = _with_group(phase, verdict, soon)
+        return evolve(ended, phase=_with_group(phase, verdict, soon))
     return evolve(ended, phase=phase)
 
 
 def _with_group(phase: Phase, verdict: GroupEnded, soon: Moment) -> Phase:
     """Note for whom a run that has ended with its group waits."""
-    match phase:
-        case BackingOff() | CrashLooping():
-            return evolve(phase, waits_for=verdict.by, not_before=soon)
-        case _:
-            return phase
+    if isinstance(phase, BackingOff | CrashLooping):
+        return evolve(phase, waits_for=verdict.by, not_before=soon)
+    return phase
 
 
 def _lived(phase: Phase) -> tuple[Moment | None, Moment | None]:
