@@ -17,7 +17,7 @@ from orchestrator.cli.timeline_json import tree_of_timeline
 from orchestrator.cli.timeline_svg import drawing_of
 from orchestrator.cli.timeline_text import by_container, by_time
 from orchestrator.core.commands import StartContainer
-from orchestrator.core.events import Event
+from orchestrator.core.events import ContainerObserved, Event
 from orchestrator.core.reduce import step_of
 from orchestrator.core.uptimes import sum_of
 from orchestrator.replay.history import NOTHING, Entry, fold, states
@@ -28,6 +28,9 @@ from orchestrator.replay.timelines.happenings import (
     Happening,
     Left,
     Opened,
+    RunEnded,
+    RunReady,
+    RunUp,
     What,
 )
 from orchestrator.replay.timelines.recording import Recorder
@@ -86,6 +89,22 @@ def told_of(entries: Entries, limit: int | None = None) -> Timeline:
     for item in items_of(entries):
         recorder.take(item)
     return recorder.timeline()
+
+
+@FEW
+@given(entries=JOURNALS)
+def test_what_is_seen_is_what_a_look_at_that_container_says(entries: Entries) -> None:
+    events = {entry.seq: entry.event for entry in entries}
+    for item in items_of(entries):
+        if isinstance(item, RunUp | RunReady | RunEnded):
+            event = events[item.seq]
+            is_look = isinstance(event, ContainerObserved) and event.name == item.name
+            assert item.seen == is_look
+    for run in (run for course in told_of(entries).courses for run in course.runs):
+        assert (run.ended_at is None) == (run.ended_seen is None)
+        if run.begun.seq is not None:
+            assert (run.started_at is None) == (run.started_seen is None)
+            assert (run.ready_at is None) == (run.ready_seen is None)
 
 
 @FEW

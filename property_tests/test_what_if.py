@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.commands import StartContainer
-from orchestrator.core.events import Event, SpecApplied, StopRequested
-from orchestrator.core.exits import Outcome
+from orchestrator.core.events import (
+    ContainerEnded,
+    Event,
+    SpecApplied,
+    StopRequested,
+)
+from orchestrator.core.exits import Exited, Outcome
 from orchestrator.core.invariants import violations
 from orchestrator.core.phases import Failed, Pending, Rule, Starting
 from orchestrator.core.policies import (
@@ -34,14 +39,24 @@ from orchestrator.core.requests import (
 )
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table
+from orchestrator.core.uptimes import begun
 from orchestrator.core.wake import has_a_past
-from orchestrator.replay.history import NOTHING, Entry
+from orchestrator.replay.history import NOTHING, Entry, states
+from orchestrator.replay.imagined.assumptions import Supposed
 from orchestrator.replay.imagined.beats import Beat
 from orchestrator.replay.imagined.hypotheses import FOR_ALL, Cause, Hypothesis
 from orchestrator.replay.imagined.imagining import WhatIf, what_if
 from orchestrator.simulation.faults import draw_plan
 from orchestrator.testing.strategies import restart_policies
-from tests.replay.simulated import MINUTE, fleet_of, recorded, spec_of
+from tests.replay.simulated import (
+    MINUTE,
+    Release,
+    code_of,
+    fleet_of,
+    recorded,
+    released,
+    spec_of,
+)
 
 SEEDS = st.integers(0, 2**32)
 NAMES = ["dead", "flaky", "steady", "stubborn", "never-ready", "job"]
@@ -129,7 +144,7 @@ def test_where_nothing_fails_the_record_played_is_the_record(
 
 
 @given(seed=SEEDS, policy=policies, places=st.lists(st.integers(0, 400), max_size=3))
-@settings(max_examples=12)
+@settings(max_examples=5)
 def test_no_invariant_is_violated_whatever_is_supposed(
     seed: int, policy: RestartPolicy, places: list[int]
 ) -> None:
@@ -209,7 +224,7 @@ def in_another_order(entries: list[Entry]) -> list[Entry]:
 
 
 @given(seed=SEEDS, policy=policies, follows=st.booleans())
-@settings(max_examples=8)
+@settings(max_examples=5)
 def test_the_order_of_the_names_makes_no_difference(
     seed: int, policy: RestartPolicy, *, follows: bool
 ) -> None:
@@ -239,7 +254,7 @@ def test_what_is_inserted_where_it_was_skipped_is_the_record_again(
 
 
 @given(seed=SEEDS, policy=policies)
-@settings(max_examples=8)
+@settings(max_examples=4)
 def test_until_it_parts_a_container_goes_as_recorded(
     seed: int, policy: RestartPolicy
 ) -> None:
@@ -260,6 +275,101 @@ def test_until_it_parts_a_container_goes_as_recorded(
                     assert was.run == would.run
                     assert type(was.phase) is type(would.phase)
                     assert has_a_past(was.history) or not was.history.attempts
+
+
+def imagined_ends(steps: list[Step]) -> list[tuple[int, int]]:
+    """Return of which release each run was that ended by itself, and how it ended."""
+    begun_of: dict[int, int] = {}
+    ends: list[tuple[int, int]] = []
+    for step in steps:
+        for command in step.commands:
+            if isinstance(command, StartContainer):
+                spec = step.after.containers[command.name].spec
+                begun_of[command.run] = code_of(spec)
+        match step.event:
+            case ContainerEnded(run=run, exit=Exited(code=code)):
+                ends.append((begun_of[run], code))
+            case _:
+                pass
+    return ends
+
+
+RELEASES = (
+    Release(code=10, lives_ms=7_000),
+    Release(code=20, lives_ms=900),
+    Release(code=30),
+    Release(code=40, lives_ms=2_000),
+)
+applied = st.lists(
+    st.tuples(st.integers(0, 30_000), st.sampled_from(RELEASES)), min_size=1, max_size=7
+)
+
+
+def in_order(waits: list[tuple[int, Release]]) -> list[tuple[int, Release]]:
+    at, asked = 0, list[tuple[int, Release]]()
+    for wait, release in waits:
+        at += wait
+        asked.append((at, release))
+    return asked
+
+
+def started_codes(entries: list[Entry]) -> set[int]:
+    return {
+        code_of(step.after.containers[command.name].spec)
+        for _, step in states(entries)
+        for command in step.commands
+        if isinstance(command, StartContainer)
+    }
+
+
+@given(
+    waits=applied,
+    places=st.sets(st.integers(0, 6)),
+    supposed=st.none() | policies | st.sampled_from(RELEASES),
+    follows=st.booleans(),
+)
+@settings(max_examples=40)
+def test_how_a_run_ends_belongs_to_what_ran(
+    waits: list[tuple[int, Release]],
+    places: set[int],
+    supposed: RestartPolicy | Release | None,
+    *,
+    follows: bool,
+) -> None:
+    """Whichever releases had not been applied, or been others: none goes as another."""
+    entries = released(in_order(waits), until=4 * MINUTE)
+    applies = [one.seq for one in entries if isinstance(one.event, SpecApplied)]
+    skip = frozenset(seq for place, seq in enumerate(applies) if place in places)
+    hypothesis = Hypothesis(skip=skip, follows=follows)
+    if isinstance(supposed, RestartPolicy):
+        hypothesis = attrs.evolve(for_all(supposed), skip=skip, follows=follows)
+    elif supposed is not None:
+        specs = Table.of([("web", supposed.spec)])
+        hypothesis = attrs.evolve(hypothesis, specs=specs)
+    answer, _, steps = answered(entries, hypothesis)
+    known = started_codes(entries)
+    ends = imagined_ends(steps)
+    assert [end for end in ends if end[0] in known and end[0] != end[1]] == []
+    others = sum(
+        code_of(step.after.containers["web"].spec) not in known
+        for step in steps
+        for _ in begun(step)
+    )
+    assert others == sum(
+        one.count for one in answer.assumptions if one.kind is Supposed.OTHER_SPEC
+    )
+
+
+@given(waits=applied)
+@settings(max_examples=20)
+def test_a_record_of_many_releases_played_is_the_record(
+    waits: list[tuple[int, Release]],
+) -> None:
+    entries = released(in_order(waits), until=4 * MINUTE)
+    answer, _, _ = answered(entries, Hypothesis(follows=False))
+    (web,) = answer.containers
+    assert web.recorded == web.imagined
+    assert answered(entries, Hypothesis())[0].assumptions == ()
 
 
 def test_the_nightmare_of_an_always_policy_stays_bounded() -> None:

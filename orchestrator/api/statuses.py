@@ -22,7 +22,10 @@ class Status:
 
 EXITS: Final[dict[int, str]] = {
     0: "done",
-    1: "changes pending (plan and diff only)",
+    1: (
+        "changes pending, a difference, or nothing found"
+        " (plan, replay diff, replay bisect)"
+    ),
     2: "usage, or an invalid file",
     3: "timed out",
     4: "a container has failed or is crash-looping",
@@ -69,7 +72,7 @@ STATUSES: Final[dict[type[ContainerError], Status]] = {
     errors.JournalLocked: Status(409, 6),
     errors.JournalTooNew: Status(500, 8),
     errors.JournalConflict: Status(409, 6),
-    errors.JournalCompacted: Status(410, 4),
+    errors.JournalCompacted: Status(410, 11),
     errors.NotReplayable: Status(500, 8),
     errors.PolicyNotRegistered: Status(422, 2),
 }

@@ -102,7 +102,7 @@ def export(
         with reading(source) as read:
             rows = _rows_of(read, "writing")
             head = _write(out, rows, read.source.base, _redacted_before(read))
-            _tell(head, out, "")
+            _tell(read.source.base, head, out, "")
         return
     kept = {Kept(word) for word in keep}
     if not redact_params:
@@ -124,7 +124,7 @@ def _export_redacted(source: Path, out: Path, sharing: Sharing) -> None:
             head = _rewrite(first, again, out, heard, sharing)
         finally:
             again.close()
-        _tell(head, out, " in other words")
+        _tell(first.source.base, head, out, " in other words")
         if Kept.PARAMS in _kept(heard, sharing):
             said = "parameters of custom policies are kept, for they decide by them: "
             click.echo(said + ", ".join(_params(heard)), err=True)
@@ -199,9 +199,24 @@ def _redacted_before(read: Reading) -> Redacted | None:
     return getattr(read.source, "redacted", None)
 
 
-def _tell(head: Head, out: Path, how: str) -> None:
-    said = f"{head.seq} rows{how}, the last with digest {head.digest.hex()[:16]}"
+def _tell(base: Snapshot | None, head: Head, out: Path, how: str) -> None:
+    many, which = _counted(base, head)
+    digest = head.digest.hex()[:16]
+    said = f"{many}{how}{which}, the last with digest {digest}"
     click.echo(said, err=str(out) == "-")
+
+
+def _counted(base: Snapshot | None, head: Head) -> tuple[str, str]:
+    """Say how many rows there are, and which, where they are not the first."""
+    begin = _begin(base).seq
+    count = head.seq - begin
+    many = "1 row" if count == 1 else f"{count} rows"
+    if not begin:
+        return many, ""
+    if not count:
+        return many, f" behind row {begin}"
+    first = f"{begin + 1} to " if count > 1 else ""
+    return many, f", {first}{head.seq}"
 
 
 def _params(heard: Vocabulary) -> list[str]:
@@ -243,7 +258,8 @@ def import_(source: Path, target: Path) -> None:
     with reading(source) as read:
         rows = _rows_of(read, "importing")
         asyncio.run(_fill(target, read.source.base, rows))
-        click.echo(f"{read.head.seq} rows{_origin(_redacted_before(read))}")
+        said = "".join(_counted(read.source.base, read.head))
+        click.echo(f"{said}{_origin(_redacted_before(read))}")
 
 
 def _origin(about: Redacted | None) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from orchestrator.cli.failing import Failed
-from orchestrator.cli.named import policies_named
+from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.readings import DATABASE, good, policies_option, unregistered
 from orchestrator.cli.shown import Duration
 from orchestrator.core.errors import PolicyNotRegistered
@@ -75,7 +75,7 @@ def compact(
         retention,
         archive=archive,
         is_archived=not no_archive,
-        policies=policies_named(policies, Path.cwd()),
+        policies=policies_named(policies, Path.cwd(), OPTION),
     )
     missing = opened(done)
     if isinstance(missing, PolicyNotRegistered):

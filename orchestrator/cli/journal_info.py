@@ -14,7 +14,7 @@ import click
 from returns.result import Failure
 
 from orchestrator.cli.journal_files import size_of
-from orchestrator.cli.named import policies_named
+from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.readings import (
     DATABASE,
     JOURNAL,
@@ -51,7 +51,7 @@ def info(source: Path, output: str, policies: str | None) -> None:
     Of a damaged journal it tells what is whole, and fails with exit code 8.
     """
     path = source / DATABASE if source.is_dir() else source
-    known = policies_named(policies, Path.cwd())
+    known = policies_named(policies, Path.cwd(), OPTION)
     with reading(path) as read:
         facts = {**_file(path, read), **_Survey(read, known).facts()}
         show_facts(facts if output == "json" else _readable(facts), output)

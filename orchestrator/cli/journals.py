@@ -9,7 +9,7 @@ import click
 from orchestrator.cli.exports import export, import_
 from orchestrator.cli.journal_files import compact, repair
 from orchestrator.cli.journal_info import info
-from orchestrator.cli.named import policies_named
+from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.readings import JOURNAL, policies_option
 from orchestrator.cli.shown import output_option
 from orchestrator.cli.verified import verify_shown
@@ -28,7 +28,7 @@ def journal() -> None:
 @policies_option
 def verify(source: Path, policies: str | None, output: str) -> None:
     """Check that no row was altered, and that today's code decides the same."""
-    verify_shown(source, policies_named(policies, Path.cwd()), output)
+    verify_shown(source, policies_named(policies, Path.cwd(), OPTION), output)
 
 
 for command in (info, verify, compact, repair, export, import_):

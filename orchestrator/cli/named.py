@@ -1,11 +1,11 @@
-"""What a fleet file names in Python: functions, hooks, custom policies."""
+"""What a fleet file or an option names in Python: functions, hooks, policies."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.codec.fleet_file import FleetFile
@@ -17,11 +17,17 @@ from orchestrator.core.custom import (
 )
 from orchestrator.core.errors import PolicyNotRegistered
 
-__all__ = ("named_object", "policies_named", "policies_of")
+__all__ = ("IN_FILE", "OPTION", "named_object", "policies_named", "policies_of")
 
 
-def named_object(reference: str | None, folder: Path, what: str) -> Any:
-    """Import ``module:name``, also from the folder of the fleet file."""
+OPTION: Final = "--policies"
+"""Where a command names custom policies; a fleet file does it in ``IN_FILE``."""
+
+IN_FILE: Final = "fleet.policies"
+
+
+def named_object(reference: str | None, folder: Path, place: str) -> Any:
+    """Import ``module:name``, also from a folder; *place* is where it is named."""
     if reference is None:
         return None
     if str(folder) not in sys.path:
@@ -33,15 +39,13 @@ def named_object(reference: str | None, folder: Path, what: str) -> Any:
             found = getattr(found, part)
     except Exception as error:  # noqa: BLE001 - it is the owner's code
         cause = f"{type(error).__name__}: {error}"
-        raise Failed(
-            f"fleet.{what}: {reference!r} cannot be loaded: {cause}", 2
-        ) from None
+        raise Failed(f"{place}: {reference!r} cannot be loaded: {cause}", 2) from None
     return found
 
 
 def policies_of(file: FleetFile, folder: Path) -> CustomPolicies:
     """Return the custom policies of a fleet file, all that its containers need."""
-    policies = policies_named(file.policies, folder)
+    policies = policies_named(file.policies, folder, IN_FILE)
     template = file.spec.settings.ad_hoc
     for spec in (*file.spec.containers, *((template,) if template else ())):
         ref = spec.restart.custom
@@ -54,9 +58,12 @@ def policies_of(file: FleetFile, folder: Path) -> CustomPolicies:
     return policies
 
 
-def policies_named(reference: str | None, folder: Path) -> CustomPolicies:
-    """Return the custom policies under a Python name: one, or an iterable of them."""
-    found = named_object(reference, folder, "policies")
+def policies_named(reference: str | None, folder: Path, place: str) -> CustomPolicies:
+    """Return the custom policies under a Python name: one, or an iterable of them.
+
+    *place* is where the name stands: ``OPTION``, or ``IN_FILE``.
+    """
+    found = named_object(reference, folder, place)
     if found is None:
         return NO_POLICIES
     try:
@@ -67,4 +74,4 @@ def policies_named(reference: str | None, folder: Path) -> CustomPolicies:
         cause = f"{strangers[0]!r:.60} is no CustomPolicy"
     except Exception as error:  # noqa: BLE001 - it is the owner's code
         cause = f"{type(error).__name__}: {error}"
-    raise Failed(f"fleet.policies: {reference!r} holds no policies: {cause}", 2)
+    raise Failed(f"{place}: {reference!r} holds no policies: {cause}", 2)

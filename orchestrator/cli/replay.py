@@ -12,9 +12,10 @@ from typing import Final
 
 import click
 
-__all__ = ("QUESTIONS", "replay")
+__all__ = ("QUESTIONS", "SHOW", "replay")
 
 SHOW: Final = "show"
+"""The question that is asked where none is named."""
 
 QUESTIONS: Final[dict[str, str]] = {
     SHOW: "orchestrator.cli.replay_show:show",

@@ -20,7 +20,7 @@ from orchestrator.cli.differing import (
     row_words,
 )
 from orchestrator.cli.failing import Failed, failed
-from orchestrator.cli.named import policies_named
+from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.readings import (
     JOURNAL,
     beginning_of,
@@ -89,7 +89,7 @@ def bisect(
     comparisons with and, or, not. Exit code 1: it holds after no row.
     """
     condition = _condition(text)
-    known = policies_named(policies, Path.cwd())
+    known = policies_named(policies, Path.cwd(), OPTION)
     with reading(journal) as read:
         fleet = beginning_of(read, known)
         answer = _searched(read, fleet, condition, known, scan=scan)

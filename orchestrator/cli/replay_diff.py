@@ -20,7 +20,7 @@ from orchestrator.cli.differing import (
     row_words,
 )
 from orchestrator.cli.failing import Failed, failed
-from orchestrator.cli.named import policies_named
+from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.readings import (
     JOURNAL,
     At,
@@ -91,7 +91,7 @@ def diff(
     at their ends differ. Of one journal: how the fleet at --to differs from that at
     --from. Exit code 0: no difference; 1: there is one.
     """
-    known = policies_named(policies, Path.cwd())
+    known = policies_named(policies, Path.cwd(), OPTION)
     if other is not None:
         if since is not None or until is not None:
             raise click.UsageError("--from and --to are for one journal.")

@@ -16,7 +16,7 @@ import click
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
-from orchestrator.cli.named import policies_named
+from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.readings import (
     JOURNAL,
     Moment,
@@ -105,7 +105,7 @@ def show(
         raise click.UsageError("--until and --at name two places: give one.")
     place: Place | None = None if until is None else AfterRow(until)
     place = place if at is None else AtMoment(at)
-    known = policies_named(policies, Path.cwd())
+    known = policies_named(policies, Path.cwd(), OPTION)
     with reading(journal, tell=told(output) if verify else None) as read:
         way = _Way(read, place, beginning_of(read, known))
         found = verified(read, known, way.entries()) if verify else None

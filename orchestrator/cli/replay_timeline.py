@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.failing import Failed, failed
-from orchestrator.cli.named import policies_named
+from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.readings import (
     JOURNAL,
     At,
@@ -89,7 +89,7 @@ def timeline(  # noqa: PLR0913 - one for each option
     if in_order and (svg is not None or output == "json"):
         raise Failed("--by-time tells in text only: leave out --svg and -o json", 2)
     _check_order(since, until)
-    known = policies_named(policies, Path.cwd())
+    known = policies_named(policies, Path.cwd(), OPTION)
     seen = _Seen()
     with reading(source) as read:
         fleet = beginning_of(read, known)

@@ -122,8 +122,8 @@ class Session:
 async def run_session(session: Session) -> int:
     """Run an operator until it is ended; return the exit code."""
     file = session.file
-    env_vars = named_object(file.env_vars, session.folder, "env_vars")
-    hooks = named_object(file.hooks, session.folder, "hooks")
+    env_vars = named_object(file.env_vars, session.folder, "fleet.env_vars")
+    hooks = named_object(file.hooks, session.folder, "fleet.hooks")
     policies = policies_of(file, session.folder)
     end = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -17,7 +17,7 @@ import orjson
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
-from orchestrator.cli.named import policies_named, policies_of
+from orchestrator.cli.named import OPTION, policies_named, policies_of
 from orchestrator.cli.readings import Moment as MomentType
 from orchestrator.cli.tools import parsed_file
 from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
@@ -65,7 +65,7 @@ class Given:
 
 def supposed(given: Given) -> tuple[Hypothesis, CustomPolicies]:
     """Return what is supposed, and the custom policies that it may need."""
-    known = policies_named(given.policies, Path.cwd())
+    known = policies_named(given.policies, Path.cwd(), OPTION)
     restart: Table[str, RestartPolicy] = Table()
     if given.policy is not None:
         file, is_bare = _policy_file(given.policy)

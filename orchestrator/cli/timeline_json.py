@@ -2,7 +2,8 @@
 
 A moment's name ends in ``_at``, a duration's in ``_ms``; ``row`` is a row's number,
 null for what was so before the first row looked at. ``exit``, ``verdict`` and ``error``
-are as the journal writes them; beside each stands its text.
+are as the journal writes them; beside each stands its text. ``..._seen``: a look at the
+platform found it so, and no event of the platform told it; null where it is not known.
 """
 
 from __future__ import annotations
@@ -135,9 +136,12 @@ def _run(run: RunTold, end: Moment) -> Tree:
         "commanded_at": begun.commanded_at,
         "commands": run.commands,
         "started_at": run.started_at,
+        "started_seen": run.started_seen,
         "ready_at": run.ready_at,
+        "ready_seen": run.ready_seen,
         "ended_at": run.ended_at,
         "ended_row": run.ended_seq,
+        "ended_seen": run.ended_seen,
         "uptime_ms": run.uptime(end),
         "fate": None if run.fate is None else str(run.fate),
         "crashed": run.crashed,

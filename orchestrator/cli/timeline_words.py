@@ -132,10 +132,12 @@ def _told(item: Happening, row: Sequence[Happening]) -> Iterator[str]:
             if adopted:
                 ready = " and ready" if ready_at is not None else ""
                 yield f"run {run} is found alive{ready}, and is taken over"
-        case RunUp(run=run):
-            yield f"run {run} is up"
-        case RunReady(run=run, ready=ready):
-            yield f"run {run} is {'ready' if ready else 'not ready any more'}"
+        case RunUp(run=run, seen=seen):
+            yield f"run {run} is up{_seen(seen)}"
+        case RunReady(run=run, ready=ready, seen=seen):
+            is_said = any(isinstance(other, RunUp) for other in row)
+            is_now = "ready" if ready else "not ready any more"
+            yield f"run {run} is {is_now}{_seen(seen and not is_said)}"
         case Entered():
             yield from _entered(item, row)
         case Left():
@@ -182,9 +184,14 @@ def _ended(item: RunEnded) -> str:
             if item.exit is not None:
                 how = plain(exit_text(item.exit))
             crash = ", a crash" if item.crashed else ""
-            return f"run {item.run} ended: {how}{crash}{_lived(item)}"
+            untold = _seen(item.seen, ", nobody told")
+            return f"run {item.run} ended: {how}{crash}{untold}{_lived(item)}"
         case _:
             assert_never(item.fate)
+
+
+def _seen(seen: bool, more: str = "") -> str:  # noqa: FBT001 - one fact, in words
+    return f" (seen by a look{more})" if seen else ""
 
 
 def _lived(item: RunEnded) -> str:

@@ -11,7 +11,7 @@ from returns.result import Failure, Result, Success
 from orchestrator.api.places import JOURNAL
 from orchestrator.cli.client import Seen
 from orchestrator.cli.failing import failed
-from orchestrator.cli.named import policies_named
+from orchestrator.cli.named import IN_FILE, policies_named
 from orchestrator.cli.shown import now_ms
 from orchestrator.cli.state import kept
 from orchestrator.codec.wire import tree_of
@@ -49,7 +49,7 @@ async def _view(state: Path, at: Place) -> View:
     """Go back in the journal of a state folder; it is opened for reading alone."""
     left = kept(state)
     reference, home = left.policies or (None, ".")
-    policies = policies_named(reference, Path(home))
+    policies = policies_named(reference, Path(home), IN_FILE)
     journal = await settled(open_sqlite(state / JOURNAL, read_only=True))
     if isinstance(journal, ContainerError):
         raise failed(journal)

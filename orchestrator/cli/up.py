@@ -13,7 +13,7 @@ from orchestrator.cli.asks import duration_option
 from orchestrator.cli.client import Client, NoOperator
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.live import show_lines, show_until
-from orchestrator.cli.named import policies_named
+from orchestrator.cli.named import IN_FILE, policies_named
 from orchestrator.cli.running import (
     Session,
     open_operator,
@@ -136,7 +136,7 @@ async def _down_alone(folder: Path, secrets: Secrets | None) -> None:
         nothing,
         found.platform,
         secrets=secrets,
-        policies=policies_named(reference, Path(home)),
+        policies=policies_named(reference, Path(home), IN_FILE),
     )
     try:
         ended = await settled(operator.down())

@@ -16,8 +16,8 @@ from orchestrator.core.companions import release_orphans
 from orchestrator.core.drafts import FleetDraft, abandon, place, remove
 from orchestrator.core.events import Declaration, SpecApplied
 from orchestrator.core.moments import Moment
-from orchestrator.core.moves import redeclare
 from orchestrator.core.phases import Pending, Rule, live_run
+from orchestrator.core.renewals import redeclare
 from orchestrator.core.specs import Origin, Prune
 from orchestrator.core.state import Container, Desired
 from orchestrator.core.wishes import leave

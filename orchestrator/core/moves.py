@@ -27,7 +27,7 @@ from orchestrator.core.decisions import (
 )
 from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import Exit, GroupEnded, Stopped
-from orchestrator.core.histories import forgiven, record_end
+from orchestrator.core.histories import record_end
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.phases import (
     Asleep,
@@ -46,7 +46,6 @@ from orchestrator.core.phases import (
     live_run,
 )
 from orchestrator.core.phases import Stopped as AtRest
-from orchestrator.core.specs import ContainerSpec, fingerprint
 from orchestrator.core.state import Container, Desired, LastRun
 from orchestrator.core.table import Table
 from orchestrator.core.terms import Terms
@@ -55,13 +54,11 @@ __all__ = (
     "CONFIRM_MARGIN_MS",
     "RETRY_STOP_MS",
     "Moved",
-    "clear_history",
     "conclude",
     "launch",
     "made_ready",
     "order_destroy",
     "order_stop",
-    "redeclare",
     "seen_running",
     "start_anew",
     "want",
@@ -271,40 +268,3 @@ def _follow(decision: Decision, at: Moment) -> Phase:
             return Asleep(since=at, rule=rule)
         case _:
             assert_never(decision)
-
-
-def clear_history(container: Container) -> Container:
-    """Forget failures and waits; the counters of the whole life stay."""
-    return evolve(container, history=forgiven(container.history))
-
-
-def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
-    """Give a container another spec: a new revision, a new history, and a new run.
-
-    The run goes on where only the operator's handling of it has changed.
-    """
-    same_process = fingerprint(spec) == fingerprint(container.spec)
-    renewed = clear_history(
-        evolve(container, spec=spec, revision=container.revision + 1)
-    )
-    if live_run(container.phase) is None:
-        return start_anew(renewed, at, Rule.NEW_REVISION), ()
-    if not same_process or isinstance(container.phase, Stopping):
-        return order_stop(renewed, at, Stopped())
-    goes_on = evolve(renewed, started_revision=renewed.revision)
-    match goes_on.phase:
-        case Running() as running:
-            again = _rechecked(running, container.spec, spec)
-            return made_ready(goes_on, again, at), ()
-        case _:
-            return goes_on, ()
-
-
-def _rechecked(running: Running, old: ContainerSpec, new: ContainerSpec) -> Running:
-    """Return a run under another spec: what was ready once has started."""
-    if running.deadline is not None:
-        longer_ms = new.start_timeout_ms - old.start_timeout_ms
-        return evolve(running, deadline=running.deadline + longer_ms)
-    if new.health.startup is None:
-        return running
-    return evolve(running, startup_passed=True)

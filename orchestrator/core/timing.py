@@ -20,7 +20,6 @@ from orchestrator.core.moments import Moment, format_duration
 from orchestrator.core.moves import (
     CONFIRM_MARGIN_MS,
     Moved,
-    clear_history,
     conclude,
     order_stop,
     start_anew,
@@ -34,6 +33,7 @@ from orchestrator.core.phases import (
     Stopping,
     Unknown,
 )
+from orchestrator.core.renewals import clear_history
 from orchestrator.core.state import Container
 from orchestrator.core.terms import Terms
 from orchestrator.core.wake import may_replace, wake_at

@@ -17,9 +17,7 @@ from orchestrator.core.exits import Stopped
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import (
     Moved,
-    clear_history,
     order_stop,
-    redeclare,
     start_anew,
     want,
 )
@@ -36,6 +34,7 @@ from orchestrator.core.phases import (
     Unknown,
 )
 from orchestrator.core.phases import Stopped as AtRest
+from orchestrator.core.renewals import clear_history, redeclare
 from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Desired
 

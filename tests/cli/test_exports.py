@@ -192,6 +192,35 @@ def test_a_compacted_journal_is_redacted_from_its_base_on(
     assert [entry.seq for entry in entries(out)] == list(range(61, 121))
 
 
+@pytest.mark.parametrize(
+    ("after", "which"),
+    [
+        (0, "120 rows"),
+        (60, "60 rows, 61 to 120"),
+        (119, "1 row, 120"),
+        (120, "0 rows behind row 120"),
+    ],
+)
+def test_the_rows_are_counted_that_are_there_and_not_those_before_them(
+    after: int, which: str, original: Path, tmp_path: Path
+) -> None:
+    short, out, back = (tmp_path / name for name in ("s.jsonl", "a.jsonl", "b.db"))
+    if after:
+        compacted(original, short, after)
+    else:
+        short = original
+    many, _, rest = which.partition(" row")
+    ends = f", the last with digest {lines(short)[-1]['end']['digest'][:16]}\n"
+    assert good(run("journal", "export", str(short), str(out))) == which + ends
+    assert good(run("journal", "import", str(short), str(back))) == f"{which}\n"
+    said = good(run("journal", "export", "--redact", str(short), str(out)))
+    row, rest = ("row", rest) if many == "1" else ("rows", rest.removeprefix("s"))
+    assert said.startswith(f"{many} {row} in other words{rest}, the last with ")
+    back = tmp_path / "other.db"
+    said = good(run("journal", "import", str(out), str(back)))
+    assert said.startswith(f"{which}, in other words; the original ends with ")
+
+
 def test_a_compaction_between_the_two_readings_is_noticed(
     original: Path, tmp_path: Path
 ) -> None:

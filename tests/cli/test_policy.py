@@ -266,9 +266,17 @@ def test_a_custom_policy_of_the_file_is_asked(
     ("name", "version", "cause"),
     [
         ("", 1, "expected a fleet that names its policies, found 'own'"),
-        ("NONE", 1, "'own_policies:NONE' cannot be loaded: AttributeError"),
+        (
+            "NONE",
+            1,
+            "fleet.policies: 'own_policies:NONE' cannot be loaded: AttributeError",
+        ),
         ("decide", 1, "holds no policies: TypeError: 'function' object is not iter"),
-        ("STRANGE", 1, "holds no policies: 3 is no CustomPolicy"),
+        (
+            "STRANGE",
+            1,
+            "fleet.policies: 'own_policies:STRANGE' holds no policies: 3 is no Custom",
+        ),
         ("TWICE", 1, "policy 'own' version 1 is given twice"),
         ("ONE", 2, "web needs the restart policy 'own' version 2, which is not reg"),
     ],

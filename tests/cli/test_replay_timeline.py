@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -59,6 +60,7 @@ from tests.replay.golden import GOLDEN
 
 JOURNAL = str(GOLDEN / "journal.rules-2.2.jsonl.gz")
 OLDER = str(GOLDEN / "journal.rules-1.2.jsonl.gz")
+INCIDENT = str(GOLDEN.parents[1] / "docs" / "examples" / "incident.jsonl.gz")
 KNOWN = ("--policies", "tests.replay.golden:STRIKES")
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = "</text><script>\x1b[31m\x07\x9b2J\u202e\ud800\n"
@@ -153,6 +155,28 @@ def test_the_tree_has_stable_names() -> None:
     assert (first["row"], first["ended_row"], first["rule"]) == (3, 65, "declared")
     assert {one["event"] for one in flaky["decisions"]} >= {"container_ended"}
     assert {one["failed"] for one in flaky["failures"]} == {"start"}
+
+
+def test_what_nobody_told_but_a_look_has_seen_is_said() -> None:
+    text = done(INCIDENT, "--container", "worker")
+    assert max(map(len, text.splitlines())) <= 80
+    rows = dict(re.findall(r"#(\d+) +(.*?)(?=\n  \d\d:|\Z)", text, re.DOTALL))
+    seen = {row for row, words in rows.items() if "(seen by a look, nobody" in words}
+    assert seen == {"29", "34", "42", "50"}
+    assert "run 4 is up (seen by a look); run 4 is ready\n" in text
+    (worker,) = json.loads(done(INCIDENT, "-o", "json", "--container", "worker"))[
+        "containers"
+    ]
+    assert {
+        str(run["ended_row"]) for run in worker["runs"] if run["ended_seen"]
+    } == seen
+    facts = [
+        (run["started_seen"], run["ready_seen"], run["ended_seen"])
+        for run in worker["runs"]
+    ]
+    assert facts[0] == (False, False, False)
+    assert facts[1] == (None, None, True)
+    assert facts[4] == (True, None, True)
 
 
 def test_a_journal_of_older_rules_is_told_and_what_differs_is_said() -> None:
@@ -435,6 +459,34 @@ EVENT = TimeReached(at=0)
         ),
         ((RunUp(**HERE, run=3),), "run 3 is up"),
         ((RunReady(**HERE, run=3, ready=False),), "run 3 is not ready any more"),
+        ((RunUp(**HERE, run=3, seen=True),), "run 3 is up (seen by a look)"),
+        (
+            (RunReady(**HERE, run=3, ready=True, seen=True),),
+            "run 3 is ready (seen by a look)",
+        ),
+        (
+            (
+                RunUp(**HERE, run=3, seen=True),
+                RunReady(**HERE, run=3, ready=True, seen=True),
+            ),
+            "run 3 is up (seen by a look); run 3 is ready",
+        ),
+        (
+            (
+                RunEnded(
+                    **HERE,
+                    run=2,
+                    fate=Fate.ENDED,
+                    exit=Exited(code=70),
+                    crashed=True,
+                    started_at=None,
+                    ready_at=None,
+                    seen=True,
+                ),
+            ),
+            "run 2 ended: exit 70, a crash (seen by a look, nobody told),"
+            " it was never up",
+        ),
         ((Left(**HERE),), "it has left the fleet"),
     ],
 )

@@ -11,11 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from orchestrator.cli.demo import quickstart
+from orchestrator.cli.failing import Failed
+from orchestrator.cli.main import cli
 from tests.cli.kit import file_at, run
 
 ROOT = Path(__file__).parents[2]
+INCIDENT = str(ROOT / "docs/examples/incident.jsonl.gz")
 
 
 def test_the_demo_shows_every_point_and_leaves_nothing(tmp_path: Path) -> None:
@@ -83,7 +87,37 @@ def test_a_builder_that_cannot_be_loaded_is_told(
     text = f'[fleet]\nname = "x"\nenv_vars = "{reference}"\n'
     done = run("up", str(file_at(tmp_path, text)), "--state", str(tmp_path / "s"))
     assert done.code == 2
-    assert f"'{reference}' cannot be loaded: {message}" in done.err
+    assert f"fleet.env_vars: '{reference}' cannot be loaded: {message}" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("journal", "verify"),
+        ("journal", "info"),
+        ("journal", "compact", "--keep-rows", "1"),
+        ("replay",),
+        ("replay", "timeline"),
+        ("replay", "diff", "--from", "3"),
+        ("replay", "bisect", "--when", "seq == 3"),
+        ("replay", "what-if", "--skip", "3"),
+    ],
+)
+def test_policies_that_cannot_be_loaded_are_told_where_they_are_named(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    journal = str(tmp_path / "journal.db")
+    assert CliRunner().invoke(cli, ("journal", "import", INCIDENT, journal)).output
+    policies = {
+        "no_such_module:ONE": "cannot be loaded: ModuleNotFoundError",
+        "os:sep": "holds no policies: '/' is no CustomPolicy",
+    }
+    for reference, message in policies.items():
+        asked = (*words, journal, "--policies", reference)
+        failed = CliRunner().invoke(cli, asked, standalone_mode=False).exception
+        assert isinstance(failed, Failed)
+        assert failed.code == 2
+        assert failed.message.startswith(f"--policies: {reference!r} {message}")
 
 
 def test_a_secrets_file_that_others_may_read_is_refused(tmp_path: Path) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-from orchestrator.core.commands import DestroyContainer, StopContainer
+from orchestrator.core.admit import admit
+from orchestrator.core.commands import (
+    DestroyContainer,
+    StartContainer,
+    StopContainer,
+)
 from orchestrator.core.errors import SecretMissing
 from orchestrator.core.events import (
     Booted,
@@ -23,11 +28,14 @@ from orchestrator.core.exits import Exited
 from orchestrator.core.health import CheckKind
 from orchestrator.core.observations import SeenAbsent, SeenEnded, SeenUnreachable
 from orchestrator.core.reduce import fold
+from orchestrator.core.requests import Apply
+from orchestrator.core.specs import fingerprint
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.replay.history import NOTHING, states
 from orchestrator.replay.imagined.causes import Causes, causes_of
 from orchestrator.replay.imagined.lives import Ending, Life
 from orchestrator.replay.imagined.typical import SAMPLES_MAX, median, sample
+from tests.replay.simulated import fleet_of
 from tests.replay.test_what_if import SECOND, WEB, begun, ended, told, up
 
 
@@ -95,6 +103,39 @@ def test_a_start_that_failed_ended_its_run() -> None:
     assert life.ending is Ending.BY_ITSELF
     assert [start.error for start in life.starts] == [error]
     assert life.facts == ()
+
+
+def test_a_failure_that_is_skipped_goes_as_the_next_run_of_the_same_spec() -> None:
+    other = attrs.evolve(WEB, image="other")
+    failed = CommandFailed(
+        at=40,
+        name="web",
+        run=1,
+        kind=CommandKind.START,
+        error=SecretMissing(name="web", key="KEY"),
+    )
+    events = [*begun(WEB), failed]
+    for at, run, spec in ((SECOND, 2, other), (5 * SECOND, 3, WEB)):
+        fleet = fold(NOTHING, events)
+        events.append(admit(fleet, Apply(spec=fleet_of(spec)), at).unwrap())
+        if run > 2:
+            stopped = attrs.evolve(STOPPED, at=at + 5, run=run - 1)
+            events += [stopped, ended(run - 1, at + 40)]
+        events += up(run, at + 40)
+    causes = gathered(*events, skip=frozenset({4}))
+    first, second = lives(causes)
+    assert (first.run, second.run) == (1, 2)
+    assert len(first.facts) == 2
+    assert causes.alike["web", fingerprint(WEB)] == (first,)
+    assert causes.alike["web", fingerprint(other)] == (second,)
+
+
+def test_a_start_that_today_s_rules_would_not_have_given_is_of_no_known_spec() -> None:
+    strange = StartContainer(name="ghost", run=1, revision=1)
+    *before, last = told(*STARTED)
+    last = attrs.evolve(last, commands=(strange,))
+    causes = causes_of(states([*before, last]))
+    assert [life.mark for life in causes.lives["ghost"]] == [""]
 
 
 def test_a_run_that_is_out_of_sight_for_too_long_is_given_up_by_us() -> None:

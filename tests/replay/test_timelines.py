@@ -57,6 +57,7 @@ from orchestrator.replay.timelines.happenings import (
     LookFailed,
     LostSight,
     OrderFailed,
+    RunEnded,
     What,
     Wish,
 )
@@ -272,7 +273,41 @@ def test_a_run_that_is_found_alive_is_taken_over() -> None:
     assert (run.begun.run, run.begun.adopted, run.commands) == (4, True, 0)
     assert (run.rule, run.begun.commanded_at) == (None, None)
     assert (run.started_at, run.ready_at) == (story.at, story.at)
+    assert (run.started_seen, run.ready_seen, run.ended_seen) == (True, True, None)
     assert story.course().totals.starts == 1
+
+
+def test_what_a_look_has_seen_is_told_apart_from_what_the_platform_told() -> None:
+    story = Story()
+    for sight in (SeenRunning(ready=True), SeenEnded(exit=Exited(code=70))):
+        story.happens(ContainerObserved(at=0, name="web", run=1, sight=sight))
+    assert [one.seen for one in story.row() if isinstance(one, RunEnded)] == [True]
+    story.waits()
+    story.gets_ready()
+    story.ends()
+    assert [one.seen for one in story.row() if isinstance(one, RunEnded)] == [False]
+    first, second = story.course().runs
+    assert (first.started_seen, first.ready_seen, first.ended_seen) == (True,) * 3
+    assert (second.started_seen, second.ready_seen, second.ended_seen) == (False,) * 3
+
+
+def test_a_run_that_was_never_up_was_not_seen_up_but_may_be_seen_ended() -> None:
+    story = Story()
+    sight = SeenEnded(exit=Exited(code=70))
+    story.happens(ContainerObserved(at=0, name="web", run=1, sight=sight))
+    (run,) = story.course().runs
+    assert (run.started_at, run.started_seen, run.ready_seen) == (None, None, None)
+    assert (run.ended_at, run.ended_seen) == (story.at, True)
+
+
+def test_what_was_so_before_the_stretch_is_neither_seen_nor_told() -> None:
+    story = Story()
+    story.gets_ready()
+    (web,) = timeline(story.entries, since=AfterRow(len(story.steps))).courses
+    (run,) = web.runs
+    assert (run.started_at, run.started_seen) == (T0 + 4_000, None)
+    assert (run.ready_at, run.ready_seen) == (T0 + 5_000, None)
+    assert run.ended_seen is None
 
 
 def test_a_run_that_nobody_wants_is_stopped_and_is_none_of_ours() -> None:

@@ -29,6 +29,7 @@ from orchestrator.core.events import (
     HealthChanged,
     ReconcileRequested,
     RestartRequested,
+    SpecApplied,
     StopRequested,
     TimeReached,
 )
@@ -37,6 +38,7 @@ from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpPr
 from orchestrator.core.observations import SeenAbsent, SeenRunning
 from orchestrator.core.phases import Running
 from orchestrator.core.policies import (
+    CrashLimit,
     CustomPolicyRef,
     RestartPolicy,
     always_restart_policy,
@@ -62,8 +64,16 @@ from orchestrator.replay.imagined.hypotheses import FOR_ALL, Hypothesis
 from orchestrator.replay.imagined.imagining import Compared, WhatIf, what_if
 from tests.replay.golden import GOLDEN, POLICIES
 from tests.replay.kit import read_of
-from tests.replay.simulated import MINUTE, fleet_of, recorded, spec_of
+from tests.replay.simulated import (
+    MINUTE,
+    Release,
+    fleet_of,
+    recorded,
+    released,
+    spec_of,
+)
 
+INCIDENT = GOLDEN.parents[1] / "docs/examples/incident.jsonl.gz"
 SECOND = 1_000
 FAILS = Exited(code=1)
 
@@ -546,6 +556,138 @@ def test_a_failure_of_a_command_that_nobody_gave_can_be_skipped() -> None:
     assert web.imagined.totals.starts >= 1
 
 
+GOOD, BAD = Release(code=30), Release(code=70, lives_ms=3 * SECOND)
+FIXED = attrs.evolve(GOOD, code=31)
+DEPLOYS = [(10, GOOD), (10 * SECOND, BAD), (50 * SECOND, FIXED)]
+
+
+def applies(entries: list[Entry]) -> list[int]:
+    return [one.seq for one in entries if isinstance(one.event, SpecApplied)]
+
+
+def texts(answer: WhatIf) -> list[str]:
+    return [one.text for one in answer.assumptions]
+
+
+def test_in_the_incident_without_the_bad_deploy_the_worker_never_crashes() -> None:
+    with read_of(INCIDENT) as read:
+        entries = list(read.entries())
+    answer = answered(entries, Hypothesis(skip=frozenset({19})))
+    worker = {one.name: one for one in answer.containers}["worker"]
+    assert worker.recorded.totals.crashes == 5
+    assert worker.imagined.totals.crashes == 0
+    assert worker.imagined.totals.starts == 2
+    assert "crash_looping" not in worker.imagined.totals.phase_ms
+
+
+def test_what_is_skipped_leaves_the_record_that_would_have_been_written() -> None:
+    entries = released(DEPLOYS, until=MINUTE)
+    web = only(answered(entries, Hypothesis(skip=frozenset({applies(entries)[1]}))))
+    other = only(answered(released(DEPLOYS[::2], until=MINUTE), Hypothesis()))
+    assert web.recorded.totals.crashes > 2
+    assert web.imagined == other.recorded
+
+
+def test_a_release_that_comes_again_goes_on_where_it_was() -> None:
+    deploys = [*DEPLOYS[:2], (20 * SECOND, GOOD), (30 * SECOND, BAD)]
+    entries = released(deploys, until=MINUTE)
+    first, *_ = [
+        one
+        for one in entries
+        if isinstance(one.event, ContainerEnded) and one.event.exit == Exited(code=70)
+    ]
+    answer = answered(entries, Hypothesis(skip=frozenset({first.seq})))
+    web = only(answered(entries, Hypothesis(follows=False)))
+    assert web.imagined == web.recorded
+    web = only(answer)
+    assert web.imagined.totals.crashes > 0  # the next runs of the bad release
+    assert web.imagined.totals.crashes < web.recorded.totals.crashes
+
+
+def test_another_policy_makes_no_other_release() -> None:
+    patient = attrs.evolve(
+        BAD, restart=RestartPolicy(crash=CrashLimit(allowed_crashes=9))
+    )
+    deploys = [(10, BAD), (9 * SECOND, patient)]
+    entries = released(deploys, until=MINUTE)
+    answer = answered(entries, Hypothesis(skip=frozenset({applies(entries)[1]})))
+    assert not {Supposed.OTHER_SPEC, Supposed.REPEATED} & kinds(answer).keys()
+    assert {one.exit for one in ends_of(entries)} == {Exited(code=70)}
+
+
+def ends_of(entries: list[Entry]) -> list[ContainerEnded]:
+    return [one.event for one in entries if isinstance(one.event, ContainerEnded)]
+
+
+def test_a_spec_that_never_ran_goes_as_all_runs_in_their_order() -> None:
+    entries = released([(10, BAD)], until=20 * SECOND)
+    strange = attrs.evolve(BAD.spec, command=("other",))
+    begins = only(answered(entries, Hypothesis())).recorded.totals.starts
+    for follows in (True, False):
+        specs = Table.of([("web", strange)])
+        answer = answered(entries, Hypothesis(specs=specs, follows=follows))
+        web = only(answer)
+        assert web.imagined == web.recorded
+        assert (
+            f"web: {begins} runs of a spec that was never started in the record: as its"
+            " runs of other specs went, in their order"
+        ) in texts(answer)
+
+
+def test_a_spec_that_ran_later_goes_as_it_went_then() -> None:
+    entries = released(DEPLOYS, until=MINUTE)
+    specs = Table.of([("web", FIXED.spec)])
+    answer = answered(entries, Hypothesis(specs=specs))
+    web = only(answer)
+    assert web.parted is not None
+    assert web.parted.seq == 3  # the look behind which the first run begins
+    assert (web.imagined.totals.starts, web.imagined.totals.crashes) == (1, 0)
+    assert kinds(answer) == {Supposed.ALIVE: 1}
+
+
+def test_runs_beyond_those_of_a_spec_repeat_its_last_one() -> None:
+    entries = released([(10, BAD), (12 * SECOND, GOOD)], until=MINUTE)
+    answer = answered(entries, Hypothesis(skip=frozenset({applies(entries)[1]})))
+    web = only(answer)
+    assert web.imagined.totals.crashes > web.recorded.totals.crashes
+    (said,) = [text for text in texts(answer) if "beyond" in text]
+    assert " recorded of its spec: ended as run " in said
+
+
+def test_who_was_cut_short_goes_on_as_a_run_of_its_own_spec() -> None:
+    entries = released([(10, GOOD), (55, BAD)], until=MINUTE)
+    answer = answered(entries, Hypothesis(skip=frozenset({applies(entries)[1]})))
+    web = only(answer)
+    assert web.imagined.phase == "running"
+    assert web.imagined.totals.crashes == 0
+    assert (
+        "web: 1 run ended before being ready, as all recorded of its spec: gone on as"
+        " is typical here"
+    ) in texts(answer)
+
+
+def test_what_is_found_of_a_spec_that_never_ran_is_its_own() -> None:
+    other = attrs.evolve(WEB, image="other")
+    seen = ContainerObserved(
+        at=12 * SECOND,
+        name="web",
+        run=1,
+        sight=SeenRunning(ready=True),
+        fingerprint=fingerprint(WEB),
+    )
+    booted = Booted(at=11 * SECOND, epoch=2, rules=RULES, fences=True)
+    looked = FleetObserved(at=12 * SECOND, complete=True)
+    late: list[Event] = [booted, seen, looked, ReconcileRequested(at=MINUTE)]
+    hypothesis = Hypothesis(specs=Table.of([("web", other)]), follows=False)
+    web = only(answered(told(*begun(WEB), *up(1, 30), *late), hypothesis))
+    assert web.imagined.phase == "running"
+    assert web.imagined.totals.starts == 1
+    fleet = fold(NOTHING, [*begun(WEB), *up(1, 30)])
+    web = only(answered(told(*late, fleet=fleet), hypothesis, fleet))
+    assert web.imagined.phase == "running"
+    assert web.imagined.totals.starts == 0
+
+
 def test_what_is_assumed_is_told_in_sentences() -> None:
     texts = [
         Assumption(kind=kind, name="web", count=count, recorded=5, run=4).text
@@ -558,7 +700,8 @@ def test_what_is_assumed_is_told_in_sentences() -> None:
     assert Assumption(kind=Supposed.OWN_LOOK, name="", count=3).text == (
         "3 looks at the platform that nobody took: nothing new is seen"
     )
-    assert len(ALWAYS) == 3
+    assert len(ALWAYS) == 4
+    assert all(len(text) < 300 for text in ALWAYS)  # a screen shows no more
 
 
 def test_who_is_not_concerned_keeps_the_spec_from_before_the_record() -> None:

@@ -6,13 +6,14 @@ through the rows again meets them there.
 
 Note [What was skipped]. News that are skipped were never told: a run whose end is
 skipped lives on. A failed command that is skipped was accepted; where the failure had
-ended the run before it began, it goes as the next recorded run went, in its place.
+ended the run before it began, it goes as the next recorded run of the same spec went,
+in its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import attrs
 
@@ -41,13 +42,14 @@ from orchestrator.core.events import (
 from orchestrator.core.exits import StartFailed
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.phases import Stopping, live_run
-from orchestrator.core.state import Container
+from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table
 from orchestrator.core.uptimes import is_ready
 from orchestrator.replay.history import Entry
 from orchestrator.replay.imagined.life_drafts import LifeDraft, in_place_of
 from orchestrator.replay.imagined.lives import Answer, Ending, Fact, Life
+from orchestrator.replay.imagined.turns import Marks
 from orchestrator.replay.imagined.typical import Typical, sample, typical_of
 
 __all__ = ("Causes", "causes_of")
@@ -57,12 +59,14 @@ __all__ = ("Causes", "causes_of")
 class Causes:
     """The runs of each container in their order, and what is typical.
 
-    ``older`` are the runs that no start command of the record has begun; ``looks`` how
-    long the first looks at the platform took.
+    ``alike`` are those of a container that were started with the same, by its name and
+    the fingerprint; ``older`` are the runs that no start command of the record has
+    begun; ``looks`` how long the first looks at the platform took.
     """
 
     rows: int = 0
     lives: Table[str, tuple[Life, ...]] = Table()
+    alike: Table[tuple[str, str], tuple[Life, ...]] = Table()
     older: Table[str, tuple[Life, ...]] = Table()
     looks: tuple[Millis, ...] = ()
     typical: Typical = Typical()
@@ -94,6 +98,7 @@ class _Gathering:
         factory=dict[tuple[str, int], LifeDraft]
     )
     looks: list[Millis] = attrs.field(factory=list[Millis])
+    marks: Marks = attrs.field(factory=Marks)
 
     def take(self, entry: Entry, step: Step) -> None:
         """Take in a row: what it tells, whom it ends, what it commands."""
@@ -108,13 +113,14 @@ class _Gathering:
                 continue
             draft = self._draft(before.name, run)
             draft.spec = before.spec
+            draft.mark = draft.mark or self.marks.of(before.spec)
             if after is None or live_run(after.phase) != run:
                 self._conclude(draft, entry)
             elif is_ready(after) and entry.seq not in self.skip:
                 draft.until_ready = draft.until_ready or len(draft.facts)
             self._stop(after)
         for command in entry.commands:
-            self._give(command, entry)
+            self._give(command, entry, step.after)
 
     def _stop(self, container: Container | None) -> None:
         """Take note that a run is being ended, and whether for being slow."""
@@ -184,11 +190,15 @@ class _Gathering:
 
     # What is commanded
 
-    def _give(self, command: Command, entry: Entry) -> None:
+    def _give(self, command: Command, entry: Entry, fleet: Fleet) -> None:
         answer = Answer(given=entry.seq, given_at=entry.event.at)
         match command:
             case StartContainer(name=name, run=run):
-                self._draft(name, run).starts.append(answer)
+                draft = self._draft(name, run)
+                draft.starts.append(answer)
+                container = fleet.containers.get(name)
+                if container is not None and not draft.mark:
+                    draft.mark = self.marks.of(container.spec)
             case StopContainer(name=name, run=run):
                 self._draft(name, run).stops.append(answer)
             case DestroyContainer(name=name, run=run):
@@ -204,28 +214,38 @@ class _Gathering:
 
     def close(self) -> Causes:
         """Return all runs by container, and what is typical of them."""
-        lives: dict[str, list[Life]] = {}
-        older: dict[str, list[Life]] = {}
-        waiting: dict[str, Life] = {}
+        begun: list[Life] = []
+        older: list[Life] = []
+        waiting: dict[tuple[str, str], int] = {}
         for draft in self.drafts.values():
-            life = draft.life(self.ends)
+            life, alike = draft.life(self.ends), (draft.name, draft.mark)
             if not draft.starts:
-                older.setdefault(draft.name, []).append(life)
+                older.append(life)
                 continue
-            skipped = waiting.pop(draft.name, None)
-            if skipped is not None:
-                life = in_place_of(skipped, life)
-            if draft.goes_as_next:
-                waiting[draft.name] = life
+            place = waiting.pop(alike, None)
+            if place is None:
+                place = len(begun)
+                begun.append(life)
             else:
-                lives.setdefault(draft.name, []).append(life)
-        for name, life in waiting.items():
-            lives.setdefault(name, []).append(life)
-        begun = [life for row in lives.values() for life in row]
+                begun[place] = in_place_of(begun[place], life)
+            if draft.goes_as_next:
+                waiting[alike] = place
         return Causes(
             rows=self.rows,
-            lives=Table.of((name, tuple(row)) for name, row in lives.items()),
-            older=Table.of((name, tuple(row)) for name, row in older.items()),
+            lives=_grouped((life.name, life) for life in begun),
+            alike=_grouped(((life.name, life.mark), life) for life in begun),
+            older=_grouped((life.name, life) for life in older),
             looks=tuple(self.looks),
             typical=typical_of(begun, self.looks),
         )
+
+
+_Key = TypeVar("_Key")
+
+
+def _grouped(keyed: Iterable[tuple[_Key, Life]]) -> Table[_Key, tuple[Life, ...]]:
+    """Gather lives under their keys, in their order."""
+    rows: dict[_Key, list[Life]] = {}
+    for key, life in keyed:
+        rows.setdefault(key, []).append(life)
+    return Table.of((key, tuple(row)) for key, row in rows.items())

@@ -32,6 +32,7 @@ class LifeDraft:
 
     name: str
     run: int
+    mark: str = ""
     spec: ContainerSpec | None = None
     starts: list[Answer] = attrs.field(factory=list[Answer])
     stops: list[Answer] = attrs.field(factory=list[Answer])
@@ -109,6 +110,7 @@ class LifeDraft:
         life = Life(
             name=self.name,
             run=self.run,
+            mark=self.mark,
             begun_at=begun,
             starts=tuple(self.starts[number - 1] for number in numbers),
             took=numbers.index(took) + 1 if took in numbers else 1,

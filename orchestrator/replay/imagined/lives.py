@@ -72,7 +72,7 @@ class Life:
     by us, or the record ends, before it could be ready, at ``known_until``. ``stops``
     are the answers to our stops, ``stop_end`` the news of the end that they brought
     about, ``checks`` which health checks were asked, ``grace_ms`` how long a stop let
-    it live.
+    it live, ``mark`` the fingerprint of the spec that it was started with.
     """
 
     name: str
@@ -80,6 +80,7 @@ class Life:
     begun_at: Moment | None
     checks: HealthChecks = HealthChecks()
     grace_ms: Millis = 0
+    mark: str = ""
     starts: tuple[Answer, ...] = ()
     took: int = 1
     facts: tuple[Fact, ...] = ()

@@ -6,6 +6,10 @@ nothing gives the very record, whatever had gone wrong in it. With the first ste
 which it is in another phase, or has another run, it *parts* from the record, for good:
 from there on it is played (``replay.recalled``).
 
+Note [What ran]. A run that would have begun of another spec than it did follows the
+record all the same, where nothing is known of that spec; where the record has runs of
+it, the container parts, and goes as these.
+
 Note [Whose timer]. A timer is left to the record where the record waits for the same
 moment, which says how late it went off; else it goes off when it is due.
 
@@ -223,7 +227,8 @@ class Play:
             was = self.record.containers.get(name)
             now = self.world.containers.get(name)
             same = commands_for(name, recorded) == commands_for(name, imagined)
-            if same and goes_alike(was, now):
+            alike = same and goes_alike(was, now)
+            if alike and not self._recalled.knows_another(was, now, imagined):
                 continue
             at = self.world.at if recorded is None else self.record.at
             self.parted[name] = Parted(
@@ -252,7 +257,7 @@ class Play:
                     container = step.after.containers[name]
                     self._recalled.start(command, container, at)
                 case StartContainer(name=name) if name in new:
-                    self._recalled.count_run(name)
+                    _ = self._recalled.turns.begin(step.after.containers[name])
                 case StopContainer() | DestroyContainer() if self._is_played(
                     command.name
                 ):

@@ -1,9 +1,9 @@
 """The platform as a record remembers it: what it would answer, tell and end.
 
-Containers that do not follow the record any more are played here: their n-th run goes
-as the n-th recorded one, counted from its start. What comes of a command is put into
-an agenda, which whoever plays asks for the next thing. Every run takes a millisecond at
-least, so that time goes on whatever the policy.
+Containers that do not follow the record any more are played here: their n-th run of a
+spec goes as the n-th recorded one, counted from its start. What comes of a command is
+put into an agenda, which whoever plays asks for the next thing. Every run takes a
+millisecond at least, so that time goes on whatever the policy.
 """
 
 from __future__ import annotations
@@ -36,11 +36,17 @@ from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.observations import SeenRunning
 from orchestrator.core.phases import Stopping
 from orchestrator.core.state import Container
+from orchestrator.core.steps import Step
 from orchestrator.replay.imagined.assumptions import Notes, Supposed
 from orchestrator.replay.imagined.causes import Causes
 from orchestrator.replay.imagined.lives import Answer, Life, News
-from orchestrator.replay.imagined.sameness import Told
-from orchestrator.replay.imagined.scripts import life_of
+from orchestrator.replay.imagined.sameness import Told, begins_another
+from orchestrator.replay.imagined.scripts import (
+    life_of,
+    ran_only_others,
+    started_with,
+)
+from orchestrator.replay.imagined.turns import Turns
 
 __all__ = ("Behind", "Recalled")
 
@@ -85,7 +91,7 @@ class Recalled:
 
     causes: Causes
     notes: Notes
-    used: dict[str, int] = attrs.field(factory=dict[str, int])
+    turns: Turns = attrs.field(factory=Turns)
     _played: dict[str, _Played] = attrs.field(factory=dict[str, _Played])
     _due: list[Due] = attrs.field(factory=list[Due])
     _numbers: count[int] = attrs.field(factory=count)
@@ -106,10 +112,6 @@ class Recalled:
 
     # Taking over
 
-    def count_run(self, name: str) -> None:
-        """Take note that a container has begun a run."""
-        self.used[name] = self.used.get(name, 0) + 1
-
     def take_over(self, before: Container, run: int, place: Behind) -> None:
         """Play on a run that has followed the record until then.
 
@@ -117,7 +119,7 @@ class Recalled:
         been commanded by then is answered as it was.
         """
         name, shared = before.name, place.shared
-        life = self._under_way(name, run)
+        life = self._under_way(before, run)
         played = _Played(life=life, run=run, has_begun=True)
         self._played[name] = played
         played.starts = sum(answer.given <= shared for answer in life.starts)
@@ -137,11 +139,29 @@ class Recalled:
         if place.listens:
             self._pass(before, life, run, place.at)
 
-    def _under_way(self, name: str, run: int) -> Life:
-        for life in self.causes.older.get(name) or ():
+    def _under_way(self, container: Container, run: int) -> Life:
+        turn = self.turns.last(container)
+        for life in self.causes.older.get(container.name) or ():
             if life.run == run:
-                return life
-        return life_of(self.causes, name, self.used.get(name, 0), self.notes)
+                return started_with(life, turn.mark)
+        return life_of(self.causes, turn, self.notes)
+
+    def knows_another(
+        self, was: Container | None, now: Container | None, step: Step | None
+    ) -> bool:
+        """Say whether what begins to run is known, from other runs than the record's.
+
+        *was* and *now* are a container in the record and in the hypothesis, behind
+        *step*. What never ran in the record is noted, and goes as what ran.
+        """
+        if was is None or now is None or step is None:
+            return False
+        if not begins_another(was, now, step):
+            return False
+        if (now.name, self.turns.marks.of(now.spec)) in self.causes.alike:
+            return True
+        self.notes.take(Supposed.OTHER_SPEC, now.name)
+        return False
 
     # Commands
 
@@ -150,8 +170,10 @@ class Recalled:
         name, run = command.name, command.run
         played = self._played.get(name)
         if played is None or played.run != run:
-            self.count_run(name)
-            life = life_of(self.causes, name, self.used[name], self.notes)
+            turn = self.turns.begin(container)
+            if ran_only_others(self.causes, turn):
+                self.notes.take(Supposed.OTHER_SPEC, name)
+            life = life_of(self.causes, turn, self.notes)
             played = self._played[name] = _Played(life=life, run=run)
         played.starts += 1
         life = played.life

@@ -26,6 +26,7 @@ from orchestrator.core.phases import Phase, Running, live_run
 from orchestrator.core.specs import fingerprint
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
+from orchestrator.core.uptimes import begun
 from orchestrator.core.wake import wake_at
 from orchestrator.replay.imagined.lives import News
 
@@ -33,6 +34,7 @@ __all__ = (
     "Told",
     "about_live_run",
     "accepted_instead",
+    "begins_another",
     "commands_for",
     "due_of",
     "fitting",
@@ -68,6 +70,16 @@ def _same_phase(one: Phase, other: Phase) -> bool:
         return False
     rule = getattr(one, "rule", None)
     return one == (other if rule is None else attrs.evolve(other, rule=rule))
+
+
+def begins_another(was: Container, now: Container, step: Step) -> bool:
+    """Say whether a step begins a run of another spec, *now*, than the record's, *was*.
+
+    Only what runs makes a spec another, not how the operator looks after it.
+    """
+    if was.spec is now.spec or all(one.name != now.name for one in begun(step)):
+        return False
+    return fingerprint(was.spec) != fingerprint(now.spec)
 
 
 def listens(container: Container | None, run: int) -> bool:

@@ -3,6 +3,7 @@
 Every item names its row and its moment (ms since 1970). ``seq`` None: it was so before
 the first row that was looked at. A row yields its items in this order: what was asked
 or told; what ended; what was decided; what began; where the container is now.
+``seen``: a look at the platform found it so; no event of the platform had told it.
 """
 
 from __future__ import annotations
@@ -145,10 +146,7 @@ class LostSight:
 
 
 class Fate(StrEnum):
-    """How a run went out of the record.
-
-    ``refused``: the platform knew a newer one; ``let_go``: it runs on, forgotten.
-    """
+    """How a run went out of the record: refused for a newer one, let go and runs on."""
 
     ENDED = "ended"
     REFUSED = "refused"
@@ -168,6 +166,7 @@ class RunEnded:
     crashed: bool
     started_at: Moment | None
     ready_at: Moment | None
+    seen: bool = False
 
 
 class What(StrEnum):
@@ -212,7 +211,7 @@ class Decided:
 
 @attrs.frozen(kw_only=True)
 class RunBegun:
-    """A run began: it was commanded, or found alive and taken over (``adopted``).
+    """A run began: it was commanded, or a look found it alive (``adopted``).
 
     ``again``: it follows another. What is known of it already stands in the moments.
     """
@@ -238,6 +237,7 @@ class RunUp:
     at: Moment
     name: str
     run: int
+    seen: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -249,15 +249,15 @@ class RunReady:
     name: str
     run: int
     ready: bool
+    seen: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class Entered:
     """A span begins: the container is somewhere else than it was.
 
-    ``phase`` is the phase's stable name, ``entered_at`` when it was entered, which may
-    be earlier than ``at``: within a phase a span ends where readiness, the owner's
-    wish, the rule or the end of the wait changes. ``planned`` is when a wait is over.
+    ``phase`` is the phase's stable name, ``entered_at`` when it was entered: earlier
+    than ``at`` where spans part a phase. ``planned`` is when a wait is over.
     """
 
     seq: int | None

@@ -19,6 +19,7 @@ from orchestrator.core.commands import (
     StartContainer,
     StopContainer,
 )
+from orchestrator.core.events import ContainerObserved
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import Rule, Running, Starting, Stopping, live_run
 from orchestrator.core.state import Container
@@ -71,7 +72,7 @@ def items_of(
     after = step.after.containers.get(name)
     at = step.after.at
     if before is not None:
-        yield from _endings(before, after, seq, at)
+        yield from _endings(step, seq, before)
     now = None if after is None else found(after, seq, at)
     was = None if before is None else found(before, seq, at)
     is_new = now is not None and (was is None or is_another(was, now))
@@ -82,24 +83,28 @@ def items_of(
         if decided is not None and decided.name == name:
             yield decided
     if after is not None:
-        yield from _beginnings(before, after, seq, at, rules.get(name))
+        yield from _beginnings(step, seq, after, rules.get(name))
     if is_new and now is not None:
         yield now
     if after is None and before is not None:
         yield Left(seq=seq, at=at, name=name)
 
 
-def _endings(
-    before: Container, after: Container | None, seq: int, at: Moment
-) -> Iterator[RunEnded]:
+def _is_seen(step: Step, name: str) -> bool:
+    """Say whether a look at the platform is what says what is new of a container."""
+    return isinstance(step.event, ContainerObserved) and step.event.name == name
+
+
+def _endings(step: Step, seq: int, before: Container) -> Iterator[RunEnded]:
     """Yield the end of the run that was live, if it is over."""
+    after = step.after.containers.get(before.name)
     run = live_run(before.phase)
     if run is None or (after is not None and live_run(after.phase) == run):
         return
     started_at, ready_at = lived(before)
     ended = RunEnded(
         seq=seq,
-        at=at,
+        at=step.after.at,
         name=before.name,
         run=run,
         fate=Fate.ENDED,
@@ -107,6 +112,7 @@ def _endings(
         crashed=after is not None and has_crashed(before, after),
         started_at=started_at,
         ready_at=ready_at,
+        seen=_is_seen(step, before.name),
     )
     match before.phase:
         case _ if after is not None and after.last != before.last:
@@ -181,22 +187,24 @@ def _ordered(
 
 
 def _beginnings(
-    before: Container | None, after: Container, seq: int, at: Moment, rule: Rule | None
+    step: Step, seq: int, after: Container, rule: Rule | None
 ) -> Iterator[OwnHappening]:
     """Yield the run that begins, or what is new of the one that goes on."""
     run = live_run(after.phase)
     if run is None:
         return
+    before, at = step.before.containers.get(after.name), step.after.at
     if before is None or live_run(before.phase) != run:
         yield _begun(before, after, seq, at, rule)
         return
+    seen = _is_seen(step, after.name)
     was_up, was_ready = lived(before)
     is_up, is_ready_since = lived(after)
     if was_up is None and is_up is not None:
-        yield RunUp(seq=seq, at=at, name=after.name, run=run)
+        yield RunUp(seq=seq, at=at, name=after.name, run=run, seen=seen)
     if isinstance(after.phase, Running) and was_ready != is_ready_since:
         ready = is_ready_since is not None
-        yield RunReady(seq=seq, at=at, name=after.name, run=run, ready=ready)
+        yield RunReady(seq=seq, at=at, name=after.name, run=run, ready=ready, seen=seen)
 
 
 def _begun(

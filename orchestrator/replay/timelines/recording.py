@@ -140,16 +140,18 @@ class _Record:
                     commands=int(item.commanded_at is not None),
                     started_at=item.started_at,
                     ready_at=item.ready_at,
+                    started_seen=_found(item, item.started_at),
+                    ready_seen=_found(item, item.ready_at),
                 )
             )
             return
         run = self.runs.kept[-1]
         match item:
-            case RunUp(at=at):
-                run = attrs.evolve(run, started_at=at)
-            case RunReady(at=at, ready=ready):
-                first = run.ready_at if run.ready_at is not None or not ready else at
-                run = attrs.evolve(run, ready_at=first)
+            case RunUp(at=at, seen=seen):
+                run = attrs.evolve(run, started_at=at, started_seen=seen)
+            case RunReady(at=at, ready=ready, seen=seen):
+                if ready and run.ready_at is None:
+                    run = attrs.evolve(run, ready_at=at, ready_seen=seen)
             case RunEnded():
                 self.sums.crashes += item.crashed
                 run = attrs.evolve(
@@ -159,6 +161,7 @@ class _Record:
                     fate=item.fate,
                     exit=item.exit,
                     crashed=item.crashed,
+                    ended_seen=item.seen,
                 )
             case _:
                 assert_never(item)
@@ -186,6 +189,11 @@ class _Record:
             failures=tuple(self.failures.kept),
             left_out=_counted(left_out),
         )
+
+
+def _found(begun: RunBegun, at: Moment | None) -> bool | None:
+    """Say that a look found a run up or ready; None where it is not, or was before."""
+    return True if begun.seq is not None and at is not None else None
 
 
 def _counted(left_out: dict[str, int]) -> Table[str, int]:

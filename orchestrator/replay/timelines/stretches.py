@@ -59,7 +59,8 @@ class RunTold:
     """All of one run; ``ready_at`` is when it was ready for the first time.
 
     ``commands`` counts how often its start was commanded; ``fate`` is None while it
-    is live.
+    is live. ``..._seen``: whether a look found it so, untold by the platform's event;
+    None where it is not so (yet), or was so before the timeline begins.
     """
 
     begun: RunBegun
@@ -71,6 +72,9 @@ class RunTold:
     fate: Fate | None = None
     exit: Exit | None = None
     crashed: bool = False
+    started_seen: bool | None = None
+    ready_seen: bool | None = None
+    ended_seen: bool | None = None
 
     @property
     def rule(self) -> Rule | None:
