@@ -22,7 +22,7 @@ from orchestrator.codec.wire import (
     encode_fleet,
     tree_of,
 )
-from orchestrator.core.errors import NotReplayable
+from orchestrator.core.errors import JournalCorrupt, NotReplayable
 from orchestrator.core.reduce import reduce
 from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
@@ -166,3 +166,29 @@ def test_two_trees_differ_where_they_are_told_to_and_nowhere_else(
     assert is_same == (not found)
     assert all(one.recorded != one.recomputed for one in found)
     assert not list(differences(was, was, ""))
+
+
+@given(SEEDS, PLACES)
+def test_no_row_can_be_left_out_unseen_though_no_chain_tells(
+    seed: int, cut: float
+) -> None:
+    entries = journal(seed)
+    row = int(cut * (len(entries) - 2))
+    error = verify(
+        (*entries[:row], *entries[row + 1 :]), RECORDING, policies=POLICIES
+    ).failure()
+    assert isinstance(error, JournalCorrupt)
+    assert (error.seq, error.found) == (row + 1, f"row {row + 2}")
+
+
+@given(SEEDS, PLACES)
+def test_moments_of_a_history_never_fall(seed: int, cut: float) -> None:
+    entries = journal(seed)
+    row = int(cut * (len(entries) - 1))
+    one = entries[row]
+    early = attrs.evolve(one, event=attrs.evolve(one.event, at=-1))
+    error = verify(
+        (*entries[:row], early, *entries[row + 1 :]), RECORDING, policies=POLICIES
+    ).failure()
+    assert isinstance(error, JournalCorrupt)
+    assert (error.seq, error.place) == (row + 1, "event at")

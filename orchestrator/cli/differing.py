@@ -1,4 +1,7 @@
-"""How what differs is shown: fields before and after, rows, commands, whole fleets."""
+"""How what differs is shown: fields before and after, rows, commands, whole fleets.
+
+Names, reasons and values of a journal may hold anything: each line is cleaned.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from orchestrator.cli.plain import cleaned
 from orchestrator.cli.readings import iso_time
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import Difference
@@ -50,7 +54,7 @@ def event_words(event: Event) -> str:
     """
     kind: str = tree_of(event)["type"]
     name = getattr(event, "name", None)
-    return kind if name is None else f"{kind} {name}"
+    return kind if name is None else cleaned(f"{kind} {name}")
 
 
 def row_words(seq: int, event: Event) -> str:
@@ -63,7 +67,8 @@ def command_lines(commands: Iterable[Any]) -> Iterator[str]:
     for command in commands:
         tree = tree_of(command)
         words = [tree.pop("type"), *filter(None, [tree.pop("name", None)])]
-        yield " ".join([*words, *(f"{key}={value}" for key, value in tree.items())])
+        more = (f"{key}={value}" for key, value in tree.items())
+        yield cleaned(" ".join([*words, *more]))
 
 
 def counted(number: int, what: str) -> str:
@@ -87,7 +92,7 @@ def difference_lines(found: Sequence[Difference]) -> Iterator[str]:
     for one in telling[:LINES_MAX]:
         place = one.place
         was, now = (_readable(place, text) for text in (one.recorded, one.recomputed))
-        yield f"{place}: {was} -> {now}"
+        yield cleaned(f"{place}: {was} -> {now}")
     if len(telling) > LINES_MAX:
         yield f"and {len(telling) - LINES_MAX} more (-o json shows all of them)"
 
@@ -140,12 +145,13 @@ def fleets_lines(found: FleetsDiffer, now: Fleet) -> Iterator[str]:
     """Yield how a fleet differs, *now* being the later one."""
     for word, names in (("came", found.came), ("gone", found.gone)):
         if names:
-            listed = ", ".join(names[:NAMES_MAX])
+            listed = cleaned(", ".join(names[:NAMES_MAX]))
             more = len(names) - NAMES_MAX
             yield f"{word}: {listed}" + (f" and {more} more" if more > 0 else "")
     for one in found.changed:
         moved = one.was if one.was == one.now else f"{one.was} -> {one.now}"
-        yield f"{one.name}: {moved}: {why(now.containers[one.name], now.at)}"
+        because = why(now.containers[one.name], now.at)
+        yield cleaned(f"{one.name}: {moved}: {because}")
         lines = difference_lines(one.differences)
         yield from (f"  {line}" for line in lines if not line.startswith("phase.type"))
     if found.fields:

@@ -1,4 +1,4 @@
-"""``journal export`` and ``journal import``: a journal as a file, and back.
+"""``journal export``: a journal as a file.
 
 With ``--redact`` it is in other words, for somebody who may not see the owner's. The
 journal is read twice then: for all its names, and to write it.
@@ -6,47 +6,41 @@ journal is read twice then: for all its names, and to write it.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import attrs
 import click
-from returns.future import FutureResult
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
-from orchestrator.cli.readings import (
-    JOURNAL,
-    good,
-    read_journal,
-    reading,
-    shown_while,
+from orchestrator.cli.outputs import Output, names_written, output_at, same_place
+from orchestrator.cli.readings import JOURNAL, read_journal, reading, shown_while
+from orchestrator.cli.transfers import (
+    begin,
+    counted,
+    expect_something,
+    expect_whole,
+    is_whole,
+    not_empty,
+    redacted_before,
+    to_the_end,
 )
-from orchestrator.core.errors import ContainerError, JournalError
-from orchestrator.journal.jsonl import export_rows, write_lines
-from orchestrator.journal.port import START, Draft, Head, Journal, Row, Snapshot
+from orchestrator.journal.port import Head, Snapshot
 from orchestrator.journal.provenance import Redacted
 from orchestrator.journal.reading import Reading
 from orchestrator.journal.redacted import hear, redacted_base, redacted_rows
-from orchestrator.journal.sqlite import open_sqlite
 from orchestrator.replay.redacted.pseudonyms import Kept, Kind, Pseudonyms, Vocabulary
-from orchestrator.runtime.outcomes import settled
 
-__all__ = ("export", "import_")
+__all__ = ("export",)
 
-T = TypeVar("T")
-PAGE: Final = 5_000
 KEY_BYTES: Final = 32
-OUT: Final = click.Path(path_type=Path, dir_okay=False)
 CHOICES: Final = tuple(str(kept) for kept in Kept if kept is not Kept.PARAMS)
 
 
@@ -79,8 +73,14 @@ class Sharing:
 )
 @click.option(
     "--names-to",
-    type=OUT,
-    help="With --redact: where to write which name became which, for your own eyes.",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --redact: the new file that says which name became which, for you.",
+)
+@click.option("--force", is_flag=True, help="Write over a file that is no journal's.")
+@click.option(
+    "--damaged",
+    is_flag=True,
+    help="Take what is whole of a journal that is not: it reads as one cut off.",
 )
 def export(
     source: Path,
@@ -90,35 +90,50 @@ def export(
     keep: tuple[str, ...],
     redact_params: bool,
     names_to: Path | None,
+    force: bool,
+    damaged: bool,
 ) -> None:
     """Write the rows of JOURNAL to OUT, JSON Lines, packed where it ends in .gz.
 
-    OUT may be - for standard output.
+    OUT may be - for standard output. It is a new file; a pipe or a device is written
+    into. Of a journal that is damaged no file is made.
     """
+    if not redact and (keep or redact_params or names_to is not None):
+        msg = "--keep, --redact-params and --names-to need --redact"
+        raise click.UsageError(msg)
+    if names_to is not None and same_place(names_to, out):
+        raise click.UsageError("OUT and --names-to are the same file")
+    output = output_at(out, source, is_forced=force, is_damaged_too=damaged)
     if not redact:
-        if keep or redact_params or names_to is not None:
-            msg = "--keep, --redact-params and --names-to need --redact"
-            raise click.UsageError(msg)
-        with reading(source) as read:
-            rows = _rows_of(read, "writing")
-            head = _write(out, rows, read.source.base, _redacted_before(read))
-            _tell(read.source.base, head, out, "")
+        _export_plain(source, output)
         return
     kept = {Kept(word) for word in keep}
     if not redact_params:
         kept.add(Kept.PARAMS)
     sharing = Sharing(kept=frozenset(kept), names_to=names_to)
     with _twice_readable(source) as path:
-        _export_redacted(path, out, sharing)
+        _export_redacted(path, output, sharing)
 
 
-def _export_redacted(source: Path, out: Path, sharing: Sharing) -> None:
+def _export_plain(source: Path, out: Output) -> None:
+    with reading(source) as read:
+        rows = not_empty(shown_while(read.rows(), read, "writing"), read)
+        if not out.is_damaged_too:
+            rows = to_the_end(rows, read)
+        base = read.source.base
+        head = out.write(rows, base, redacted_before(read), lambda: is_whole(read))
+        _tell(base, head, out, "")
+
+
+def _export_redacted(source: Path, out: Output, sharing: Sharing) -> None:
     """Read a journal twice; what is wrong with it is said when all else is done."""
     heard = Vocabulary()
     with reading(source) as first:
         hear(first, heard, lambda drafts: shown_while(drafts, first, "reading"))
-        if first.head == _begin(first.source.base):
-            _expect_something(first)
+        if first.head == begin(first.source.base):
+            expect_something(first)
+        if not out.is_damaged_too:
+            expect_whole(first)
         again = read_journal(source)
         try:
             head = _rewrite(first, again, out, heard, sharing)
@@ -131,7 +146,7 @@ def _export_redacted(source: Path, out: Path, sharing: Sharing) -> None:
 
 
 def _rewrite(
-    first: Reading, read: Reading, out: Path, heard: Vocabulary, sharing: Sharing
+    first: Reading, read: Reading, out: Output, heard: Vocabulary, sharing: Sharing
 ) -> Head:
     """Write what the second reading gives, no further than the first one went."""
     if read.source.base != first.source.base:
@@ -141,12 +156,13 @@ def _rewrite(
     words = Pseudonyms.of(heard, key=key, kept=kept)
     base = _base_of(read, words)
     end = first.head.seq
-    rows = redacted_rows(read, words, begin=_begin(base), until=end)
+    rows = redacted_rows(read, words, begin=begin(base), until=end)
+    rows = shown_while(rows, read, "writing")
+    if not out.is_damaged_too:
+        rows = to_the_end(rows, read)
     about = Redacted(of=first.head.digest.hex(), kept=tuple(sorted(map(str, kept))))
-    head = _write(out, shown_while(rows, read, "writing"), base, about)
-    if sharing.names_to is not None:
-        _write_names(sharing.names_to, words)
-    return head
+    with names_written(sharing.names_to, words):
+        return out.write(rows, base, about, lambda: is_whole(first, read))
 
 
 def _kept(heard: Vocabulary, sharing: Sharing) -> frozenset[Kept]:
@@ -163,77 +179,16 @@ def _base_of(read: Reading, words: Pseudonyms) -> Snapshot | None:
     return redacted.unwrap()
 
 
-def _rows_of(read: Reading, what: str) -> Iterator[Row]:
-    """Return the rows; where not even the first can be read nothing is to be made."""
-    rows = shown_while(read.rows(), read, what)
-    first = tuple(islice(rows, 1))
-    if not first:
-        _expect_something(read)
-    return chain(first, rows)
-
-
-def _expect_something(read: Reading) -> None:
-    """Refuse to go on where the rows ended early, and there was not one."""
-    if read.error is not None:
-        raise failed(read.error)
-    if read.cut_at_line is not None:
-        raise Failed(f"it was cut off at line {read.cut_at_line}: no row is left", 10)
-
-
-def _begin(base: Snapshot | None) -> Head:
-    return START if base is None else base.head
-
-
-def _write(
-    out: Path, rows: Iterable[Row], base: Snapshot | None, about: Redacted | None
-) -> Head:
-    if str(out) != "-":
-        return good(export_rows(out, rows, base, about))
-    head = write_lines(sys.stdout.buffer, rows, base, about)
-    sys.stdout.buffer.flush()
-    return head
-
-
-def _redacted_before(read: Reading) -> Redacted | None:
-    """Return what an export says of the journal that it was redacted from."""
-    return getattr(read.source, "redacted", None)
-
-
-def _tell(base: Snapshot | None, head: Head, out: Path, how: str) -> None:
-    many, which = _counted(base, head)
+def _tell(base: Snapshot | None, head: Head, out: Output, how: str) -> None:
+    many, which = counted(base, head)
     digest = head.digest.hex()[:16]
     said = f"{many}{how}{which}, the last with digest {digest}"
-    click.echo(said, err=str(out) == "-")
-
-
-def _counted(base: Snapshot | None, head: Head) -> tuple[str, str]:
-    """Say how many rows there are, and which, where they are not the first."""
-    begin = _begin(base).seq
-    count = head.seq - begin
-    many = "1 row" if count == 1 else f"{count} rows"
-    if not begin:
-        return many, ""
-    if not count:
-        return many, f" behind row {begin}"
-    first = f"{begin + 1} to " if count > 1 else ""
-    return many, f", {first}{head.seq}"
+    click.echo(said, err=out.is_standard)
 
 
 def _params(heard: Vocabulary) -> list[str]:
     """Return the keys of what custom policies decide by."""
     return sorted(heard.words[Kind.PARAM_KEY])
-
-
-def _write_names(path: Path, words: Pseudonyms) -> None:
-    """Write the way back, for the owner's eyes."""
-    tree: dict[str, Any] = {
-        kind: {word: other for word, other in table.items() if word != other}
-        for kind, table in words.numbered.items()
-        if words.replaces(kind)
-    }
-    tree = {kind: table for kind, table in tree.items() if table}
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(tree, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 @contextmanager
@@ -246,45 +201,3 @@ def _twice_readable(source: Path) -> Iterator[Path]:
         shutil.copyfileobj(sys.stdin.buffer, file)
         file.flush()
         yield Path(file.name)
-
-
-@click.command("import")
-@click.argument("source", metavar="IN", type=JOURNAL)
-@click.argument("target", metavar="JOURNAL", type=OUT)
-def import_(source: Path, target: Path) -> None:
-    """Make a new JOURNAL out of the rows of an export."""
-    if target.exists():
-        raise Failed(f"{target} exists: an import makes a new journal", 6)
-    with reading(source) as read:
-        rows = _rows_of(read, "importing")
-        asyncio.run(_fill(target, read.source.base, rows))
-        said = "".join(_counted(read.source.base, read.head))
-        click.echo(f"{said}{_origin(_redacted_before(read))}")
-
-
-def _origin(about: Redacted | None) -> str:
-    if about is None:
-        return ""
-    kept = f" but for {', '.join(about.kept)}" if about.kept else ""
-    return f", in other words{kept}; the original ends with digest {about.of[:16]}"
-
-
-async def _fill(target: Path, base: Snapshot | None, rows: Iterator[Row]) -> None:
-    made: Journal = await _value(open_sqlite(target, base=base))
-    head = _begin(base)
-    try:
-        while page := tuple(map(_draft, islice(rows, PAGE))):
-            head = await _value(made.append(head, page))
-    finally:
-        await _value(made.close())
-
-
-def _draft(row: Row) -> Draft:
-    return Draft(at=row.at, event=row.event, commands=row.commands, changes=row.changes)
-
-
-async def _value(operation: FutureResult[T, JournalError]) -> T:
-    value = await settled(operation)
-    if isinstance(value, ContainerError):
-        raise failed(value)
-    return value

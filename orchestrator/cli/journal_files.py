@@ -95,7 +95,10 @@ def _retention(rows: int | None, duration: int | None) -> Retention:
 def _database(source: Path) -> Path:
     """Return the database of a state folder, or the one that was named."""
     path = source / DATABASE if source.is_dir() else source
-    if path.exists() and path.stat().st_size and not is_database(path):
+    if not path.exists():
+        return path
+    # What is empty may have been a journal: its head file tells.
+    if not path.is_file() or (path.stat().st_size and not is_database(path)):
         what = "only the journal of an operator is compacted"
         raise Failed(f"{path} is no database: {what}", 2)
     return path
@@ -149,8 +152,10 @@ def _repaired(path: Path, done: Repaired) -> list[str]:
         if done.moved_to is not None:
             lines.append(f"{done.moved} lines behind a damage are in {done.moved_to}")
         return [*lines, f"{path} is as it was"]
-    ends = f"the journal ends at row {done.head.seq}; {done.missing} rows are lost"
-    lines = [ends]
+    lost = f"{done.missing} rows are lost"
+    if done.missing is None:
+        lost = "how many are lost is not known, for no head file could be read"
+    lines = [f"the journal ends at row {done.head.seq}; {lost}"]
     if done.moved_to is not None:
         lines.append(f"{done.moved} rows behind a damage are in {done.moved_to}")
     if done.damaged is not None:

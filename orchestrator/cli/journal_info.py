@@ -29,6 +29,7 @@ from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.events import Booted
 from orchestrator.core.registry import not_registered, not_registered_of_fleet
 from orchestrator.core.state import RULES, Fleet
+from orchestrator.journal.checks import size_on_disk
 from orchestrator.journal.lock import holder_of
 from orchestrator.journal.port import Row, Snapshot
 from orchestrator.journal.reading import Reading, beginning, entry_of
@@ -65,7 +66,7 @@ def _file(path: Path, read: Reading) -> dict[str, Any]:
     return {
         "file": str(path),
         "kind": "database" if is_stored else "export",
-        "bytes": path.stat().st_size,
+        "bytes": size_on_disk(path) if is_stored else path.stat().st_size,
         "held_by": holder_of(lock) if is_stored else None,
     }
 

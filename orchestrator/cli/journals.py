@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.exports import export, import_
+from orchestrator.cli.exports import export
+from orchestrator.cli.imports import import_
 from orchestrator.cli.journal_files import compact, repair
 from orchestrator.cli.journal_info import info
 from orchestrator.cli.named import OPTION, policies_named

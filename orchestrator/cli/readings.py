@@ -12,16 +12,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import click
-from returns.io import IOResult
+from returns.io import IOFailure, IOResult
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.shown import now_ms
 from orchestrator.core.custom import CustomPolicies
-from orchestrator.core.errors import ContainerError, JournalError, PolicyNotRegistered
+from orchestrator.core.errors import (
+    ContainerError,
+    JournalCompacted,
+    JournalError,
+    JournalUnavailable,
+    PolicyNotRegistered,
+)
 from orchestrator.core.moments import MOMENT_MAX, parse_duration
 from orchestrator.core.registry import not_registered, not_registered_of_fleet
 from orchestrator.core.state import Fleet
@@ -35,6 +41,8 @@ __all__ = (
     "At",
     "Moment",
     "beginning_of",
+    "expect_kept",
+    "expect_uncut",
     "good",
     "iso_time",
     "policies_option",
@@ -145,8 +153,13 @@ def reading(
         found.close()
     if found.error is not None:
         raise failed(found.error)
-    if found.cut_at_line is not None:
-        line = found.cut_at_line
+    expect_uncut(journal, found)
+
+
+def expect_uncut(journal: Path, read: Reading) -> None:
+    """Fail where an export that was read has no end."""
+    line = read.cut_at_line
+    if line is not None:
         raise Failed(f"{journal} was cut off at line {line}: the rest is lost", 10)
 
 
@@ -157,7 +170,10 @@ def read_journal(journal: Path) -> Reading:
 
 def _opening(journal: Path) -> IOResult[Reading, JournalError]:
     if str(journal) == "-":
-        return open_reading(sys.stdin.buffer)
+        given: TextIO | None = sys.stdin  # None where the program began without one
+        if given is None:
+            return IOFailure(JournalUnavailable(cause="standard input is closed"))
+        return open_reading(given.buffer)
     return open_reading(journal / DATABASE if journal.is_dir() else journal)
 
 
@@ -178,6 +194,28 @@ def beginning_of(read: Reading, policies: CustomPolicies) -> Fleet:
     if missing is not None:
         raise unregistered(missing)
     return fleet.unwrap()
+
+
+def expect_kept(read: Reading, fleet: Fleet, *places: Place | None) -> None:
+    """Refuse a place before the rows of a journal that was compacted.
+
+    *fleet* is what the rows begin with.
+    """
+    base = read.source.base
+    if base is None:
+        return
+    for place in places:
+        match place:
+            case AfterRow(seq=seq) if seq < base.seq:
+                raise failed(JournalCompacted(asked=seq, base=base.seq))
+            case AtMoment(at=at) if at < fleet.at:
+                began = f"behind row {base.seq}, at {iso_time(fleet.at)}"
+                known = f"how things stood at {iso_time(at)} is not known any more"
+                said = f"the journal begins {began}, for it was compacted: {known}"
+                code = failed(JournalCompacted(asked=0, base=base.seq)).code
+                raise Failed(said, code)
+            case _:
+                pass
 
 
 def replayable(entries: Iterable[Entry], policies: CustomPolicies) -> Iterator[Entry]:

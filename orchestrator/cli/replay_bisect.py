@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import click
 from returns.result import Failure, Success
-from rich.cells import cell_len
 
+from orchestrator.cli.asked_condition import condition_of
 from orchestrator.cli.differing import (
     command_lines,
     counted,
@@ -19,11 +20,14 @@ from orchestrator.cli.differing import (
     differences_json,
     row_words,
 )
-from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.failing import failed
 from orchestrator.cli.named import OPTION, policies_named
+from orchestrator.cli.other_rules import OtherRules
+from orchestrator.cli.plain import cleaned
 from orchestrator.cli.readings import (
     JOURNAL,
     beginning_of,
+    expect_uncut,
     iso_time,
     policies_option,
     reading,
@@ -33,13 +37,14 @@ from orchestrator.cli.readings import (
 from orchestrator.cli.shown import output_option
 from orchestrator.codec.wire import decode_fleet, tree_of
 from orchestrator.core.custom import CustomPolicies
-from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.explain import explain
 from orchestrator.core.moments import format_duration
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.reading import Reading
 from orchestrator.replay.bisection import (
+    Finding,
     Found,
+    HeldBefore,
     Known,
     Never,
     bisect_between,
@@ -48,17 +53,17 @@ from orchestrator.replay.bisection import (
     bisect as find,
 )
 from orchestrator.replay.conditions.checks import near
-from orchestrator.replay.conditions.conditions import Condition, names_in
-from orchestrator.replay.conditions.parsing import parse_condition
+from orchestrator.replay.conditions.conditions import (
+    Condition,
+    lasts,
+    names_in,
+)
 from orchestrator.replay.fleet_differences import compare_containers
 from orchestrator.replay.history import Entry
 
 __all__ = ("bisect",)
 
 NOT_FOUND: Final = 1
-AROUND: Final = 70
-"""Characters of a condition that are shown on either side of a mistake."""
-
 TOUCHED_MAX: Final = 5
 """Containers that are shown where the condition names none."""
 
@@ -88,58 +93,57 @@ def bisect(
     at, seq), and of the row (event, event_name, command), compare them, and join
     comparisons with and, or, not. Exit code 1: it holds after no row.
     """
-    condition = _condition(text)
+    condition = condition_of(text)
     known = policies_named(policies, Path.cwd(), OPTION)
     with reading(journal) as read:
         fleet = beginning_of(read, known)
-        answer = _searched(read, fleet, condition, known, scan=scan)
+        search = _Search(read, fleet, OtherRules(fleet))
+        answer = _searched(search, condition, known, scan=scan)
         if read.error is not None:
             raise failed(read.error)
+        if read.is_bare:
+            expect_uncut(journal, read)
         if isinstance(answer, Found):
             _warn_of_strangers(condition, answer.step.after, answer.step.before)
         else:
             _warn_of_strangers(condition, answer.fleet, answer.fleet)
         show = _shown_json if output == "json" else _shown_text
         click.echo(show(answer, condition, journal, read))
-    return 0 if isinstance(answer, Found) else NOT_FOUND
+        search.rules.warn()
+    return NOT_FOUND if isinstance(answer, Never) else 0
 
 
-def _condition(text: str) -> Condition:
-    """Read a condition, or show each of its mistakes under its place."""
-    read = parse_condition(text)
-    if not isinstance(read, Failure):
-        return read.unwrap()
-    error: InvalidSpec = read.failure()
-    for problem in error.problems:
-        _point_at(text, problem)
-    lines = [f"--when, {problem.message}" for problem in error.problems]
-    raise Failed("\n".join(lines), 2)
+@attrs.frozen
+class _Search:
+    """A journal that is searched: where it begins, and the rules met on the way."""
 
+    read: Reading
+    fleet: Fleet
+    rules: OtherRules
 
-def _point_at(text: str, problem: Problem) -> None:
-    column = int(problem.place.rpartition(" ")[2]) - 1
-    start = max(0, column - AROUND)
-    part = "".join(
-        letter if letter.isprintable() else "?"
-        for letter in text[start : column + AROUND]
-    )
-    click.echo(f"  {part}", err=True)
-    click.echo(f"  {' ' * cell_len(part[: column - start])}^", err=True)
+    @property
+    def first(self) -> int:
+        """Return the row that the rows begin behind."""
+        base = self.read.source.base
+        return 0 if base is None else base.seq
+
+    def entries(self, after: int, fleet: Fleet) -> Iterable[Entry]:
+        """Return the entries behind a row, after which the fleet was *fleet*."""
+        entries = self.rules.passing(self.read.entries(after), fleet)
+        if after != self.first:
+            return entries
+        return shown_while(entries, self.read, "searching")
 
 
 def _searched(
-    read: Reading,
-    fleet: Fleet,
-    condition: Condition,
-    policies: CustomPolicies,
-    *,
-    scan: bool,
-) -> Found | Never:
+    search: _Search, condition: Condition, policies: CustomPolicies, *, scan: bool
+) -> Finding:
     """Search with the help of snapshots, where there are any and they may be used."""
-    between = None if scan else _snapshots(read, fleet)
+    between = None if scan else _snapshots(search)
     if between is None or len(between.seqs) == 1:
-        entries = shown_while(read.entries(), read, "searching")
-        answer = find(entries, condition, fleet=fleet, policies=policies)
+        first, fleet = search.first, search.fleet
+        entries = search.entries(first, fleet)
+        answer = find(entries, condition, fleet=fleet, after=first, policies=policies)
     else:
         answer = bisect_between(between, condition, policies=policies)
     if isinstance(answer, Failure):
@@ -147,12 +151,11 @@ def _searched(
     return answer.unwrap()
 
 
-def _snapshots(read: Reading, fleet: Fleet) -> Known:
+def _snapshots(search: _Search) -> Known:
     """Return what is known without folding: snapshots that the present rules made."""
-    base, rows = read.source.base, read.source.expected or 0
-    first = 0 if base is None else base.seq
+    read, first = search.read, search.first
     seqs: list[int] = []
-    until = first + rows
+    until = first + (read.source.expected or 0)
     while (found := read.source.snapshot(until)) is not None and found.seq > first:
         if found.rules == RULES and isinstance(decode_fleet(found.body), Success):
             seqs.append(found.seq)
@@ -160,14 +163,14 @@ def _snapshots(read: Reading, fleet: Fleet) -> Known:
 
     def fleet_at(seq: int) -> Fleet:
         snapshot = None if seq == first else read.source.snapshot(seq)
-        return fleet if snapshot is None else decode_fleet(snapshot.body).unwrap()
-
-    def entries_after(seq: int) -> Iterable[Entry]:
-        entries = read.entries(seq)
-        return shown_while(entries, read, "searching") if seq == first else entries
+        if snapshot is None:
+            return search.fleet
+        return decode_fleet(snapshot.body).unwrap()
 
     return Known(
-        seqs=(first, *reversed(seqs)), fleet_at=fleet_at, entries_after=entries_after
+        seqs=(first, *reversed(seqs)),
+        fleet_at=fleet_at,
+        entries_after=lambda seq: search.entries(seq, fleet_at(seq)),
     )
 
 
@@ -184,7 +187,7 @@ def _warn_of_strangers(condition: Condition, fleet: Fleet, before: Fleet) -> Non
 
 
 def _shown_text(
-    answer: Found | Never, condition: Condition, journal: Path, read: Reading
+    answer: Finding, condition: Condition, journal: Path, read: Reading
 ) -> str:
     search = answer.search
     states = f" and {counted(search.states, 'snapshot')}" if search.states else ""
@@ -193,10 +196,14 @@ def _shown_text(
     if isinstance(answer, Never):
         since = "" if base is None else f" behind row {base.seq}, where it begins,"
         return f"it holds after no row{since} up to row {answer.seq}\n{how}"
+    if isinstance(answer, HeldBefore):
+        began = f"row {answer.seq}, {iso_time(answer.fleet.at)}"
+        return f"it held already after {began}, where the journal begins\n{how}"
     entry, step = answer.entry, answer.step
     lines = [row_words(entry.seq, entry.event)]
-    if base is not None and entry.seq == base.seq + 1:
-        lines.append("  (the first row there is: it may have held before)")
+    if base is not None and not lasts(condition):
+        since = f"the journal begins behind row {base.seq}"
+        lines.append(f"  ({since}: it may have held before)")
     lines += [f"  causes {line}" for line in command_lines(step.commands)]
     if entry.commands != step.commands:
         lines.append("  (the journal recorded other commands: verify it)")
@@ -220,7 +227,7 @@ def _container_lines(name: str, found: Found) -> list[str]:
     if now is None:
         return [f"{name} is not there{'' if was is None else ' any more'}"]
     told = explain(now, fences=step.after.fences, now=step.after.at)
-    lines = [f"{name} is {told.phase}: {told.why}"]
+    lines = [cleaned(f"{name} is {told.phase}: {told.why}")]
     lines += [f"  {line}" for line in difference_lines(changes)]
     if was is None:
         lines.append("  it was not there before")
@@ -233,7 +240,7 @@ def _container_lines(name: str, found: Found) -> list[str]:
 
 
 def _shown_json(
-    answer: Found | Never, condition: Condition, journal: Path, read: Reading
+    answer: Finding, condition: Condition, journal: Path, read: Reading
 ) -> str:
     del journal
     base = read.source.base
@@ -244,6 +251,9 @@ def _shown_json(
     }
     if isinstance(answer, Never):
         return json.dumps({"found": False, "rows_end_at": answer.seq, **tree}, indent=2)
+    if isinstance(answer, HeldBefore):
+        held = {"found": True, "held_before": True, "seq": answer.seq}
+        return json.dumps({**held, "at": answer.fleet.at, **tree}, indent=2)
     entry, step = answer.entry, answer.step
     containers = [_container_json(name, answer) for name in _names(condition, answer)]
     found = {

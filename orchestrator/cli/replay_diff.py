@@ -21,10 +21,13 @@ from orchestrator.cli.differing import (
 )
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.named import OPTION, policies_named
+from orchestrator.cli.other_rules import OtherRules
 from orchestrator.cli.readings import (
     JOURNAL,
     At,
     beginning_of,
+    expect_kept,
+    expect_uncut,
     iso_time,
     policies_option,
     reading,
@@ -32,9 +35,9 @@ from orchestrator.cli.readings import (
     unregistered,
 )
 from orchestrator.cli.shown import output_option
+from orchestrator.codec.problems import invalid
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.custom import CustomPolicies
-from orchestrator.core.errors import JournalCompacted
 from orchestrator.journal.reading import RECORDING, Reading
 from orchestrator.replay.comparing import (
     Comparison,
@@ -109,9 +112,10 @@ def diff(
 def _journals(names: tuple[Path, Path], policies: CustomPolicies, output: str) -> int:
     with reading(names[0]) as one, reading(names[1]) as other:
         entries = shown_while(one.entries(), one, "comparing")
+        rules = [OtherRules(beginning_of(read, policies)) for read in (one, other)]
         sides = (
-            _side(one, entries, policies),
-            _side(other, other.entries(), policies),
+            _side(one, rules[0].passing(entries), policies),
+            _side(other, rules[1].passing(other.entries()), policies),
         )
         answer = compare(*sides, RECORDING, policies=policies)
         for name, read in zip(names, (one, other), strict=True):
@@ -125,6 +129,8 @@ def _journals(names: tuple[Path, Path], policies: CustomPolicies, output: str) -
             click.echo(json.dumps({**tree, "chained_anew": is_copied}, indent=2))
         else:
             click.echo("\n".join(_journals_lines(found, names, is_copied=is_copied)))
+        for name, seen in zip(names, rules, strict=True):
+            seen.warn(of=str(name))
     return 0 if found.is_nothing else DIFFERENT
 
 
@@ -139,6 +145,8 @@ def _expect_whole(name: Path, read: Reading) -> None:
     if read.error is not None:
         error = failed(read.error)
         raise Failed(f"{name}: {error.message}", error.code)
+    if read.is_bare:
+        expect_uncut(name, read)
 
 
 def _journals_lines(
@@ -225,39 +233,31 @@ def _places(
 ) -> int:
     with reading(journal) as read:
         entries = shown_while(read.entries(), read, "replaying")
-        side = _side(read, entries, policies)
-        for place in places:
-            _expect_kept(side, place)
+        rules = OtherRules(beginning_of(read, policies))
+        side = _side(read, rules.passing(entries), policies)
+        expect_kept(read, side.fleet, *places)
         answer = standings(side, places, policies=policies)
         _expect_whole(journal, read)
         if isinstance(answer, Failure):
             raise unregistered(answer.failure())
         was, now = answer.unwrap()
         found = compare_fleets(was.fleet, now.fleet, tree_of)
-        for place, standing in zip(places, (was, now), strict=True):
-            _warn_of_the_end(place, standing)
+        for name, place in zip(FROM_AND_TO, places, strict=True):
+            _expect_there(read, place, name)
         if output == "json":
             click.echo(json.dumps(_places_json(found, was, now), indent=2))
         else:
             click.echo("\n".join(_places_lines(found, was, now)))
+        rules.warn()
     return 0 if found.is_nothing else DIFFERENT
 
 
-def _expect_kept(side: Side, place: Place) -> None:
-    """Refuse a place before the rows of a journal that was compacted."""
-    match place:
-        case AfterRow(seq=seq) if seq < side.after:
-            raise failed(JournalCompacted(asked=seq, base=side.after))
-        case AtMoment(at=at) if side.after and at < side.fleet.at:
-            raise failed(JournalCompacted(asked=side.after - 1, base=side.after))
-        case _:
-            return
-
-
-def _warn_of_the_end(place: Place, standing: Standing) -> None:
-    if isinstance(place, AfterRow) and place.seq > standing.seq:
-        said = f"warning: there is no row {place.seq}, the journal ends at row"
-        click.echo(f"{said} {standing.seq}", err=True)
+def _expect_there(read: Reading, place: Place, name: str) -> None:
+    """Refuse a row that there is not; where the end is lost there may have been one."""
+    base, last = read.source.base, read.head.seq
+    if isinstance(place, AfterRow) and place.seq > last and read.cut_at_line is None:
+        expected = f"a row from {0 if base is None else base.seq} to {last}, the newest"
+        raise failed(invalid(name, expected, place.seq))
 
 
 def _places_lines(found: FleetsDiffer, was: Standing, now: Standing) -> list[str]:

@@ -17,10 +17,13 @@ from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.named import OPTION, policies_named
+from orchestrator.cli.other_rules import OtherRules
+from orchestrator.cli.plain import cleaned
 from orchestrator.cli.readings import (
     JOURNAL,
     Moment,
     beginning_of,
+    expect_kept,
     iso_time,
     policies_option,
     reading,
@@ -39,7 +42,7 @@ from orchestrator.cli.verified import (
 from orchestrator.codec.problems import invalid
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.custom import CustomPolicies
-from orchestrator.core.errors import ContainerNotFound, JournalCompacted
+from orchestrator.core.errors import ContainerNotFound
 from orchestrator.core.state import Fleet
 from orchestrator.journal.reading import Reading
 from orchestrator.replay.history import Entry, fold
@@ -113,8 +116,9 @@ def show(
         if found is not None and found.problem is not None:
             show_verified(found, output)
             found.expect()
-        if read.error is None:
+        if read.error is None and not read.is_bare:
             _show(way.view(fleet), container, output, found)
+        way.rules.warn()
 
 
 class _Way:
@@ -127,24 +131,20 @@ class _Way:
         self._fleet = fleet
         self._begin = self._row = read.head.seq
         self._is_passed = False
-        base = read.source.base
-        if base is None:
-            return
-        match place:
-            case AfterRow(seq=seq) if seq < base.seq:
-                raise failed(JournalCompacted(asked=seq, base=base.seq))
-            case AtMoment(at=at) if at < fleet.at:
-                raise failed(JournalCompacted(asked=base.seq - 1, base=base.seq))
-            case _:
-                return
+        self.rules = OtherRules(fleet)
+        expect_kept(read, fleet, place)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries that belong to what had happened by the place."""
+        for entry in self.rules.passing(self._within()):
+            self._row = entry.seq
+            yield entry
+
+    def _within(self) -> Iterator[Entry]:
         for entry in self._read.entries():
             if not is_within(self._place, entry.seq, entry.event.at):
                 self._is_passed = True
                 return
-            self._row = entry.seq
             yield entry
 
     def fold(self, policies: CustomPolicies) -> Fleet:
@@ -191,7 +191,9 @@ def _headline(view: View) -> str:
     if not view.seq:
         return "before the first row, when nothing had happened"
     moment, rules = iso_time(view.at), fleet.rules if fleet.epoch else "-"
-    return f"fleet {fleet.name}, after row {view.seq}, at {moment}, rules {rules}"
+    return (
+        f"fleet {cleaned(fleet.name)}, after row {view.seq}, at {moment}, rules {rules}"
+    )
 
 
 def _facts(view: View, name: str) -> dict[str, Any]:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import click
 
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.named import OPTION, policies_named
+from orchestrator.cli.other_rules import OtherRules
 from orchestrator.cli.readings import (
     JOURNAL,
     At,
     beginning_of,
+    expect_kept,
     policies_option,
     reading,
     replayable,
@@ -28,9 +31,7 @@ from orchestrator.cli.shown import output_option
 from orchestrator.cli.timeline_json import tree_of_timeline
 from orchestrator.cli.timeline_svg import drawing_of
 from orchestrator.cli.timeline_text import by_container, by_time, differing_note
-from orchestrator.core.errors import ContainerNotFound, JournalCompacted
-from orchestrator.core.state import Fleet
-from orchestrator.journal.reading import Reading
+from orchestrator.core.errors import ContainerNotFound
 from orchestrator.replay.places import AfterRow, AtMoment, Place
 from orchestrator.replay.timelines.happenings import Closed, Happening
 from orchestrator.replay.timelines.recording import Recorder
@@ -93,10 +94,13 @@ def timeline(  # noqa: PLR0913 - one for each option
     seen = _Seen()
     with reading(source) as read:
         fleet = beginning_of(read, known)
-        _check_is_there(read, fleet, since, until)
-        entries = replayable(read.entries(), known)
+        expect_kept(read, fleet, since, until)
+        rules = OtherRules(fleet)
+        entries = rules.passing(replayable(read.entries(), known))
         if not (in_order and sys.stdout.isatty()):
             entries = shown_while(entries, read, "reading")
+        first = next(iter(entries), None)
+        entries = entries if first is None else chain((first,), entries)
         items = seen.passing(
             happenings(
                 entries,
@@ -107,7 +111,10 @@ def timeline(  # noqa: PLR0913 - one for each option
                 containers=names or None,
             )
         )
-        if svg is not None:
+        if read.is_bare or (first is None and read.source.base is None):
+            if not read.is_bare:
+                click.echo("orchestrator: the journal has no row yet", err=True)
+        elif svg is not None:
             _draw(items, svg, source, limit, output)
         elif output == "json":
             _print_json(items, limit)
@@ -115,6 +122,7 @@ def timeline(  # noqa: PLR0913 - one for each option
             lines = by_time(items) if in_order else by_container(items, limit)
             for line in lines:
                 click.echo(line)
+        rules.warn(older=False)
     if seen.closed is not None and (note := differing_note(seen.closed)):
         click.echo(f"orchestrator: {note}", err=True)
     for name in names:
@@ -146,21 +154,6 @@ def _check_order(since: Place | None, until: Place | None) -> None:
             raise Failed("--until lies before --since", 2)
         case _:
             pass
-
-
-def _check_is_there(read: Reading, fleet: Fleet, *places: Place | None) -> None:
-    """Refuse a place before the rows of a journal that was compacted."""
-    base = read.source.base
-    if base is None:
-        return
-    for place in places:
-        match place:
-            case AfterRow(seq=seq) if seq < base.seq:
-                raise failed(JournalCompacted(asked=seq, base=base.seq))
-            case AtMoment(at=at) if at < fleet.at:
-                raise failed(JournalCompacted(asked=base.seq - 1, base=base.seq))
-            case _:
-                pass
 
 
 def _print_json(items: Iterable[Happening], limit: int) -> None:

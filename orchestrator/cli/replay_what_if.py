@@ -16,6 +16,7 @@ import click
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.other_rules import OtherRules
 from orchestrator.cli.readings import (
     JOURNAL,
     beginning_of,
@@ -128,8 +129,9 @@ def what_if(  # noqa: PLR0913 - one for each option
     sketch = None if svg is None else Sketch()
     with reading(journal) as read:
         fleet = beginning_of(read, known)
+        rules = OtherRules(fleet)
         answer = answer_of(
-            _rows(read, journal),
+            _rows(read, journal, rules),
             hypothesis,
             fleet=fleet,
             policies=known,
@@ -142,6 +144,7 @@ def what_if(  # noqa: PLR0913 - one for each option
             if sketch is not None and svg is not None:
                 _draw(answer.unwrap(), sketch, svg, journal, names)
                 click.echo(f"drawn into {svg}", err=True)
+            rules.warn(older=False)
 
 
 def _refused(error: InvalidSpec | PolicyNotRegistered) -> Failed:
@@ -160,11 +163,11 @@ def _option(place: str) -> str:
     return f"--{place}" if place.startswith(("skip", "insert")) else place
 
 
-def _rows(read: Reading, journal: Path) -> Iterable[Entry]:
+def _rows(read: Reading, journal: Path, rules: OtherRules) -> Iterable[Entry]:
     """Return the rows, to be gone through twice; those of a pipe are kept."""
     if str(journal) == "-":
-        return tuple(shown_while(read.entries(), read, "reading"))
-    return _Rows(read, journal)
+        return tuple(rules.passing(shown_while(read.entries(), read, "reading")))
+    return _Rows(read, journal, rules)
 
 
 @attrs.define(eq=False)
@@ -173,12 +176,14 @@ class _Rows:
 
     read: Reading
     journal: Path
+    rules: OtherRules
     is_read: bool = False
 
     def __iter__(self) -> Iterator[Entry]:
         if not self.is_read:
             self.is_read = True
-            yield from shown_while(self.read.entries(), self.read, "finding causes")
+            entries = self.rules.passing(self.read.entries())
+            yield from shown_while(entries, self.read, "finding causes")
             return
         again = read_journal(self.journal)
         try:

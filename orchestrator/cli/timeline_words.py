@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, assert_never
 
+from orchestrator.cli.plain import cleaned
 from orchestrator.cli.times_of_day import clock_of, date_of
 from orchestrator.core.events import CommandKind
 from orchestrator.core.exits import exit_text
@@ -59,11 +60,7 @@ def plain(text: str) -> str:
     """
     if len(text) > TEXT_MOST:
         text = f"{text[: TEXT_MOST - 1]}…"
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text
-    )
+    return cleaned(text)
 
 
 def _until(until: Moment, now: Moment) -> str:

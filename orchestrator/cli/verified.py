@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.failing import failed
+from orchestrator.cli.plain import cleaned
 from orchestrator.cli.readings import beginning_of, reading, shown_while, unregistered
 from orchestrator.cli.shown import show_table
 from orchestrator.codec.wire import tree_of
@@ -187,8 +188,9 @@ def _checked(segment: Segment) -> str:
 def _beside(differences: Iterable[Difference]) -> Table:
     table = _table("PLACE", "RECORDED", "RECOMPUTED")
     for one in differences:
-        # As a Text: what a journal holds is no markup.
-        table.add_row(Text(one.place), Text(one.recorded), Text(one.recomputed))
+        # As a Text, cleaned: what a journal holds is no markup, and moves no cursor.
+        cells = (one.place, one.recorded, one.recomputed)
+        table.add_row(*(Text(cleaned(cell)) for cell in cells))
     return table
 
 

@@ -69,17 +69,25 @@ class JournalLocked:
 
 @attrs.frozen(kw_only=True)
 class JournalTooNew:
-    """The journal was written by a newer release than this one."""
+    """The journal was written by a newer release than this one.
+
+    ``found`` is the number of its schema; or, where ``seq`` is given, of the rules
+    that its rows were decided by from row ``seq`` on.
+    """
 
     code: ClassVar[str] = "journal_too_new"
     found: int
     known: int
+    seq: int | None = None
 
     @property
     def message(self) -> str:
         """Say it in a sentence."""
+        what = f"has schema {self.found}"
+        if self.seq is not None:
+            what = f"was written under rules {self.found} from row {self.seq} on"
         return (
-            f"the journal has schema {self.found}, this release knows up to"
+            f"the journal {what}, this release knows up to"
             f" {self.known}: use a newer release"
         )
 

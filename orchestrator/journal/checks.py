@@ -25,7 +25,14 @@ from orchestrator.journal.port import START, Head, Snapshot, broken
 from orchestrator.journal.stored_snapshots import digest_at, insert_base, select_base
 from orchestrator.journal.tables import FAILURES, connect, prepare, said, select_rows
 
-__all__ = ("Database", "first_damage", "head_path", "open_database")
+__all__ = (
+    "Database",
+    "first_damage",
+    "head_path",
+    "missing",
+    "open_database",
+    "size_on_disk",
+)
 
 _PAGE: Final = 1_000
 _TRIES: Final = 3
@@ -49,6 +56,12 @@ class Database:
 def head_path(path: Path) -> Path:
     """Return where the head file of a journal is."""
     return path.with_name(path.name + ".head")
+
+
+def size_on_disk(path: Path) -> int:
+    """Return the bytes of a database and of its log."""
+    parts = (path, path.with_name(path.name + "-wal"))
+    return sum(part.stat().st_size for part in parts if part.exists())
 
 
 def open_database(
@@ -79,9 +92,9 @@ def open_database(
 def _opened(
     path: Path, known: Head | None, *, read_only: bool, base: Snapshot | None
 ) -> Database | JournalError:
-    missing = _is_missing(path, known, read_only=read_only)
-    if missing is not None:
-        return missing
+    absent = missing(path, known, read_only=read_only)
+    if absent is not None:
+        return absent
     connection = connect(path, read_only=read_only)
     try:
         found = _prepared(connection, read_only=read_only, base=base)
@@ -122,10 +135,11 @@ def _base(
     return wanted
 
 
-def _is_missing(
-    path: Path, known: Head | None, *, read_only: bool
-) -> JournalError | None:
-    """Refuse to make a new journal where an old one must have been."""
+def missing(path: Path, known: Head | None, *, read_only: bool) -> JournalError | None:
+    """Refuse to make a new journal where an old one must have been.
+
+    With *read_only*: also where there is none, or an empty file.
+    """
     if path.exists() and path.stat().st_size:
         return None
     if known is not None and known.seq:

@@ -30,14 +30,20 @@ from orchestrator.core.errors import JournalCorrupt, JournalError, JournalUnavai
 from orchestrator.core.moments import Millis
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.beside import free_name
-from orchestrator.journal.checks import Database, head_path, open_database
-from orchestrator.journal.head import HeadFile
+from orchestrator.journal.checks import (
+    Database,
+    head_path,
+    missing,
+    open_database,
+    size_on_disk,
+)
+from orchestrator.journal.head import HeadFile, read_head
 from orchestrator.journal.jsonl import write_rows
 from orchestrator.journal.lines import open_lines
 from orchestrator.journal.lock import take_lock
 from orchestrator.journal.port import Head, Row, Snapshot
 from orchestrator.journal.reading import RECORDING, Reading, beginning
-from orchestrator.journal.stored import StoredReader
+from orchestrator.journal.stored import StoredReader, is_database
 from orchestrator.journal.stored_snapshots import digest_at, insert_base, select_base
 from orchestrator.journal.tables import FAILURES, said
 from orchestrator.replay.verifying import verify
@@ -93,9 +99,10 @@ def compact(
     The rows that are cut off go to *archive* (None: a file beside the journal), unless
     ``is_archived`` is false. Rows that do not replay are not cut off.
     """
-    if not path.exists():
-        return IOFailure(JournalUnavailable(cause=f"there is no journal at {path}"))
     try:
+        absent = _no_journal(path)
+        if absent is not None:
+            return IOFailure(absent)
         taken = take_lock(path.with_name(path.name + ".lock"))
     except OSError as error:
         return IOFailure(said(error))
@@ -118,7 +125,19 @@ def compact(
         lock.release()
     if not isinstance(done, Compacted):
         return IOFailure(done)
-    return IOSuccess(attrs.evolve(done, size_after=_size(path)))
+    return IOSuccess(attrs.evolve(done, size_after=size_on_disk(path)))
+
+
+def _no_journal(path: Path) -> JournalError | None:
+    """Refuse what is no database, before anything is made: not even a lock."""
+    if path.exists() and not path.is_file():
+        return JournalUnavailable(cause=f"{path} is no file", retryable=False)
+    absent = missing(path, read_head(head_path(path)), read_only=True)
+    if absent is not None or is_database(path):
+        return absent
+    return JournalCorrupt(
+        place="file", expected="an SQLite database", found="something else"
+    )
 
 
 class _Work:
@@ -135,7 +154,7 @@ class _Work:
     def compact(
         self, retention: Retention, archive: Path | None, *, is_archived: bool
     ) -> Compacted | JournalError:
-        database, size = self.database, _size(self.path)
+        database, size = self.database, size_on_disk(self.path)
         # The head file must never name a row before the base.
         HeadFile(head_path(self.path), database.head).close()
         cut = _cut(database, retention)
@@ -267,9 +286,3 @@ def _shrink(connection: sqlite3.Connection) -> str | None:
     except FAILURES as error:
         return said(error).message
     return "a program is reading the journal" if found[0] else None
-
-
-def _size(path: Path) -> int:
-    """Return the bytes of a database and of its log."""
-    parts = (path, path.with_name(path.name + "-wal"))
-    return sum(part.stat().st_size for part in parts if part.exists())

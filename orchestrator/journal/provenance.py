@@ -15,7 +15,7 @@ class Redacted:
 
     ``of`` is the digest of the original's last row, in hexadecimal digits: who has the
     original knows it again. ``kept`` names what was not replaced
-    (``replay.pseudonyms.Kept``).
+    (``replay.redacted.pseudonyms.Kept``).
     """
 
     of: str

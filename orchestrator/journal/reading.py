@@ -93,6 +93,15 @@ class Reading:
         return START if self.source.base is None else self.source.base.head
 
     @property
+    def is_bare(self) -> bool:
+        """Say whether it breaks off before its first row: there is nothing to show.
+
+        A journal that has no rows yet, and is whole, does not break off.
+        """
+        is_broken = self.error is not None or self.cut_at_line is not None
+        return is_broken and self._last is None
+
+    @property
     def cut_at_line(self) -> int | None:
         """Return the line where an export breaks off."""
         return self.source.cut_at_line
@@ -145,13 +154,23 @@ def beginning(read: Reading) -> Result[Fleet, JournalCorrupt]:
 
 
 def entry_of(row: Row) -> Entry | JournalCorrupt:
-    """Return a row with its meaning, or why it has none."""
+    """Return a row with its meaning, or why it has none.
+
+    Its moment is that of its event; who reads one of the two is not told otherwise.
+    """
     event = event_of(row.event)
     if isinstance(event, InvalidSpec):
         return _senseless(row.seq, "event", event)
     commands = commands_of(row.commands)
     if isinstance(commands, InvalidSpec):
         return _senseless(row.seq, "commands", commands)
+    if row.at != event.at:
+        return JournalCorrupt(
+            seq=row.seq,
+            place="at",
+            expected=f"{event.at}, as its event says",
+            found=str(row.at),
+        )
     return Entry(seq=row.seq, event=event, commands=commands, changes=row.changes)
 
 

@@ -101,6 +101,7 @@ class _Repair:
         left = write_leftovers(
             side, self.connection, self.start.seq, self.head.seq, named
         )
+        lost = named - self.head.seq - left.rows
         damaged = None
         if left.unreadable or not self._is_sound():
             damaged = self._rebuilt()
@@ -109,7 +110,7 @@ class _Repair:
         HeadFile(head_path(self.path), self.head).close()
         return Repaired(
             head=self.head,
-            missing=max(0, named - self.head.seq - left.rows),
+            missing=None if known is None else max(0, lost),
             moved=left.rows,
             moved_to=side if left.rows or left.unreadable else None,
             damaged=damaged,

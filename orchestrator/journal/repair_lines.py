@@ -29,14 +29,15 @@ _CHUNK: Final = 1 << 20
 class Repaired:
     """What a repair did: the end that is kept, and what is lost behind it.
 
-    ``missing``: rows that the head file names and the journal does not have (an export
-    does not know); ``moved``: rows, or lines, behind a damage, now in ``moved_to``.
+    ``missing``: rows that the head file names and the journal does not have; None where
+    nobody knows, without a head file, or of an export. ``moved``: rows, or lines,
+    behind a damage, now in ``moved_to``.
     ``whole``: the new export; ``damaged``: the old database, where a new one has taken
     its place.
     """
 
     head: Head
-    missing: int = 0
+    missing: int | None = None
     moved: int
     moved_to: Path | None
     whole: Path | None = None
@@ -52,7 +53,7 @@ def repair_lines(path: Path) -> Repaired | JournalError:
         read = Reading(source)
         deque(read.rows(), maxlen=0)
     if read.error is None and read.cut_at_line is None:
-        return Repaired(head=read.head, moved=0, moved_to=None)
+        return Repaired(head=read.head, missing=0, moved=0, moved_to=None)
     with closing(LinesReader(unpacked(path), name=str(path))) as source:
         if source.problem is not None:
             return source.problem

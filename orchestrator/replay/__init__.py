@@ -2,11 +2,11 @@
 
 ``fold`` to any place, ``states`` one after the other, ``verify`` that today's code
 decides the same, ``timeline`` of what happened, ``bisect`` for the first row after
-which a condition holds. Pure, over any iterable of entries: what reads a disk is the
-journal.
+which a condition holds, ``what_if`` for what would have come of another policy. Pure,
+over any iterable of entries: what reads a disk is ``journal.reading``.
 """
 
-from orchestrator.replay.bisection import Found, Never, bisect
+from orchestrator.replay.bisection import Found, HeldBefore, Never, bisect
 from orchestrator.replay.conditions.conditions import Condition, holds
 from orchestrator.replay.conditions.parsing import parse_condition
 from orchestrator.replay.history import Entry, fold, states
@@ -23,6 +23,7 @@ __all__ = (
     "Condition",
     "Entry",
     "Found",
+    "HeldBefore",
     "Hypothesis",
     "Never",
     "Place",

@@ -1,8 +1,8 @@
 """The first row of a history after which a condition holds.
 
 By scan: row after row. Or, where states in between are known (snapshots), by halving:
-a condition that *lasts* (``expressions.lasts``) is false up to some row and true from
-there on, so a state in which it is false says that all rows before it can be left out.
+a condition that lasts (``replay.conditions.conditions``) is false up to some row, then
+true, so a state in which it is false says that all rows before it can be left out.
 
 Note [The same container]. Counters of a container never fall, but one that is removed
 and declared anew begins again. Between two states it was the same one if either
@@ -14,6 +14,9 @@ and declared anew begins again. Between two states it was the same one if either
 
 Where neither can be said the interval is halved, and at last scanned. So the answer is
 that of a scan of all rows, in every case.
+
+The fleet that a compacted journal begins with is looked at first, unless it is asked
+what a row did.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from orchestrator.core.steps import Step
 from orchestrator.replay.conditions.conditions import (
     Condition,
     as_test,
+    asks_of_rows,
     counts_phases,
     lasts,
     names_in,
@@ -43,7 +47,9 @@ from orchestrator.replay.conditions.kinds import Situation
 from orchestrator.replay.history import NOTHING, Entry, states
 
 __all__ = (
+    "Finding",
     "Found",
+    "HeldBefore",
     "Known",
     "Never",
     "Search",
@@ -56,6 +62,7 @@ TURNS: Final = "every row was looked at, for the condition can turn false again"
 NO_STATES: Final = "every row was looked at, for there is no snapshot in between"
 HALVED: Final = "by halving between snapshots, for once it holds it holds ever after"
 DISAGREED: Final = "every row was looked at, for a snapshot disagrees with the rows"
+BEGAN: Final = "no row was looked at, for it holds where the rows begin"
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +93,15 @@ class Never:
 
 
 @attrs.frozen(kw_only=True)
+class HeldBefore:
+    """It holds where the rows begin, after row ``seq``; what made it so is gone."""
+
+    seq: int
+    fleet: Fleet
+    search: Search
+
+
+@attrs.frozen(kw_only=True)
 class Known:
     """A history of which some states are known without folding.
 
@@ -99,7 +115,10 @@ class Known:
     entries_after: Callable[[int], Iterable[Entry]]
 
 
-Answer: TypeAlias = Result[Found | Never, PolicyNotRegistered]
+Finding: TypeAlias = Found | HeldBefore | Never
+"""What a search comes to."""
+
+Answer: TypeAlias = Result[Finding, PolicyNotRegistered]
 _Hit: TypeAlias = tuple[Entry, Step]
 _Place: TypeAlias = tuple[int, Fleet]
 
@@ -121,12 +140,13 @@ def bisect(
     condition: Condition,
     *,
     fleet: Fleet = NOTHING,
+    after: int = 0,
     policies: CustomPolicies = NO_POLICIES,
 ) -> Answer:
     """Find the first entry after which a condition holds, by looking at each.
 
-    *fleet* is where the entries begin; a failure is a custom policy that they need and
-    *policies* has not.
+    *fleet*, after row *after*, is where the entries begin; it may hold there already.
+    A failure is a custom policy that they need and *policies* has not.
 
     >>> from orchestrator.replay.conditions.parsing import parse_condition
     >>> bisect([], parse_condition("containers > 0").unwrap()).unwrap().seq
@@ -135,10 +155,11 @@ def bisect(
     """
     walk = _Walk(condition, policies)
     try:
-        hit = walk.scan(0, fleet, entries)
+        held = walk.held(after, fleet)
+        hit = None if held else walk.scan(after, fleet, entries)
     except _Missing as missing:
         return Failure(missing.error)
-    return Success(walk.answer(hit, SCANNED))
+    return Success(held or walk.answer(hit, SCANNED))
 
 
 def bisect_between(
@@ -151,11 +172,12 @@ def bisect_between(
         return Failure(missing.error)
 
 
-def _between(
-    known: Known, condition: Condition, policies: CustomPolicies
-) -> Found | Never:
+def _between(known: Known, condition: Condition, policies: CustomPolicies) -> Finding:
     walk = _Walk(condition, policies)
     first, last = known.seqs[0], known.seqs[-1]
+    held = walk.held(first, known.fleet_at(first))
+    if held is not None:
+        return held
     why = SCANNED
     if not lasts(condition):
         why = TURNS
@@ -179,13 +201,22 @@ class _Walk:
         self._holds = as_test(condition)
         self._names = names_in(condition)
         self._counts = counts_phases(condition)
+        self._asks_of_rows = asks_of_rows(condition)
         self._policies = policies
         self._rows = 0
         self._states = 0
         self._end: _Place = (0, NOTHING)
 
+    def held(self, seq: int, fleet: Fleet) -> HeldBefore | None:
+        """Return that it holds where the rows of a compacted journal begin."""
+        is_asked = fleet is not NOTHING and not self._asks_of_rows
+        if is_asked and self._holds(Situation(seq=seq, fleet=fleet)):
+            search = Search(rows=0, states=0, why=BEGAN)
+            return HeldBefore(seq=seq, fleet=fleet, search=search)
+        return None
+
     def answer(self, hit: _Hit | None, why: str) -> Found | Never:
-        """Return what was found, or that nothing was up to the end."""
+        """Return what was found, if anything was."""
         search = Search(rows=self._rows, states=self._states, why=why)
         if hit is None:
             seq, fleet = self._end

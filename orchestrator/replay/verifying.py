@@ -6,20 +6,30 @@ it decided is compared in the segments that today's rules have written. (That a 
 was not altered is the chain's matter, which the journal checks as it reads.)
 
 Rows before the first ``Booted`` name no rules. They are compared: nothing says that
-another rule book wrote them.
+another rule book wrote them. Rows of a *newer* rule book than today's are not folded:
+this code cannot know what they mean.
+
+Rows follow each other without a gap, and their moments never fall. The chain says the
+first of a journal that was read; here it is demanded of any entries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 from returns.result import Failure, Result, Success
 
 from orchestrator.core.commands import Command
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
-from orchestrator.core.errors import Difference, NotReplayable, PolicyNotRegistered
+from orchestrator.core.errors import (
+    Difference,
+    JournalCorrupt,
+    JournalTooNew,
+    NotReplayable,
+    PolicyNotRegistered,
+)
 from orchestrator.core.events import Booted
 from orchestrator.core.registry import not_registered, not_registered_of_fleet
 from orchestrator.core.state import RULES, Fleet
@@ -29,8 +39,15 @@ from orchestrator.replay.trees import Tree, differences, parting, shown
 
 __all__ = ("Diverged", "Recording", "Segment", "Verdict", "checks", "verify")
 
-Diverged: TypeAlias = NotReplayable | PolicyNotRegistered
+Diverged: TypeAlias = (
+    NotReplayable | PolicyNotRegistered | JournalCorrupt | JournalTooNew
+)
 """Why a replay stops."""
+
+MISSING: Final = "row missing"
+REPEATED: Final = "row repeated"
+FALLS: Final = "event at"
+"""Places of a damage; the first two as the journal calls them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -68,11 +85,8 @@ class Verdict:
     fleet: Fleet
     rows: int
     segments: tuple[Segment, ...]
-
-    @property
-    def compared(self) -> int:
-        """Return how many rows were compared."""
-        return sum(s.last - s.first + 1 for s in self.segments if s.compared)
+    compared: int = 0
+    """How many of the rows were compared."""
 
 
 def verify(
@@ -85,7 +99,10 @@ def verify(
 ) -> Result[Verdict, Diverged]:
     """Replay rows from the beginning; a failure names the first that diverges.
 
-    A row that declares a custom policy which is not among *policies* is a failure.
+    Also a failure: a row that is missing or repeated, or whose moment lies before that
+    of the row before; one that rules newer than *rules* have decided; one that declares
+    a custom policy which is not among *policies*. Behind another *fleet* than the empty
+    one, entries may begin with any row.
     """
     verdict = Verdict(fleet=fleet, rows=0, segments=())
     for found in checks(
@@ -112,23 +129,54 @@ def checks(
     failure: Diverged | None = not_registered_of_fleet(fleet, policies)
     now = fleet.rules if fleet.epoch else None
     parts: list[tuple[int, int | None]] = []
-    rows = last = 0
+    rows = last = compared = 0
     for entry, step in (
         () if failure else states(entries, fleet=fleet, policies=policies)
     ):
         if isinstance(entry.event, Booted):
             now = entry.event.rules
-        failure = not_registered(entry.event, policies)
-        if failure is None and (now is None or now == rules):
+        is_first = not rows and fleet is not NOTHING
+        failure = (
+            _out_of_place(entry, entry.seq if is_first else last + 1, step)
+            or _too_new(entry.seq, now, rules)
+            or not_registered(entry.event, policies)
+        )
+        is_compared = now is None or now == rules
+        if failure is None and is_compared:
             failure = _divergence(entry, step, recording)
         if failure is not None:
             break
         if not parts or parts[-1][1] != now:
             parts.append((entry.seq, now))
         fleet, last, rows = step.after, entry.seq, rows + 1
-    yield Verdict(fleet=fleet, rows=rows, segments=_segments(parts, last, rules))
+        compared += is_compared
+    segments = _segments(parts, last, rules)
+    yield Verdict(fleet=fleet, rows=rows, segments=segments, compared=compared)
     if failure is not None:
         yield failure
+
+
+def _out_of_place(entry: Entry, seq: int, step: Step) -> JournalCorrupt | None:
+    """Return what is wrong with the number of a row, or with its moment."""
+    if entry.seq != seq:
+        return JournalCorrupt(
+            seq=seq,
+            place=MISSING if entry.seq > seq else REPEATED,
+            expected=f"row {seq}",
+            found=f"row {entry.seq}",
+        )
+    at, before = entry.event.at, step.before.at
+    if at >= before:
+        return None
+    expected = f"{before} or later, for the row before came then"
+    return JournalCorrupt(seq=seq, place=FALLS, expected=expected, found=str(at))
+
+
+def _too_new(seq: int, now: int | None, rules: int) -> JournalTooNew | None:
+    """Return that a row was decided by rules which this code cannot know."""
+    if now is None or now <= rules:
+        return None
+    return JournalTooNew(found=now, known=rules, seq=seq)
 
 
 def _segments(

@@ -82,6 +82,28 @@ def test_only_the_runtime_opens_an_outcome() -> None:
     ]
 
 
+def test_what_a_docstring_points_at_is_there() -> None:
+    """A dotted name in double backquotes that begins with a package of ours."""
+    packages = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+    dotted = re.compile(r"``(\w+(?:\.\w+)+)(?:\(\))?``")
+    missing = [
+        (str(path.relative_to(PACKAGE)), name)
+        for path in MODULES
+        for name in dotted.findall(path.read_text(encoding="utf-8"))
+        if name.partition(".")[0] in packages and not _is_there(name)
+    ]
+    assert not missing
+
+
+def _is_there(name: str) -> bool:
+    """Say whether there is such a module, or such a name in one."""
+    try:
+        pkgutil.resolve_name(f"orchestrator.{name}")
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
 def test_a_page_has_one_title() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         text = re.sub(r"(?s)```.*?```", "", page.read_text(encoding="utf-8"))

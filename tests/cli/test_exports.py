@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from orchestrator.cli import exports
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.main import cli
+from orchestrator.cli.outputs import Output
 from orchestrator.codec.wire import encode_fleet
 from orchestrator.core.events import Declaration, SpecApplied
 from orchestrator.core.fields import Json
@@ -213,7 +215,8 @@ def test_the_rows_are_counted_that_are_there_and_not_those_before_them(
     ends = f", the last with digest {lines(short)[-1]['end']['digest'][:16]}\n"
     assert good(run("journal", "export", str(short), str(out))) == which + ends
     assert good(run("journal", "import", str(short), str(back))) == f"{which}\n"
-    said = good(run("journal", "export", "--redact", str(short), str(out)))
+    redact = ("--force", "--redact", str(short), str(out))
+    said = good(run("journal", "export", *redact))
     row, rest = ("row", rest) if many == "1" else ("rows", rest.removeprefix("s"))
     assert said.startswith(f"{many} {row} in other words{rest}, the last with ")
     back = tmp_path / "other.db"
@@ -231,7 +234,7 @@ def test_a_compaction_between_the_two_readings_is_noticed(
     assert isinstance(again, Reading)
     sharing = exports.Sharing(kept=frozenset(), names_to=None)
     with pytest.raises(Failed, match="compacted meanwhile") as refused:
-        exports._rewrite(first, again, out, Vocabulary(), sharing)
+        exports._rewrite(first, again, Output(path=out), Vocabulary(), sharing)
     assert refused.value.code == 6
     assert not out.exists()
     first.close()
@@ -251,28 +254,149 @@ def test_a_base_that_makes_no_sense_is_a_damage(original: Path, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_part_that_is_missing_is_said_and_the_rest_is_exported(
-    original: Path, tmp_path: Path
-) -> None:
-    cut, out = tmp_path / "cut.jsonl", tmp_path / "out.jsonl"
+def damaged(original: Path, path: Path, kind: str) -> int:
+    """Write what is cut off or altered behind row 39; return the exit code of it."""
     plain = gzip.decompress(original.read_bytes()).splitlines(keepends=True)
-    cut.write_bytes(b"".join(plain[:50]) + plain[50][:40])
-    done = run("journal", "export", "--redact", str(cut), str(out))
-    assert done.code == 10
-    assert "cut off at line 51" in done.err
-    assert lines(out)[-1]["end"]["seq"] == 49
-
-
-def test_a_damage_is_said_and_what_is_before_it_is_exported(
-    original: Path, tmp_path: Path
-) -> None:
-    bad, out = tmp_path / "bad.jsonl", tmp_path / "out.jsonl"
-    plain = gzip.decompress(original.read_bytes()).splitlines(keepends=True)
+    if kind == "cut":
+        path.write_bytes(b"".join(plain[:40]) + plain[40][:40])
+        return 10
     plain[40] = plain[40].replace(b'"at":', b'"at":1', 1)
-    bad.write_bytes(b"".join(plain))
-    done = run("journal", "export", "--redact", str(bad), str(out))
-    assert done.code == 8
-    assert lines(out)[-1]["end"]["seq"] == 39
+    path.write_bytes(b"".join(plain))
+    return 8
+
+
+@pytest.mark.parametrize("words", [(), ("--redact",)])
+@pytest.mark.parametrize("kind", ["cut", "altered"])
+def test_of_what_is_damaged_no_file_is_made_unless_it_is_asked_for(
+    original: Path, tmp_path: Path, kind: str, words: tuple[str, ...]
+) -> None:
+    bad, out, names = (tmp_path / name for name in ("bad", "out.jsonl", "names"))
+    code = damaged(original, bad, kind)
+    if words:
+        words = (*words, "--names-to", str(names))
+    done = run("journal", "export", *words, str(bad), str(out))
+    assert done.code == code
+    assert "41" in done.err or "row 40" in done.err
+    assert "--damaged takes what is whole" in done.err
+    assert "orchestrator journal repair" in done.err
+    assert {one.name for one in tmp_path.iterdir()} == {"bad", "original.jsonl.gz"}
+
+    done = run("journal", "export", "--damaged", *words, str(bad), str(out))
+    assert done.code == code
+    assert done.out.startswith("39 rows")
+    assert lines(out)[-1]["seq"] == 39
+    again = run("journal", "verify", str(out), *STRIKES)
+    assert again.code == 10
+    assert "was cut off at line 41" in again.err
+
+
+@pytest.mark.parametrize("kind", ["cut", "altered"])
+def test_a_damaged_export_is_imported_only_where_it_is_asked_for(
+    original: Path, tmp_path: Path, kind: str
+) -> None:
+    bad, back = tmp_path / "bad", tmp_path / "back.db"
+    code = damaged(original, bad, kind)
+    done = run("journal", "import", str(bad), str(back))
+    assert (done.code, done.out) == (code, "")
+    assert "--damaged takes what is whole" in done.err
+    assert {one.name for one in tmp_path.iterdir()} == {"bad", "original.jsonl.gz"}
+    done = run("journal", "import", "--damaged", str(bad), str(back))
+    assert (done.code, done.out) == (code, "39 rows\n")
+    assert len(entries(back)) == 39
+
+
+def test_what_breaks_off_in_a_pipe_has_no_end_line(
+    original: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad"
+    code = damaged(original, bad, "altered")
+    done = run("journal", "export", str(bad), "-")
+    assert done.code == code
+    assert "39 rows" not in done.err
+    assert orjson.loads(done.out.splitlines()[-1])["seq"] == 39
+
+
+def test_a_journal_is_never_written_over(original: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    path, other, link = state / "journal.db", tmp_path / "other.db", tmp_path / "link"
+    for target in (path, other):
+        good(run("journal", "import", str(original), str(target)))
+    link.symlink_to(path)
+    os.link(path, tmp_path / "second.db")
+    places = [path, link, other, tmp_path / "second.db"]
+    places += [state / f"journal.db{part}" for part in ("-wal", "-shm", ".head")]
+    places += [state / "journal.db.lock", tmp_path / "other.db.head"]
+    before = {one: one.read_bytes() for one in places if one.exists()}
+    for source in (path, state):
+        for place in places:
+            for words in ((), ("--force",), ("--force", "--redact")):
+                done = run("journal", "export", *words, str(source), str(place))
+                assert done.code == 6, place
+                assert str(place) in done.err
+    assert {one: one.read_bytes() for one in places if one in before} == before
+    assert not (state / "journal.db.lock").exists()
+    same = ("--force", str(original), str(original))
+    assert (
+        "is the journal that is to be exported" in run("journal", "export", *same).err
+    )
+    assert len(entries(original)) == 120
+
+
+def test_a_file_is_written_over_only_by_force(original: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("mine")
+    done = run("journal", "export", str(original), str(out))
+    assert (done.code, "--force writes over it" in done.err) == (6, True)
+    assert out.read_text() == "mine"
+    good(run("journal", "export", "--force", str(original), str(out)))
+    assert len(entries(out)) == 120
+
+
+def test_the_file_of_standard_input_is_not_written_over(original: Path) -> None:
+    with original.open("rb") as source:
+        done = subprocess.run(
+            (*COMMAND, "journal", "export", "--force", "-", str(original)),
+            stdin=source,
+            capture_output=True,
+            check=False,
+        )
+    assert done.returncode == 6
+    assert len(entries(original)) == 120
+
+
+def test_a_device_is_written_into(original: Path) -> None:
+    good(run("journal", "export", str(original), "/dev/null"))
+    assert run("journal", "export", str(original), "/dev/full").code == 5
+    for device in ("/dev/null", "/dev/full"):
+        assert Path(device).is_char_device()
+
+
+def test_names_go_to_a_new_file_before_the_export_is_written(
+    original: Path, tmp_path: Path
+) -> None:
+    out, names = tmp_path / "out.jsonl", tmp_path / "names"
+    words = ("journal", "export", "--redact", "--names-to")
+    names.write_text("mine")
+    done = run(*words, str(names), str(original), str(out))
+    assert (done.code, "names go to a new file" in done.err) == (6, True)
+    assert names.read_text() == "mine"
+    with pytest.raises(FileNotFoundError):
+        run(*words, str(tmp_path / "no" / "names"), str(original), str(out))
+    assert not out.exists()
+    done = run(*words, str(out), str(original), str(out))
+    assert (done.code, out.exists()) == (2, False)
+    names.unlink()
+    nowhere = tmp_path / "no" / "out.jsonl"
+    assert run(*words, str(names), str(original), str(nowhere)).code == 5
+    assert not names.exists()
+
+
+def test_an_import_makes_no_folder(original: Path, tmp_path: Path) -> None:
+    done = run("journal", "import", str(original), str(tmp_path / "no" / "back.db"))
+    assert done.code == 5
+    assert f"there is no folder {tmp_path / 'no'}" in done.err
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize(
@@ -354,7 +478,7 @@ def test_what_a_custom_policy_decides_by_is_kept_and_told(tmp_path: Path) -> Non
     assert lines(out)[0]["redacted"]["kept"] == ["params"]
     assert b'"acme-team":"acme"' in out.read_bytes()
     more = ("--redact-params", str(journal), str(out))
-    done = run("journal", "export", "--redact", *more)
+    done = run("journal", "export", "--force", "--redact", *more)
     assert (done.code, done.err) == (0, "")
     assert lines(out)[0]["redacted"]["kept"] == []
     assert b"acme" not in out.read_bytes()

@@ -138,6 +138,39 @@ def test_repair_tells_what_it_kept_and_where_the_rest_is(
     )
 
 
+def test_repair_does_not_say_how_many_rows_are_lost_where_nobody_knows(
+    stored: Path,
+) -> None:
+    connection = sqlite3.connect(stored, isolation_level=None)
+    connection.execute("DELETE FROM rows WHERE seq > 10")
+    connection.close()
+    stored.with_name("journal.db.head").write_bytes(b"torn")
+    assert journal("repair", str(stored)).out == (
+        "the journal ends at row 10; how many are lost is not known,"
+        " for no head file could be read\n"
+    )
+
+
+def test_info_counts_the_log_of_a_database(stored: Path) -> None:
+    connection = sqlite3.connect(stored, isolation_level=None)
+    connection.execute("CREATE TABLE notes (text TEXT)")
+    log = stored.with_name("journal.db-wal").stat().st_size
+    assert log > 0
+    assert facts(stored)["bytes"] == stored.stat().st_size + log
+    connection.close()
+
+
+def test_where_there_is_no_journal_compact_makes_none(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    for path, code in ((empty, 5), (Path("/dev/null"), 2)):
+        done = journal("compact", str(path), "--keep-rows", "1")
+        assert done.code == code, done.err
+        assert str(path) in done.err
+    assert [one.name for one in tmp_path.iterdir()] == ["empty.db"]
+    assert empty.stat().st_size == 0
+
+
 def test_a_damaged_export_is_parted(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     content = gzip.decompress(EXPORT.read_bytes())

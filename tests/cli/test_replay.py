@@ -377,10 +377,16 @@ def test_a_compacted_journal_begins_with_the_fleet_that_was_kept(
     assert f"{MIDDLE} rows are whole, {MIDDLE} replay to the same" in done.out
     tree = shown(path, "--verify")["verified"]
     assert (tree["base"], tree["rows"]) == (base, MIDDLE)
-    for place in (("--until", str(base - 1)), ("--at", "1970-01-01T00:00:01Z")):
-        done = replay(path, *place)
-        assert (done.code, done.out) == (4, "")
-        assert f"the journal begins behind row {base}, for it was compacted" in done.err
+    done = replay(path, "--until", base - 1)
+    assert (done.code, done.out) == (11, "")
+    assert f"the journal begins behind row {base}, for it was compacted" in done.err
+    done = replay(path, "--at", "1970-01-01T00:00:01Z")
+    assert (done.code, done.out) == (11, "")
+    began = iso_time(shown(path, "--until", base)["at"])
+    assert done.err == (
+        f"the journal begins behind row {base}, at {began}, for it was compacted: how"
+        " things stood at 1970-01-01T00:00:01.000Z is not known any more"
+    )
     done = replay(path, "--until", LAST + 1)
     assert f"expected a row from {base} to {LAST}, the newest" in done.err
     done = run("replay", str(path), "--verify")

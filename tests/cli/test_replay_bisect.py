@@ -227,9 +227,9 @@ def test_a_journal_that_was_compacted_says_where_it_begins(tmp_path: Path) -> No
     journal = stored(tmp_path / "journal.db", entries, 8)
     done = opened(compact(journal, KeepRows(rows=3)))
     assert done.last == 8
-    first = ran("replay", "bisect", journal, "--when", "restarts('web-1') > 0")
-    assert first.out.startswith("row 9, ")
-    assert "(the first row there is: it may have held before)" in first.out
+    turns = ran("replay", "bisect", journal, "--when", "ready('web-1')")
+    assert turns.out.startswith("row 9, ")
+    assert "  (the journal begins behind row 8: it may have held before)" in turns.out
     later = ran("replay", "bisect", journal, "--when", "crashes('web-1') > 1")
     assert later.out.startswith("row 10, ")
     assert "may have held" not in later.out
@@ -287,3 +287,35 @@ def test_a_golden_journal_is_searched(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert ran("replay", "bisect", tmp_path / "no", "--when", "true").code == 5
     assert ran("replay", "bisect", GOLDEN).code == 2
+
+
+def test_what_held_where_a_compacted_journal_begins_is_no_matter_of_its_first_row(
+    tmp_path: Path,
+) -> None:
+    entries = told((*BEGIN, *failure(1, 1_000), *failure(2, 2 * MINUTE)))
+    journal = stored(tmp_path / "journal.db", entries, 8)
+    assert opened(compact(journal, KeepRows(rows=3))).last == 8
+    for text in ("crashes('web-1') > 0", "phase('web-1') != 'absent'"):
+        words = ("replay", "bisect", journal, "--when", text)
+        done = ran(*words)
+        assert (done.code, done.err) == (0, "")
+        assert done.out == (
+            "it held already after row 8, 1970-01-01T00:02:00.000Z, where the journal"
+            " begins\nlooked at 0 rows: no row was looked at, for it holds where the"
+            " rows begin\n"
+        )
+        assert json.loads(ran(*words, "-o", "json").out) == {
+            "found": True,
+            "held_before": True,
+            "seq": 8,
+            "at": 2 * MINUTE,
+            "when": text,
+            "begins_after": 8,
+            "search": {
+                "rows": 0,
+                "states": 0,
+                "why": "no row was looked at, for it holds where the rows begin",
+            },
+        }
+    row = ran("replay", "bisect", journal, "--when", "not command('start_container')")
+    assert row.out.startswith("row 9, "), "what a row did is asked of rows alone"

@@ -158,6 +158,10 @@ def test_a_journal_goes_out_and_comes_back(journal: Path, tmp_path: Path) -> Non
     done = run("journal", "import", str(cut), str(tmp_path / "cut.db"))
     assert done.code == 10
     assert "was cut off at line 5" in done.err
+    assert not list(tmp_path.glob("cut.db*"))
+    done = run("journal", "import", "--damaged", str(cut), str(tmp_path / "cut.db"))
+    assert (done.code, done.out) == (10, "3 rows\n")
+    assert run("journal", "verify", str(tmp_path / "cut.db")).code == 0
 
 
 def test_a_damaged_journal_is_refused_until_it_is_repaired(

@@ -1,8 +1,8 @@
 """Work on a journal that is killed at each of its steps: a program of its own.
 
-``python -m tests.journal.interrupted compact|repair FOLDER``: for each step of the work
-the folder is copied, the work done on the copy, and the process that does it killed
-(-9) as it begins the step. It prints what was found then, a line a step.
+``python -m tests.journal.interrupted compact|repair|import FOLDER``: for each step of
+the work the folder is copied, the work done on the copy, and the process that does it
+killed (-9) as it begins the step. It prints what was found then, a line a step.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from types import FrameType
 from typing import Any
 
 from orchestrator.journal.compaction import KeepRows, compact
+from orchestrator.journal.imported import import_rows, in_the_way
 from orchestrator.journal.port import START
+from orchestrator.journal.reading import open_reading
 from orchestrator.journal.repair import repair
-from tests.journal.opened import all_of
+from tests.journal.opened import all_of, opened
 
 STEPS = {"execute", "executemany", "executescript", "close", "open", "write", "flush"}
 STEPS |= {"fsync", "ftruncate", "link", "pwrite", "rename", "replace", "unlink"}
@@ -56,9 +58,29 @@ def kept_what_was_whole(folder: Path) -> str:
     return "new" if was.is_whole else "old"
 
 
+def imported(path: Path) -> Any:
+    read = opened(open_reading(path.with_name("export.jsonl")))
+    return import_rows(path, read.rows(), read.source.base)
+
+
+def nothing_or_all(folder: Path) -> str:
+    path = folder / "journal.db"
+    if path.exists():
+        assert all_of(path) == all_of(folder / "export.jsonl")
+        return "new"
+    assert in_the_way(path) is None
+    done = imported(path)
+    assert "Success" in str(done), done
+    names = {one.name for one in folder.iterdir()}
+    assert names == {"export.jsonl", "journal.db", "journal.db.head"}, names
+    assert all_of(path) == all_of(folder / "export.jsonl")
+    return "nothing"
+
+
 WORK: dict[str, tuple[Callable[[Path], Any], Callable[[Path], str]]] = {
     "compact": (lambda path: compact(path, KeepRows(5)), kept_whole),
     "repair": (repair, kept_what_was_whole),
+    "import": (imported, nothing_or_all),
 }
 
 

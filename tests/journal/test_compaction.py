@@ -23,6 +23,7 @@ from orchestrator.core.errors import (
 from orchestrator.core.state import RULES
 from orchestrator.journal import compaction
 from orchestrator.journal.compaction import Compacted, KeepRows, KeepTime, compact
+from orchestrator.journal.head import HeadFile
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.port import START, Draft, Row, Snapshot, chained
 from orchestrator.journal.reading import RECORDING, beginning, entry_of, open_reading
@@ -161,6 +162,24 @@ async def test_an_empty_journal_has_nothing_to_compact(tmp_path: Path) -> None:
         assert opened(compact(path, retention)).last == 0
 
 
+async def test_what_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    empty, text, lost = (tmp_path / name for name in ("empty", "text", "lost"))
+    empty.touch()
+    text.write_text("no journal")
+    lost.touch()
+    HeadFile(tmp_path / "lost.head", head_after(3)).close()
+    there = {one: one.read_bytes() for one in tmp_path.iterdir()}
+    for path, kind in (
+        (empty, JournalUnavailable),
+        (tmp_path, JournalUnavailable),
+        (Path("/dev/null"), JournalUnavailable),
+        (text, JournalCorrupt),
+        (lost, JournalCorrupt),
+    ):
+        assert isinstance(refused(compact(path, KeepRows(1))), kind)
+    assert {one: one.read_bytes() for one in tmp_path.iterdir()} == there
+
+
 async def test_rows_may_be_let_go_or_archived_elsewhere(tmp_path: Path) -> None:
     path = await with_rows(tmp_path / "journal.db", 20)
     done = opened(compact(path, KeepRows(10), is_archived=False))
@@ -202,6 +221,11 @@ def test_what_is_no_journal_is_not_made_one(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     path.write_bytes(b"x" * 4096)
     assert isinstance(refused(compact(path, KeepRows(1))), JournalCorrupt)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+async def test_a_lock_that_cannot_be_taken_is_said(tmp_path: Path) -> None:
+    path = await with_rows(tmp_path / "journal.db", 3)
     (tmp_path / "journal.db.lock").unlink()
     (tmp_path / "journal.db.lock").mkdir()
     assert isinstance(refused(compact(path, KeepRows(1))), JournalUnavailable)

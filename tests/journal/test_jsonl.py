@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -283,3 +287,62 @@ def test_a_file_object_without_a_peek_is_read(tmp_path: Path) -> None:
 
 def test_an_export_of_nothing_ends_at_the_start(path: Path) -> None:
     assert opened(export_rows(path, ())) == START == Head(seq=0, digest=bytes(32))
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "link.jsonl.gz"
+    link.symlink_to(tmp_path / "there" / "rows")
+    opened(export_rows(link, ROWS))
+    assert link.is_symlink()
+    assert gzip.decompress((tmp_path / "there" / "rows").read_bytes())
+    assert all_of(link).rows == ROWS
+
+
+def test_a_link_that_leads_to_itself_stays(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    assert isinstance(refused(export_rows(link, ROWS)), JournalUnavailable)
+    assert link.is_symlink()
+
+
+def test_a_pipe_is_written_into_and_stays_one(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with ThreadPoolExecutor() as thread:
+        read = thread.submit(path.read_bytes)
+        opened(export_rows(path, ROWS))
+        content = read.result()
+    assert path.is_fifo()
+    assert all_of(io.BytesIO(content)).rows == ROWS
+
+
+def test_a_device_that_takes_nothing_stays_one(tmp_path: Path) -> None:
+    device = tmp_path / "full"
+    device.symlink_to("/dev/full")
+    error = refused(export_rows(device, ROWS))
+    assert isinstance(error, JournalUnavailable)
+    assert Path("/dev/full").is_char_device()
+
+
+def test_rows_that_fail_leave_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_text("mine")
+
+    def failing() -> Iterator[Row]:
+        yield ROWS[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_rows(path, failing())
+    assert path.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
+def test_what_is_not_whole_reads_as_cut_off(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    opened(export_rows(path, ROWS, is_whole=lambda: False))
+    read = all_of(path)
+    assert (read.rows, read.error) == (ROWS, None)
+    assert read.cut_at_line == len(ROWS) + 2

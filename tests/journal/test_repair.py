@@ -86,7 +86,7 @@ async def test_a_lost_head_file_is_written_anew(tmp_path: Path) -> None:
     await good((await filled(path, 5)).close())
     (tmp_path / "journal.db.head").unlink()
     assert isinstance(await bad(open_sqlite(path)), JournalCorrupt)
-    assert opened(repair(path)).missing == 0
+    assert opened(repair(path)).missing is None
     await good((await good(open_sqlite(path))).close())
 
 
@@ -132,7 +132,7 @@ async def test_a_whole_journal_is_let_be(tmp_path: Path) -> None:
     await good((await filled(path, 5)).close())
     whole = path.read_bytes()
     done = opened(repair(path))
-    assert done == Repaired(head=head_after(5), moved=0, moved_to=None)
+    assert done == Repaired(head=head_after(5), missing=0, moved=0, moved_to=None)
     assert path.read_bytes() == whole
 
 
@@ -238,7 +238,7 @@ async def test_snapshots_of_what_is_kept_go_into_the_new_file(tmp_path: Path) ->
     (tmp_path / "journal.db.head").unlink()  # nobody knows how many rows there were
     done = opened(repair(path))
     assert done.damaged is not None
-    assert done.missing == 0
+    assert done.missing is None
     again = await good(open_sqlite(path))
     assert await good(again.latest_snapshot()) == early
     await good(again.close())
@@ -256,7 +256,8 @@ def test_an_export_is_parted_into_what_is_whole_and_the_rest(
     tmp_path: Path, name: str
 ) -> None:
     path = lines_of(tmp_path, name)
-    assert opened(repair(path)) == Repaired(head=head_after(8), moved=0, moved_to=None)
+    whole_one = Repaired(head=head_after(8), missing=0, moved=0, moved_to=None)
+    assert opened(repair(path)) == whole_one
     packed = name.endswith(".gz")
     content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
     altered = content.replace(b'"at":6,', b'"at":7,', 1)
@@ -266,7 +267,7 @@ def test_an_export_is_parted_into_what_is_whole_and_the_rest(
     ending = "jsonl.gz" if packed else "jsonl"
     assert done.whole == tmp_path / f"{name}.until-5.{ending}"
     assert done.moved_to == tmp_path / f"{name}.after-5.txt"
-    assert (done.head, done.moved) == (head_after(5), 4)
+    assert (done.head, done.missing, done.moved) == (head_after(5), None, 4)
     whole = all_of(done.whole)
     assert whole.is_whole
     assert (whole.base, whole.head) == (base_after(2), head_after(5))

@@ -22,14 +22,17 @@ from orchestrator.core.exits import Exited
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
 from orchestrator.core.state import Fleet
 from orchestrator.replay.bisection import (
+    BEGAN,
     DISAGREED,
     HALVED,
     NO_STATES,
     SCANNED,
     TURNS,
     Found,
+    HeldBefore,
     Known,
     Never,
+    Search,
     bisect,
     bisect_between,
 )
@@ -227,3 +230,32 @@ def test_a_custom_policy_that_is_missing_is_never_guessed() -> None:
     assert bisect_between(behind, asked).failure() == missing
     assert isinstance(bisect(entries, asked, policies=MINE).unwrap(), Found)
     assert isinstance(bisect_between(behind, asked, policies=MINE).unwrap(), Found)
+
+
+def test_what_holds_where_the_entries_begin_is_no_matter_of_the_first() -> None:
+    asked = parse_condition("crashes('web-1') > 0").unwrap()
+    *_, (_, last) = states(INCIDENT[:10])
+    scanned = bisect(INCIDENT[10:], asked, fleet=last.after, after=10).unwrap()
+    assert scanned == HeldBefore(
+        seq=10, fleet=last.after, search=Search(rows=0, states=0, why=BEGAN)
+    )
+    known = Known(
+        seqs=(10,),
+        fleet_at=lambda _: last.after,
+        entries_after=lambda seq: INCIDENT[seq:],
+    )
+    assert bisect_between(known, asked).unwrap() == scanned
+    never = parse_condition("crashes('web-1') > 9").unwrap()
+    found = bisect([], never, fleet=last.after, after=10).unwrap()
+    assert isinstance(found, Never)
+    assert found.seq == 10
+
+
+@pytest.mark.parametrize(
+    "text", ["event != 'booted'", "event_name != 'x'", "not changed('web-1')"]
+)
+def test_what_a_row_did_is_asked_of_rows_alone(text: str) -> None:
+    asked = parse_condition(text).unwrap()
+    *_, (_, last) = states(INCIDENT[:10])
+    found = bisect(INCIDENT[10:], asked, fleet=last.after, after=10).unwrap()
+    assert isinstance(found, Found)

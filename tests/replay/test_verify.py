@@ -13,7 +13,13 @@ from orchestrator.core.admit import admit
 from orchestrator.core.commands import StartContainer
 from orchestrator.core.custom import CustomPolicy, registered
 from orchestrator.core.decisions import GiveUp
-from orchestrator.core.errors import Difference, NotReplayable, PolicyNotRegistered
+from orchestrator.core.errors import (
+    Difference,
+    JournalCorrupt,
+    JournalTooNew,
+    NotReplayable,
+    PolicyNotRegistered,
+)
 from orchestrator.core.events import (
     Booted,
     CommandAccepted,
@@ -30,10 +36,14 @@ from orchestrator.core.requests import Apply, Stop
 from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 from orchestrator.core.state import RULES
 from orchestrator.core.steps import Step
-from orchestrator.journal.reading import RECORDING
+from orchestrator.journal.port import MISSING as ROW_MISSING
+from orchestrator.journal.port import REPEATED as ROW_REPEATED
+from orchestrator.journal.port import START, chained
+from orchestrator.journal.reading import RECORDING, entry_of
 from orchestrator.replay import AfterRow, AtMoment, fold, states, verify
 from orchestrator.replay.history import NOTHING, Entry
 from orchestrator.replay.verifying import Segment, Verdict, checks
+from tests.replay.incident import INCIDENT, drafts
 from tests.replay.kit import entries_of
 
 OLD = RULES - 1
@@ -294,3 +304,80 @@ def test_nor_is_one_that_the_fleet_of_a_base_needs() -> None:
 def test_a_tree_is_what_the_codec_writes() -> None:
     (step, *_) = steps()
     assert RECORDING.tree(step.event) == tree_of(step.event)
+
+
+@pytest.mark.parametrize("gone", range(4))
+def test_a_row_that_is_missing_is_named_though_no_chain_tells(gone: int) -> None:
+    entries = history()
+    del entries[gone]
+    answer = verify(entries, RECORDING)
+    if gone == len(entries):
+        assert answer.unwrap().compared == gone
+        return
+    assert answer.failure() == JournalCorrupt(
+        seq=gone + 1,
+        place=ROW_MISSING,
+        expected=f"row {gone + 1}",
+        found=f"row {gone + 2}",
+    )
+
+
+def test_a_row_that_is_missing_behind_a_base_is_named() -> None:
+    entries = history()
+    base = fold(entries[:1])
+    answer = verify([entries[1], entries[3]], RECORDING, fleet=base)
+    error = answer.failure()
+    assert isinstance(error, JournalCorrupt)
+    assert (error.seq, error.place) == (3, ROW_MISSING)
+
+
+def test_a_row_that_is_repeated_is_named() -> None:
+    entries = history()
+    good, bad = checks([*entries[:2], *entries[1:]], RECORDING)
+    assert isinstance(good, Verdict)
+    assert (good.rows, good.compared) == (2, 2)
+    assert bad == JournalCorrupt(
+        seq=3, place=ROW_REPEATED, expected="row 3", found="row 2"
+    )
+
+
+def test_a_moment_that_falls_is_named() -> None:
+    entries = history()
+    entries[3] = attrs.evolve(entries[3], event=attrs.evolve(entries[3].event, at=1))
+    error = verify(entries, RECORDING).failure()
+    assert error == JournalCorrupt(
+        seq=4,
+        place="event at",
+        expected="2 or later, for the row before came then",
+        found="1",
+    )
+
+
+@pytest.mark.parametrize("newer", [RULES + 1, RULES + 97])
+def test_rows_of_newer_rules_are_not_folded_as_if_nothing_were_wrong(
+    newer: int,
+) -> None:
+    entries = spanning()[:4]
+    booted = Booted(at=9, epoch=2, rules=newer)
+    later = Entry(seq=5, event=booted, commands=(), changes=b"x")
+    good, bad = checks([*entries, later], RECORDING)
+    assert isinstance(good, Verdict)
+    assert good.rows == 4
+    assert bad == JournalTooNew(found=newer, known=RULES, seq=5)
+    assert bad.message == (
+        f"the journal was written under rules {newer} from row 5 on, this release"
+        f" knows up to {RULES}: use a newer release"
+    )
+    base = attrs.evolve(fold(entries), rules=newer)
+    plain = attrs.evolve(history()[3], seq=5, event=attrs.evolve(booted, rules=RULES))
+    assert verify([plain], RECORDING, fleet=base).failure() != bad
+    behind = attrs.evolve(history()[3], event=attrs.evolve(history()[3].event, at=9))
+    assert verify([attrs.evolve(behind, seq=5)], RECORDING, fleet=base).failure() == bad
+
+
+def test_a_row_whose_moment_is_not_that_of_its_event_is_damaged() -> None:
+    row, *_ = chained(START, drafts(INCIDENT[3:4]))
+    assert entry_of(row) == attrs.evolve(INCIDENT[3], seq=1)
+    assert entry_of(attrs.evolve(row, at=row.at + 1)) == JournalCorrupt(
+        seq=1, place="at", expected="1000, as its event says", found="1001"
+    )

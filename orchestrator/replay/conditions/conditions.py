@@ -1,7 +1,7 @@
 """Conditions about a history, such as ``phase('web-1') == 'crash_looping'``.
 
 A small language of its own: it can look, and nothing else. A condition is a tree of
-values, made by ``replay.expression_parsing``, which has checked every name and kind;
+values, made by ``replay.conditions.parsing``, which has checked every name and kind;
 holding it against a row always gives an answer. docs/reference/conditions.md has the
 whole of it.
 """
@@ -30,6 +30,7 @@ __all__ = (
     "Some",
     "Term",
     "as_test",
+    "asks_of_rows",
     "counts_phases",
     "fact_of",
     "holds",
@@ -178,6 +179,11 @@ def names_in(condition: Condition) -> tuple[str, ...]:
 def counts_phases(condition: Condition) -> bool:
     """Say whether a condition needs to know how many containers are in a phase."""
     return any(asked.name == "count" for asked in _asked(condition.term))
+
+
+def asks_of_rows(condition: Condition) -> bool:
+    """Say whether a condition asks what a row was, or what it did."""
+    return any(fact_of(asked).of_row for asked in _asked(condition.term))
 
 
 def _asked(term: Term) -> Iterator[Asked]:

@@ -78,6 +78,7 @@ def _of_step(
         about=about,
         read=lambda now, _: NONE if now.step is None else of(now.step),
         words=words or None,
+        of_row=True,
     )
 
 
@@ -274,6 +275,7 @@ QUESTIONS: Final[dict[str, Fact]] = {
         kind=Kind.TRUTH,
         about="whether the event has changed it",
         read=_read_changed,
+        of_row=True,
         takes=(Asks.CONTAINER,),
     ),
     "count": Fact(
@@ -287,6 +289,7 @@ QUESTIONS: Final[dict[str, Fact]] = {
         kind=Kind.TRUTH,
         about="whether the event has caused that command, for that container",
         read=_read_command,
+        of_row=True,
         takes=(Asks.COMMAND, Asks.CONTAINER),
         may_leave=1,
         words=tuple(_COMMANDS.values()),

@@ -57,7 +57,8 @@ class Fact:
 
     ``takes`` is what it is asked about; of that, ``may_leave`` words may be left out.
     ``words`` are all that a text may come to, None where it may be any. ``grows``: as
-    long as a container is the same one, the number never falls.
+    long as a container is the same one, the number never falls. ``of_row``: it is about
+    the row, not about how things stand after it.
     """
 
     kind: Kind
@@ -67,3 +68,4 @@ class Fact:
     may_leave: int = 0
     words: tuple[str, ...] | None = None
     grows: bool = False
+    of_row: bool = False

@@ -1,7 +1,8 @@
 """What would have come of a history under a hypothesis, beside what came of it.
 
-``what_if`` goes through a record twice: once for its causes (``replay.causes``), once
-to play them under the hypothesis (``replay.playing``). What is compared are sums: runs
+``what_if`` goes through a record twice: once for its causes
+(``replay.imagined.causes``), once to play them under the hypothesis
+(``replay.imagined.playing``). What is compared are sums: runs
 begun, crashes, time in each phase, the share of the time in which it was ready.
 
 A record that can be gone through only once (an iterator) is kept meanwhile; one that

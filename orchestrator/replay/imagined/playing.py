@@ -4,7 +4,7 @@ Note [Following and parting]. As long as a container would have gone as it went,
 rows of the record are its fate: it *follows* them, so that a hypothesis that changes
 nothing gives the very record, whatever had gone wrong in it. With the first step after
 which it is in another phase, or has another run, it *parts* from the record, for good:
-from there on it is played (``replay.recalled``).
+from there on it is played (``replay.imagined.recalled``).
 
 Note [What ran]. A run that would have begun of another spec than it did follows the
 record all the same, where nothing is known of that spec; where the record has runs of

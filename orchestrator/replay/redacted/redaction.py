@@ -1,7 +1,7 @@
 """What becomes of each text of a history that is shared: one table for all classes.
 
 ``redact`` walks any value that a journal holds (an event, a command, a record, a whole
-fleet), and has *words* (``replay.pseudonyms``) say what stands there instead. Numbers,
+fleet), and has *words* (``replay.redacted.pseudonyms``) say what stands there. Numbers,
 times, policies, exit codes, salts and kinds stay as they are. A text that ``DECIDED``
 does not mention is a mistake, and is raised, not shown: whoever adds a field decides.
 

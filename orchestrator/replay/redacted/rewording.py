@@ -1,8 +1,8 @@
 """How the parts of a record are reworded: texts, tables, templates, the core's reasons.
 
-A *treatment* takes the value of a field and the words (``replay.pseudonyms``), and
+A *treatment* takes the value of a field and words (``replay.redacted.pseudonyms``), and
 returns what stands there instead. Which field is treated how is said in
-``replay.redaction``.
+``replay.redacted.redaction``.
 """
 
 from __future__ import annotations
