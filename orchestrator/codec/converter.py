@@ -25,7 +25,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from orchestrator.codec.json_values import freeze_json, thaw_json
 from orchestrator.codec.problems import Wrong, suggestion
-from orchestrator.core.fields import LATER
+from orchestrator.core.fields import LATER, Json
 from orchestrator.core.table import Table
 
 __all__ = ("make_converter", "tag_of")
@@ -104,8 +104,8 @@ def _read_enum(value: Any, kind: type[Enum]) -> Enum:
 
 
 def _is_json(kind: Any) -> bool:
-    """Say whether a type is ``core.specs.Json``, the only recursive alias."""
-    return _is_union(kind) and {bool, float, str} <= set(get_args(kind))
+    """Say whether a type is ``core.fields.Json``, a user's own JSON."""
+    return kind is Json
 
 
 def _is_table(kind: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import attrs
 from returns.result import Success
@@ -37,10 +37,20 @@ Where it is at its default it is not written, so that the record of a container,
 the digest of a journal that holds it, stay what they were.
 """
 
-Json: TypeAlias = (
-    "bool | int | float | str | tuple[Json, ...] | Table[str, Json] | None"
-)
-"""A frozen JSON value: arrays are tuples, objects are tables."""
+if TYPE_CHECKING:
+    Json: TypeAlias = (
+        "bool | int | float | str | tuple[Json, ...] | Table[str, Json] | None"
+    )
+    """A frozen JSON value: arrays are tuples, objects are tables."""
+else:
+
+    class Json:
+        """A frozen JSON value, for who reads types at run time.
+
+        Two evaluations of an alias that names itself cannot be compared: Python 3.11
+        follows them without an end.
+        """
+
 
 Validator: TypeAlias = "Callable[[Any, attrs.Attribute[Any], Any], None]"
 

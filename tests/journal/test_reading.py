@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -69,4 +70,18 @@ async def test_the_rows_begin_with_nothing_or_with_the_fleet_of_the_base(
     read = opened(open_reading(out))
     damage = beginning(read).failure()
     assert (damage.seq, damage.place) == (2, "base $.name")
+    read.close()
+
+
+async def test_nothing_comes_behind_a_damage(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    await good((await filled(path, 5)).close())
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE rows SET event = x'00' WHERE seq = 3")
+    connection.close()
+    read = opened(open_reading(path))
+    *pages, damage = read.source.pages()
+    assert pages == [ROWS[:2]]
+    assert isinstance(damage, JournalCorrupt)
+    assert damage.seq == 3
     read.close()
