@@ -85,7 +85,7 @@ class SwiftReaders:
         if isinstance(kind, type) and issubclass(kind, Enum):
             return {member.value: member for member in kind}.__getitem__
         if origin in (Union, UnionType):
-            return self._of_union(kind, args)
+            return self._of_union(args)
         if origin is tuple and args[-1] is Ellipsis:
             return partial(_read_array, self.of(args[0]))
         if origin is Table and isinstance(args[1], type) and args[1] is not NoneType:
@@ -96,15 +96,13 @@ class SwiftReaders:
         hook = self.converter.get_structure_hook(kind)
         return lambda tree: hook(tree, kind)
 
-    def _of_union(self, union: Any, members: tuple[Any, ...]) -> Reader:
+    def _of_union(self, members: tuple[Any, ...]) -> Reader:
         """Return the reader of something or nothing, or of what the tag says."""
         if self.tagged.issuperset(members):
             by_tag = {tag_of(member): self.of(member) for member in members}
             return lambda tree: by_tag[tree["type"]](tree)
-        some = [member for member in members if member is not NoneType]
-        if len(some) > 1:
-            return self._of_converter(union)
-        inner = self.of(some[0])
+        (some,) = (member for member in members if member is not NoneType)
+        inner = self.of(some)
         return lambda tree: None if tree is None else inner(tree)
 
     def _of_class(self, kind: Any) -> Reader:

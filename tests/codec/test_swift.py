@@ -32,6 +32,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 READERS = SwiftReaders(CONVERTER, frozenset(TAGGED))
 STARTED = {"type": "container_started", "at": 1, "name": "a", "run": 2}
 SPEC = {"name": "a", "image": "b"}
+WHOLE = {**SPEC, "service": "a"}
 
 
 def trees() -> Iterator[dict[str, Any]]:
@@ -77,11 +78,11 @@ def test_what_the_converter_refuses_the_swift_reader_does_not_read(wrong: Any) -
 @pytest.mark.parametrize(
     "wrong",
     [
-        {**SPEC, "env": []},
-        {**SPEC, "env": {"A": 1}},
-        {**SPEC, "command": "run"},
-        {**SPEC, "command": [1]},
-        {**SPEC, "restart": []},
+        {**WHOLE, "env": []},
+        {**WHOLE, "env": {"A": 1}},
+        {**WHOLE, "command": "run"},
+        {**WHOLE, "command": [1]},
+        {**WHOLE, "restart": []},
     ],
 )
 def test_tables_and_arrays_are_what_they_are(wrong: Any) -> None:
