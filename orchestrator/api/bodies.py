@@ -12,6 +12,7 @@ from returns.result import Failure, Result
 from orchestrator.api.statuses import status_of
 from orchestrator.codec.problems import invalid
 from orchestrator.codec.wire import read_tree, tree_of
+from orchestrator.core.access_errors import AccessError
 from orchestrator.core.errors import ContainerError, InvalidSpec
 from orchestrator.core.fields import Json
 from orchestrator.core.policies import RestartPolicy
@@ -61,7 +62,7 @@ def answer(value: Any) -> web.Response:
     return web.Response(body=orjson.dumps(tree_of(value)), content_type=_JSON)
 
 
-def error_body(error: ContainerError) -> dict[str, Any]:
+def error_body(error: ContainerError | AccessError) -> dict[str, Any]:
     """Return an error as JSON: its code, its sentence, its facts."""
     facts = {
         field.name: tree_of(getattr(error, field.name))
@@ -70,7 +71,7 @@ def error_body(error: ContainerError) -> dict[str, Any]:
     return {"error": {"code": error.code, "message": error.message, **facts}}
 
 
-def refusal(error: ContainerError) -> web.Response:
+def refusal(error: ContainerError | AccessError) -> web.Response:
     """Write an error with its status."""
     return web.Response(
         body=orjson.dumps(error_body(error)),

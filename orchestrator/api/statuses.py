@@ -6,7 +6,9 @@ from typing import Final
 
 import attrs
 
+from orchestrator.core import access_errors as access
 from orchestrator.core import errors
+from orchestrator.core.access_errors import AccessError
 from orchestrator.core.errors import ContainerError
 
 __all__ = ("EXITS", "STATUSES", "Status", "exit_code_of", "status_of")
@@ -41,7 +43,7 @@ EXITS: Final[dict[int, str]] = {
 }
 """What each exit code of the command means."""
 
-STATUSES: Final[dict[type[ContainerError], Status]] = {
+STATUSES: Final[dict[type[ContainerError | AccessError], Status]] = {
     errors.ContainerNotFound: Status(404, 11),
     errors.CrashLoopDetected: Status(409, 4),
     errors.ContainerFailed: Status(409, 4),
@@ -75,14 +77,19 @@ STATUSES: Final[dict[type[ContainerError], Status]] = {
     errors.JournalCompacted: Status(410, 11),
     errors.NotReplayable: Status(500, 8),
     errors.PolicyNotRegistered: Status(422, 2),
+    access.NotAuthenticated: Status(401, 7),
+    access.NotAllowed: Status(403, 7),
+    access.ForeignOrigin: Status(403, 7),
+    access.TooManyRequests: Status(429, 5),
+    access.KeyReused: Status(422, 6),
 }
-"""A test holds it total over ``ContainerError``."""
+"""A test holds it total over ``ContainerError`` and ``AccessError``."""
 
 _BY_CODE: Final = {kind.code: status for kind, status in STATUSES.items()}
 _INTERNAL: Final = Status(500, 70)
 
 
-def status_of(error: ContainerError) -> Status:
+def status_of(error: ContainerError | AccessError) -> Status:
     """Return how an error shows at the edge."""
     return STATUSES[type(error)]
 

@@ -21,6 +21,7 @@ from orchestrator.api.places import SOCKET_NAMED_BY, socket_of
 from orchestrator.api.socket import serve
 from orchestrator.api.statuses import EXITS, STATUSES
 from orchestrator.codec.wire import tree_of
+from orchestrator.core.access_errors import AccessError
 from orchestrator.core.errors import ContainerError, CrashLoopDetected
 from orchestrator.core.state import empty_fleet
 from orchestrator.journal.memory import MemoryJournal
@@ -74,7 +75,7 @@ def session_of(path: Path) -> aiohttp.ClientSession:
 
 
 def test_the_table_of_statuses_is_total() -> None:
-    assert set(STATUSES) == set(get_args(ContainerError))
+    assert set(STATUSES) == {*get_args(ContainerError), *get_args(AccessError)}
     assert {status.exit_code for status in STATUSES.values()} <= set(EXITS)
     assert all(400 <= status.http < 600 for status in STATUSES.values())
 
