@@ -19,9 +19,8 @@ from orchestrator.core.errors import (
     AdHocContainerNotAllowed,
     ContainerNotFound,
     ContainerNotStopped,
-    InvalidSpec,
+    KeyReused,
     MinReplicaSetContainer,
-    Problem,
     RequestError,
     RevisionConflict,
     StartNeedsForce,
@@ -29,7 +28,7 @@ from orchestrator.core.errors import (
 from orchestrator.core.events import (
     CrashHistoryCleared,
     Declaration,
-    Event,
+    OwnerEvent,
     ReconcileRequested,
     RemoveRequested,
     RestartRequested,
@@ -57,15 +56,17 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, Origin, named, salt_of
+from orchestrator.core.specs import Origin, salt_of
+from orchestrator.core.start_specs import declaration_of, invalid, spec_of
 from orchestrator.core.state import Container, Fleet
+from orchestrator.core.tickets import use_of
 
-__all__ = ("admit",)
+__all__ = ("admit", "is_repeated")
 
 
 def admit(
     fleet: Fleet, request: Request, at: Moment, policies: CustomPolicies = NO_POLICIES
-) -> Result[Event, RequestError]:
+) -> Result[OwnerEvent, RequestError]:
     """Answer a request with its event, or with the reason why it may not be.
 
     *policies* are the custom ones that a spec may name.
@@ -75,16 +76,35 @@ def admit(
     ContainerNotFound(name='web')
 
     """
+    ticket = request.ticket
+    if ticket is not None:
+        used = use_of(fleet.tickets, ticket.key, at)
+        if used is not None and used.digest != ticket.digest:
+            return Failure(KeyReused(key=ticket.key))
     answer = _admitted(fleet, request, at)
     if isinstance(answer, Failure):
         return answer
-    missing = not_registered(answer.unwrap(), policies)
-    return answer if missing is None else Failure(missing)
+    event = answer.unwrap()
+    missing = not_registered(event, policies)
+    if missing is not None:
+        return Failure(missing)
+    return Success(event if ticket is None else attrs.evolve(event, ticket=ticket))
+
+
+def is_repeated(fleet: Fleet, request: Request, at: Moment) -> bool:
+    """Say whether a request was admitted before: the same wish with the same ticket.
+
+    To ask that is to answer it, as a success: nothing is left to do. Were its event
+    let in once more, it would change nothing (``core.reduce``).
+    """
+    ticket = request.ticket
+    used = None if ticket is None else use_of(fleet.tickets, ticket.key, at)
+    return used is not None and ticket is not None and used.digest == ticket.digest
 
 
 def _admitted(
     fleet: Fleet, request: Request, at: Moment
-) -> Result[Event, RequestError]:
+) -> Result[OwnerEvent, RequestError]:
     match request:
         case Start():
             return _start(fleet, request, at)
@@ -115,13 +135,15 @@ def _admitted(
 
 def _of_known(
     fleet: Fleet, event: StopRequested | CrashHistoryCleared
-) -> Result[Event, RequestError]:
+) -> Result[OwnerEvent, RequestError]:
     if event.name in fleet.containers:
         return Success(event)
     return Failure(ContainerNotFound(name=event.name))
 
 
-def _start(fleet: Fleet, request: Start, at: Moment) -> Result[Event, RequestError]:
+def _start(
+    fleet: Fleet, request: Start, at: Moment
+) -> Result[OwnerEvent, RequestError]:
     known = fleet.containers.get(request.name)
     refusal = (
         _may_be_new(fleet, request)
@@ -130,11 +152,11 @@ def _start(fleet: Fleet, request: Start, at: Moment) -> Result[Event, RequestErr
     )
     if refusal is not None:
         return Failure(refusal)
-    return _spec_of(fleet, request, known).map(
+    return spec_of(fleet, request, known).map(
         lambda spec: StartRequested(
             at=at,
             name=request.name,
-            declaration=_declaration(fleet, spec, known),
+            declaration=declaration_of(fleet, spec, known),
             force=request.force,
             by=request.by,
             why=request.why,
@@ -145,7 +167,7 @@ def _start(fleet: Fleet, request: Start, at: Moment) -> Result[Event, RequestErr
 def _may_be_new(fleet: Fleet, request: Start) -> RequestError | None:
     if not is_name(request.name):
         expected = "a name of a-z, 0-9, '.', '_' and '-', at most 63 long"
-        return _invalid("name", expected, repr(request.name))
+        return invalid("name", expected, repr(request.name))
     if not fleet.settings.allow_ad_hoc_containers:
         return AdHocContainerNotAllowed(name=request.name)
     return None
@@ -178,80 +200,24 @@ def _is_held(known: Container) -> RequestError | None:
             return None
 
 
-def _spec_of(
-    fleet: Fleet, request: Start, known: Container | None
-) -> Result[ContainerSpec, RequestError]:
-    """Return the spec that a start shall use: given, kept, or from the template."""
-    try:
-        given = _given(fleet, request, known)
-        if given is None:
-            expected = "a spec, a command, or an [ad_hoc] template in the fleet"
-            return Failure(_invalid(request.name, expected, "none of them"))
-        if given.name != request.name:
-            return Failure(_invalid("spec.name", repr(request.name), repr(given.name)))
-        if _has_another_strategy(fleet, given):
-            place = f"{request.name}.group.strategy"
-            return Failure(_invalid(place, "that of its group", "another"))
-        return Success(
-            attrs.evolve(
-                given,
-                config=given.config if request.config is None else request.config,
-                command=given.command if request.command is None else request.command,
-                restart=request.restart_policy or given.restart,
-            )
-        )
-    except ValueError as error:
-        return Failure(_invalid(request.name, "a valid spec", str(error)))
-
-
-def _has_another_strategy(fleet: Fleet, spec: ContainerSpec) -> bool:
-    """Say whether others of its group are restarted together in another way."""
-    if spec.group is None:
-        return False
-    for _, name in fleet.groups.get(spec.group.group) or ():
-        other = fleet.containers[name].spec.group
-        if name != spec.name and other is not None:
-            return other.strategy is not spec.group.strategy
-    return False
-
-
-def _given(
-    fleet: Fleet, request: Start, known: Container | None
-) -> ContainerSpec | None:
-    if request.spec is not None:
-        return request.spec
-    if known is not None:
-        return known.spec
-    if fleet.settings.ad_hoc is not None:
-        return named(fleet.settings.ad_hoc, request.name)
-    if request.command is not None:
-        return ContainerSpec(name=request.name, command=request.command)
-    return None
-
-
-def _declaration(
-    fleet: Fleet, spec: ContainerSpec, known: Container | None
-) -> Declaration | None:
-    """Return what the event has to declare: nothing where the spec stays."""
-    if known is None:
-        return Declaration(spec=spec, salt=salt_of(fleet.name, spec.name))
-    if spec == known.spec:
-        return None
-    return Declaration(spec=spec, salt=known.salt)
-
-
-def _restart(fleet: Fleet, request: Restart, at: Moment) -> Result[Event, RequestError]:
+def _restart(
+    fleet: Fleet, request: Restart, at: Moment
+) -> Result[OwnerEvent, RequestError]:
     known = fleet.containers.get(request.name)
     event = RestartRequested(at=at, name=request.name, by=request.by, why=request.why)
     missing = ContainerNotFound(name=request.name)
     return _unless(missing if known is None else _is_held(known), event)
 
 
-def _unless(refusal: RequestError | None, event: Event) -> Result[Event, RequestError]:
+def _unless(
+    refusal: RequestError | None, event: OwnerEvent
+) -> Result[OwnerEvent, RequestError]:
     return Success(event) if refusal is None else Failure(refusal)
 
 
-def _remove(fleet: Fleet, request: Remove, at: Moment) -> Result[Event, RequestError]:
+def _remove(
+    fleet: Fleet, request: Remove, at: Moment
+) -> Result[OwnerEvent, RequestError]:
     known = fleet.containers.get(request.name)
     event = RemoveRequested(at=at, name=request.name, by=request.by, why=request.why)
     missing = ContainerNotFound(name=request.name)
@@ -267,14 +233,14 @@ def _may_go(known: Container) -> RequestError | None:
     return None
 
 
-def _apply(fleet: Fleet, request: Apply, at: Moment) -> Result[Event, RequestError]:
+def _apply(
+    fleet: Fleet, request: Apply, at: Moment
+) -> Result[OwnerEvent, RequestError]:
     expected = request.expect_revision
     if expected is not None and expected != fleet.revision:
         return Failure(RevisionConflict(expected=expected, found=fleet.revision))
     if len(fleet.containers) and request.spec.name != fleet.name:
-        return Failure(
-            _invalid("fleet.name", repr(fleet.name), repr(request.spec.name))
-        )
+        return Failure(invalid("fleet.name", repr(fleet.name), repr(request.spec.name)))
     return Success(
         SpecApplied(
             at=at,
@@ -293,7 +259,3 @@ def _apply(fleet: Fleet, request: Apply, at: Moment) -> Result[Event, RequestErr
 def _salt(fleet: Fleet, fleet_name: str, name: str) -> int:
     known = fleet.containers.get(name)
     return salt_of(fleet_name, name) if known is None else known.salt
-
-
-def _invalid(place: str, expected: str, found: str) -> InvalidSpec:
-    return InvalidSpec(problems=(Problem(place=place, expected=expected, found=found),))

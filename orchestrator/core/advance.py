@@ -2,7 +2,7 @@
 
 ``advance`` is total: an event that no longer applies returns the very same container
 and no command, which is how the fleet knows to count it as ignored. It never starts
-a container: it makes it *pending*, and the fleet grants starts (``core.reduce``).
+a container: it makes it *pending*, and the fleet grants starts (``core.grants``).
 
 | event | what it does is said in |
 |---|---|
@@ -15,7 +15,10 @@ a container: it makes it *pending*, and the fleet grants starts (``core.reduce``
 
 from __future__ import annotations
 
-from typing import assert_never
+from operator import attrgetter
+from typing import Final, assert_never
+
+import attrs
 
 from orchestrator.core import checkups, lifecycle, wishes
 from orchestrator.core.events import (
@@ -52,10 +55,19 @@ def advance(
 ) -> Moved:
     """Move one container by one event."""
     moved, commands = _move(container, event, terms)
-    # The phase first: mostly it is what has changed, and it is small.
-    if moved is container or (moved.phase == container.phase and moved == container):
+    if moved is container:
         return container, commands
-    return evolve(moved, changed_at=event.at), commands
+    phase, was = moved.phase, container.phase  # mostly the class is another already
+    if type(phase) is type(was) and phase == was and _facts(moved) == _facts(container):
+        return container, commands
+    if moved.changed_at != event.at:  # most moves have seen to it themselves
+        moved = evolve(moved, changed_at=event.at)
+    return moved, commands
+
+
+_facts: Final = attrgetter(
+    *(field.name for field in attrs.fields(Container) if field.name != "changed_at")
+)
 
 
 def _move(
@@ -64,22 +76,22 @@ def _move(
     terms: Terms,
 ) -> Moved:
     match event:
-        case TimeReached():
-            return time_passed(container, event.at, terms)
+        case HealthChanged():
+            return checkups.changed(container, event)
+        case CommandAccepted():
+            return lifecycle.accepted(container, event), ()
         case ContainerStarted():
             return lifecycle.started(container, event), ()
         case ContainerReady():
             return lifecycle.ready(container, event), ()
         case ContainerEnded():
             return lifecycle.ended(container, event, terms), ()
+        case TimeReached():
+            return time_passed(container, event.at, terms)
         case ContainerErrored():
             return lifecycle.errored(container, event)
-        case CommandAccepted():
-            return lifecycle.accepted(container, event), ()
         case CommandFailed():
             return lifecycle.command_failed(container, event, terms), ()
-        case HealthChanged():
-            return checkups.changed(container, event)
         case ContainerObserved():
             return see(container, event, terms)
         case StartRequested():

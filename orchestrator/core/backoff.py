@@ -71,7 +71,7 @@ def longest_wait(backoff: Backoff) -> Millis:
     (60000, 90000)
 
     """
-    return max(backoff.delays_ms, default=backoff.max_ms)
+    return max(backoff.delays_ms) if backoff.delays_ms else backoff.max_ms
 
 
 def base_wait(backoff: Backoff, attempt: int) -> Millis:

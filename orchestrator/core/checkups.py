@@ -15,15 +15,21 @@ often and how fast it is tried is the restart policy's matter, as for any failur
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from orchestrator.core.events import HealthChanged
-from orchestrator.core.evolving import evolve
+from orchestrator.core.evolving import evolve, evolver
 from orchestrator.core.exits import StartFailed, Unhealthy
 from orchestrator.core.health import CheckKind
 from orchestrator.core.histories import is_proven
 from orchestrator.core.moments import Moment
-from orchestrator.core.moves import Moved, made_ready, order_destroy, order_stop
+from orchestrator.core.moves import (
+    Moved,
+    in_phase,
+    made_ready,
+    order_destroy,
+    order_stop,
+)
 from orchestrator.core.phases import Running
 from orchestrator.core.state import Container
 
@@ -60,11 +66,14 @@ def _startup(container: Container, phase: Running, event: HealthChanged) -> Move
 
 
 def _readiness(container: Container, phase: Running, event: HealthChanged) -> Container:
-    told = evolve(phase, readiness_passed=event.passing)
     if event.passing:
-        return made_ready(container, told, event.at)
-    away = evolve(told, ready_at=None, listening=phase.is_listening)
-    return evolve(container, phase=away)
+        return made_ready(container, _passed(phase, True), event.at)  # noqa: FBT003 - a field
+    away = _away(phase, False, None, phase.is_listening)  # noqa: FBT003 - a field
+    return in_phase(container, away, event.at)
+
+
+_passed: Final = evolver(Running, "readiness_passed")
+_away: Final = evolver(Running, "readiness_passed", "ready_at", "listening")
 
 
 def _unhealthy(container: Container, at: Moment) -> Moved:

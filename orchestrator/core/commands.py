@@ -6,7 +6,8 @@ does the same as once. A start does not carry the spec; the revision says which 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from enum import StrEnum
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -14,11 +15,14 @@ from orchestrator.core.evolving import all_quick
 from orchestrator.core.moments import Millis
 
 __all__ = (
+    "COMMAND_KINDS",
     "Command",
+    "CommandKind",
     "ContainerCommand",
     "DestroyContainer",
     "ForgetContainer",
     "ObserveFleet",
+    "SendNotice",
     "StartContainer",
     "StopContainer",
 )
@@ -64,9 +68,35 @@ class ObserveFleet:
     """Look at every container of the platform and report what differs."""
 
 
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class SendNotice:
+    """Tell the receiver of a notice; it was tried *attempt* - 1 times before."""
+
+    number: int
+    attempt: int
+
+
 ContainerCommand: TypeAlias = (
     StartContainer | StopContainer | DestroyContainer | ForgetContainer
 )
-Command: TypeAlias = ContainerCommand | ObserveFleet
+Command: TypeAlias = ContainerCommand | ObserveFleet | SendNotice
 
 all_quick(Command)
+
+
+class CommandKind(StrEnum):
+    """Which command an outcome belongs to."""
+
+    START = "start"
+    STOP = "stop"
+    DESTROY = "destroy"
+    FORGET = "forget"
+
+
+COMMAND_KINDS: Final[dict[type[ContainerCommand], CommandKind]] = {
+    StartContainer: CommandKind.START,
+    StopContainer: CommandKind.STOP,
+    DestroyContainer: CommandKind.DESTROY,
+    ForgetContainer: CommandKind.FORGET,
+}
+"""Which kind the outcome of a command is of."""

@@ -18,7 +18,7 @@ same record has the same answer now and later. The order:
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from orchestrator.core.backoff import backoff_wait
 from orchestrator.core.custom import Situation, ask
@@ -33,6 +33,7 @@ from orchestrator.core.decisions import (
     Sleep,
 )
 from orchestrator.core.errors import CrashLoopDetected, RateLimited
+from orchestrator.core.evolving import maker
 from orchestrator.core.exit_rules import ExitAction, Judgement
 from orchestrator.core.exits import (
     GroupEnded,
@@ -53,6 +54,8 @@ from orchestrator.core.terms import Terms
 
 __all__ = ("crash_loop", "decide")
 
+_restart_at: Final = maker(RestartAt)
+
 
 def decide(container: Container, last: LastRun, terms: Terms) -> Decision:
     """Answer what follows the end of *last*, which the history already counts."""
@@ -60,6 +63,8 @@ def decide(container: Container, last: LastRun, terms: Terms) -> Decision:
         return Rest(rule=Rule.OWNER_WANTS_IT_STOPPED)
     judgement = judged(container.spec.restart, last.exit)
     match judgement.action:
+        case None | ExitAction.RESTART:
+            return _after_run(container, last, judgement, terms)
         case ExitAction.COMPLETE:
             return Complete(rule=Rule.EXIT_RULE_COMPLETE)
         case ExitAction.FAIL:
@@ -69,8 +74,6 @@ def decide(container: Container, last: LastRun, terms: Terms) -> Decision:
         case ExitAction.IGNORE:
             at = _not_too_often(container, last, terms)
             return RestartAt(at=at, rule=Rule.EXIT_RULE_IGNORE)
-        case ExitAction.RESTART | None:
-            return _after_run(container, last, judgement, terms)
         case _:
             assert_never(judgement.action)
 
@@ -82,12 +85,12 @@ def _after_run(
     match judgement.outcome:
         case Outcome.NEITHER:
             return _after_neither(container, last, terms, judgement.action)
-        case Outcome.CLEAN | Outcome.FAILURE if custom is not None:
+        case _ if custom is not None:
             return _after_custom(container, last, custom, terms)
-        case Outcome.CLEAN:
-            return _after_success(container, last, terms)
         case Outcome.FAILURE:
             return _after_failure(container, last, judgement, terms)
+        case Outcome.CLEAN:
+            return _after_success(container, last, terms)
         case _:
             assert_never(judgement.outcome)
 
@@ -154,7 +157,7 @@ def _after_failure(
         if len(counted) > policy.crash.allowed_crashes:
             return _after_crash_loop(container, counted[0], again)
     rule = Rule.EXIT_RULE_RESTART if by_rule else Rule.FAILURE_BACKOFF
-    return RestartAt(at=again, rule=rule)
+    return _restart_at(at=again, rule=rule)
 
 
 def _after_start_loop(container: Container, at: Moment, again: Moment) -> Decision:

@@ -1,4 +1,4 @@
-"""What the fleet's spec does to the fleet: declare, renew, prune.
+"""What the owner does to the fleet as a whole: declare, renew, prune, remove.
 
 A container whose spec has left the file is never left undeletable: it is stopped and
 forgotten (``stop``), goes on as an ad-hoc container (``keep``), or is let go at once,
@@ -13,16 +13,23 @@ import attrs
 
 from orchestrator.core.commands import Command
 from orchestrator.core.companions import release_orphans
-from orchestrator.core.drafts import FleetDraft, abandon, place, remove
-from orchestrator.core.events import Declaration, SpecApplied
+from orchestrator.core.drafts import FleetDraft, abandon, is_removable, place, remove
+from orchestrator.core.events import (
+    Declaration,
+    RemoveRequested,
+    SpecApplied,
+    StartRequested,
+)
 from orchestrator.core.moments import Moment
+from orchestrator.core.notices import Notices
+from orchestrator.core.noticing import silenced
 from orchestrator.core.phases import Pending, Rule, live_run
 from orchestrator.core.renewals import redeclare
 from orchestrator.core.specs import Origin, Prune
 from orchestrator.core.state import Container, Desired
 from orchestrator.core.wishes import leave
 
-__all__ = ("apply_spec", "declare")
+__all__ = ("apply_spec", "declare", "remove_one", "start_new")
 
 
 def declare(
@@ -45,11 +52,33 @@ def declare(
     return place(draft, None, container)
 
 
+def start_new(draft: FleetDraft, event: StartRequested) -> tuple[Command, ...]:
+    """Add an ad-hoc container that was asked for by a new name."""
+    if event.declaration is None:
+        draft.ignored += 1
+        return ()
+    desired = Desired(running=True, by=event.by, why=event.why, at=event.at)
+    return declare(draft, event.declaration, Origin.AD_HOC, desired)
+
+
+def remove_one(draft: FleetDraft, event: RemoveRequested) -> tuple[Command, ...]:
+    """Drop an ad-hoc container that is at rest."""
+    container = draft.containers.get(event.name)
+    if container is None or not is_removable(container):
+        draft.ignored += 1
+        return ()
+    commands = remove(draft, container, run=container.run)
+    release_orphans(draft)
+    return commands
+
+
 def apply_spec(draft: FleetDraft, event: SpecApplied) -> tuple[Command, ...]:
     """Make the fleet what its owner declares; unchanged specs change nothing."""
     asked = Desired(running=True, by=event.by, why=event.why, at=event.at)
     changed = draft.settings != event.settings
     draft.name, draft.settings = event.fleet, event.settings
+    if event.settings.notify is None and draft.notices != Notices():
+        draft.notices = silenced(draft.notices)
     declared = {declaration.spec.name for declaration in event.declarations}
     commands: list[Command] = []
     for name, container in list(draft.containers.items()):

@@ -11,16 +11,19 @@ writes one.
 from __future__ import annotations
 
 from bisect import insort
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar, get_args
 
 import attrs
 
 from orchestrator.core.commands import Command, ForgetContainer
-from orchestrator.core.custom import NO_POLICIES, CustomPolicies
-from orchestrator.core.evolving import remade
+from orchestrator.core.custom import CustomPolicies
+from orchestrator.core.events import Event, OwnerEvent
+from orchestrator.core.evolving import evolver, quick
 from orchestrator.core.groups import Membership
 from orchestrator.core.moments import Moment
 from orchestrator.core.mutable_table import MutableTable
+from orchestrator.core.notices import Notices
+from orchestrator.core.noticing import noticed, sent
 from orchestrator.core.phases import (
     Asleep,
     Completed,
@@ -35,16 +38,20 @@ from orchestrator.core.phases import (
 from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.table import Table
+from orchestrator.core.tickets import Ticket, Tickets, remembered, use_of
 
 __all__ = (
+    "TICKETED",
     "FleetDraft",
     "abandon",
     "close",
     "diverges",
     "is_removable",
+    "is_repeated",
     "open_draft",
     "place",
     "remove",
+    "take_note",
 )
 
 K = TypeVar("K")
@@ -52,7 +59,8 @@ V = TypeVar("V")
 AnyTable: TypeAlias = Table[K, V] | MutableTable[K, V]
 
 
-@attrs.define(kw_only=True)
+@quick
+@attrs.define(kw_only=True, weakref_slot=False)
 class FleetDraft:
     """A fleet with the same fields, to be changed in place, step after step."""
 
@@ -77,50 +85,29 @@ class FleetDraft:
     forgetting: AnyTable[str, int]
     strangers: AnyTable[str, int]
     groups: AnyTable[str, tuple[tuple[int, str], ...]]
-    policies: CustomPolicies = NO_POLICIES
-    touched: dict[str, None] = attrs.field(factory=dict[str, None])
+    observed_at: Moment | None
+    tickets: Tickets
+    notices: Notices
+    policies: CustomPolicies
+    touched: dict[str, None]
     """Names whose record an event changed, in order: an ordered set."""
+    moved: dict[str, Container | None]
+    """What they were before it; kept only where somebody is to be told of trouble."""
 
 
-_TABLES = (
-    "containers",
-    "waiting",
-    "starting",
-    "diverged",
-    "forgetting",
-    "strangers",
-    "groups",
-)
+TICKETED: Final[frozenset[type]] = frozenset(get_args(OwnerEvent))
+"""Events that may carry a ticket."""
+
+_TABLES: Final = [f.name for f in attrs.fields(Fleet) if isinstance(f.default, Table)]
+_opened = evolver(FleetDraft, "policies", "touched", "moved")
+_closed = evolver(Fleet)
 
 
 def open_draft(
     fleet: Fleet, policies: CustomPolicies, *, mutable: bool = False
 ) -> FleetDraft:
     """Open a fleet for change; *mutable* copies its tables first."""
-    draft = FleetDraft(
-        name=fleet.name,
-        settings=fleet.settings,
-        containers=fleet.containers,
-        revision=fleet.revision,
-        at=fleet.at,
-        epoch=fleet.epoch,
-        rules=fleet.rules,
-        fences=fleet.fences,
-        observed=fleet.observed,
-        observing=fleet.observing,
-        reconciled_at=fleet.reconciled_at,
-        run_floor=fleet.run_floor,
-        cursor=fleet.cursor,
-        ignored=fleet.ignored,
-        recent_starts=fleet.recent_starts,
-        waiting=fleet.waiting,
-        starting=fleet.starting,
-        diverged=fleet.diverged,
-        forgetting=fleet.forgetting,
-        strangers=fleet.strangers,
-        groups=fleet.groups,
-        policies=policies,
-    )
+    draft = _opened(fleet, policies, {}, {})
     if mutable:
         for name in _TABLES:
             setattr(draft, name, MutableTable(getattr(fleet, name)))
@@ -129,21 +116,15 @@ def open_draft(
 
 def close(draft: FleetDraft) -> Fleet:
     """Return the fleet that the draft has become; the draft is not used again."""
-    if isinstance(draft.containers, Table):
-        return remade(Fleet, draft)
-    frozen = {name: getattr(draft, name).freeze() for name in _TABLES}
-    return remade(Fleet, draft, **frozen)
+    if isinstance(draft.containers, MutableTable):
+        for name in _TABLES:
+            setattr(draft, name, getattr(draft, name).freeze())
+    return _closed(draft)
 
 
 def diverges(container: Container) -> bool:
     """Say whether anything is still to happen, for reconcile to look at it again."""
-    match container.phase:
-        case Running(ready_at=ready_at):
-            return ready_at is None or not container.desired.running
-        case Stopped() | Completed() | Failed() | Asleep() | CrashLooping(until=None):
-            return False
-        case _:
-            return True
+    return _stand(container)[2]
 
 
 def place(
@@ -152,8 +133,9 @@ def place(
     """Put a container back in its new state; one that leaves goes when it rests."""
     if after.leaving and live_run(after.phase) is None:
         return remove(draft, before or after, run=after.run)
-    _index(draft, after.name, before, after)
-    draft.containers = draft.containers.put(after.name, after)
+    name = after.name
+    _index(draft, name, before, after)
+    draft.containers = draft.containers.put(name, after)
     return ()
 
 
@@ -176,34 +158,42 @@ def _index(
 ) -> None:
     """Bring the indexes from what *before* asks of them to what *after* does."""
     draft.touched[name] = None
-    old, new = _NOWHERE, _NOWHERE
-    old_group: Membership | None = None
-    new_group: Membership | None = None
-    if before is not None:
-        old, old_group = _stand(before), before.spec.group
-    if after is not None:
-        new, new_group = _stand(after), after.spec.group
-    if old != new:
+    if draft.settings.notify is not None:
+        _ = draft.moved.setdefault(name, before)
+    old = _NOWHERE if before is None else _stand(before)
+    new = _NOWHERE if after is None else _stand(after)
+    if old is not new:
         _restand(draft, name, old, new)
-    if old_group is not new_group and old_group != new_group:
-        _regroup(draft, name, old_group, new_group)
+    if before is None or after is None or before.spec is not after.spec:
+        old_group = None if before is None else before.spec.group
+        new_group = None if after is None else after.spec.group
+        if old_group != new_group:
+            _regroup(draft, name, old_group, new_group)
 
 
 _Stand: TypeAlias = tuple[Moment | None, bool, bool]
 """Since when it waits, whether it is starting, whether it diverges."""
 
 _NOWHERE: Final[_Stand] = (None, False, False)
+_STARTING: Final[_Stand] = (None, True, True)
+_DIVERGED: Final[_Stand] = (None, False, True)
 
 
 def _stand(container: Container) -> _Stand:
     """Say where among the indexes a container stands."""
-    match container.phase:
+    phase = container.phase
+    if isinstance(phase, Running):
+        is_settled = phase.ready_at is not None and container.desired.running
+        return _NOWHERE if is_settled else _DIVERGED
+    match phase:
+        case Starting():
+            return _STARTING
         case Pending(since=since):
             return since, False, True
-        case Starting():
-            return None, True, True
+        case Stopped() | Completed() | Failed() | Asleep() | CrashLooping(until=None):
+            return _NOWHERE
         case _:
-            return None, False, diverges(container)
+            return _DIVERGED
 
 
 def _restand(draft: FleetDraft, name: str, old: _Stand, new: _Stand) -> None:
@@ -235,6 +225,29 @@ def _regroup(
         places = list(row)
         insort(places, (new.position, name))
         draft.groups = draft.groups.put(new.group, tuple(places))
+
+
+def take_note(draft: FleetDraft) -> tuple[Command, ...]:
+    """Notice what a step has come to, and send what is due."""
+    notify, moved, at = draft.settings.notify, draft.moved, draft.at
+    if moved and notify is not None:
+        now = draft.containers
+        changes = [(name, was, now.get(name)) for name, was in moved.items()]
+        draft.notices = noticed(draft.notices, notify, changes, at, draft.epoch)
+    moved.clear()
+    draft.notices, commands = sent(draft.notices, at)
+    return commands
+
+
+def is_repeated(draft: FleetDraft, event: Event) -> bool:
+    """Say whether the ticket of an event was used before; remember it if not."""
+    ticket: Ticket | None = getattr(event, "ticket", None)
+    if ticket is None:
+        return False
+    if use_of(draft.tickets, ticket.key, event.at) is not None:
+        return True
+    draft.tickets = remembered(draft.tickets, ticket, event.at)
+    return False
 
 
 def is_removable(container: Container) -> bool:

@@ -11,6 +11,7 @@ from typing import ClassVar, TypeAlias
 
 import attrs
 
+from orchestrator.core.access_errors import KeyReused
 from orchestrator.core.journal_errors import (
     Difference,
     JournalCompacted,
@@ -61,6 +62,7 @@ __all__ = (
     "JournalLocked",
     "JournalTooNew",
     "JournalUnavailable",
+    "KeyReused",
     "MinReplicaSetContainer",
     "NoCapacity",
     "NotReplayable",
@@ -284,6 +286,7 @@ RequestError: TypeAlias = (
     | InvalidSpec
     | PolicyNotRegistered
     | RevisionConflict
+    | KeyReused
 )
 """Why ``admit`` refuses."""
 

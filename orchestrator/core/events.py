@@ -6,31 +6,28 @@ backwards. Three families:
 * the owner's, made by ``core.admit`` (``...Requested``, ``SpecApplied``);
 * the platform's, about one run (``ContainerStarted`` ... ``CommandFailed``);
   ``cursor`` is the place in the platform's stream after which to go on;
-* the operator's own (``Booted``, ``TimeReached``, ``FleetObserved``).
+* the operator's own (``Booted``, ``TimeReached``, ``FleetObserved``; those of
+  ``core.notices``).
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
-from orchestrator.core.commands import (
-    ContainerCommand,
-    DestroyContainer,
-    ForgetContainer,
-    StartContainer,
-    StopContainer,
-)
+from orchestrator.core.commands import COMMAND_KINDS, CommandKind
 from orchestrator.core.errors import PlatformError, StartError
 from orchestrator.core.evolving import all_quick
 from orchestrator.core.exits import Exit
+from orchestrator.core.fields import LATER
 from orchestrator.core.health import CheckKind
 from orchestrator.core.moments import Moment
+from orchestrator.core.notices import NoticeEvent
 from orchestrator.core.observations import Sight
 from orchestrator.core.specs import ContainerSpec, FleetSettings
 from orchestrator.core.table import Table
+from orchestrator.core.tickets import Ticket
 
 __all__ = (
     "COMMAND_KINDS",
@@ -51,6 +48,7 @@ __all__ = (
     "FleetObserved",
     "HealthChanged",
     "LifecycleEvent",
+    "OwnerEvent",
     "ReconcileRequested",
     "RemoveRequested",
     "RestartRequested",
@@ -59,24 +57,6 @@ __all__ = (
     "StopRequested",
     "TimeReached",
 )
-
-
-class CommandKind(StrEnum):
-    """Which command an outcome belongs to."""
-
-    START = "start"
-    STOP = "stop"
-    DESTROY = "destroy"
-    FORGET = "forget"
-
-
-COMMAND_KINDS: Final[dict[type[ContainerCommand], CommandKind]] = {
-    StartContainer: CommandKind.START,
-    StopContainer: CommandKind.STOP,
-    DestroyContainer: CommandKind.DESTROY,
-    ForgetContainer: CommandKind.FORGET,
-}
-"""Which kind the outcome of a command is of."""
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -97,6 +77,7 @@ class SpecApplied:
     declarations: tuple[Declaration, ...]
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -109,6 +90,7 @@ class StartRequested:
     force: bool = False
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -119,6 +101,7 @@ class StopRequested:
     name: str
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -129,6 +112,7 @@ class RestartRequested:
     name: str
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -139,6 +123,7 @@ class RemoveRequested:
     name: str
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -149,6 +134,7 @@ class CrashHistoryCleared:
     name: str
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -158,6 +144,7 @@ class ReconcileRequested:
     at: Moment
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -282,6 +269,17 @@ class TimeReached:
     name: str | None = None
 
 
+OwnerEvent: TypeAlias = (
+    SpecApplied
+    | StartRequested
+    | StopRequested
+    | RestartRequested
+    | RemoveRequested
+    | CrashHistoryCleared
+    | ReconcileRequested
+)
+"""What an owner asked for and ``core.admit`` let in; each may carry a ticket."""
+
 LifecycleEvent: TypeAlias = (
     ContainerStarted | ContainerReady | ContainerEnded | ContainerErrored
 )
@@ -304,6 +302,6 @@ ContainerEvent: TypeAlias = (
 FleetEvent: TypeAlias = Booted | SpecApplied | ReconcileRequested | FleetObserved
 """What concerns the fleet as a whole."""
 
-Event: TypeAlias = ContainerEvent | FleetEvent | TimeReached
+Event: TypeAlias = ContainerEvent | FleetEvent | NoticeEvent | TimeReached
 
 all_quick(Event)

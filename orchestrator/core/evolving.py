@@ -1,20 +1,17 @@
 """Frozen values, made and changed for little more than mutable ones cost.
 
-A frozen class of attrs pays for each field of each new value: its constructor goes
-round its own refusal to be changed, and replay spent most of its time there. The
-constructor of a *quick* class fills a twin, a class with the same slots that is not
-frozen, which then becomes the class itself (``__class__`` may be set where the slots
-are the same). ``evolve``, to the type checkers the one of attrs, copies like that.
-
-Nothing depends on it: a class with validators, converters, factories or a slot for
-weak references stays as it is, and all do where an interpreter refuses the exchange.
+A frozen class of attrs goes round its own refusal to be changed for each field it gets.
+A *quick* class has a twin of the same slots that is not frozen: functions written here
+fill it, and make it the class. Where that is refused, or not right, it stays plain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, get_args
 
 import attrs
 
@@ -24,87 +21,59 @@ else:
 
     def evolve(value: Any, **changes: Any) -> Any:
         """Return *value* with the *changes*; what ``attrs.evolve`` returns."""
-        return _COPIERS[value.__class__](value, changes)
+        if value.__class__ not in _TWINS:
+            return attrs.evolve(value, **changes)
+        return evolver(value.__class__, *changes)(value, *changes.values())
 
 
-__all__ = ("all_quick", "evolve", "quick", "remade", "twin_of")
+__all__ = ("all_quick", "evolve", "evolver", "maker", "quick", "twin_of")
 
+P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class _Copiers(dict[Any, Callable[[Any, dict[str, Any]], Any]]):
-    def __missing__(self, kind: Any) -> Callable[[Any, dict[str, Any]], Any]:
-        return lambda value, changes: attrs.evolve(value, **changes)
-
-
-_COPIERS: Final = _Copiers()
 _TWINS: Final[dict[Any, Any]] = {}
+twin_of: Final = _TWINS.get
+"""Return the class to fill in place of a quick one; None for any other class."""
 
 
 def quick(kind: type[T]) -> type[T]:
-    """Give a frozen class of attrs, the decorator below, the quick constructor."""
+    """Give a class of attrs a twin, if nothing but its slots makes a value of it."""
     plain: Any = kind
     fields = attrs.fields(plain)
-    twin: Any = type(kind.__name__, (), {"__slots__": [each.name for each in fields]})
-    try:
-        twin().__class__ = kind
-    except TypeError:
-        return kind
     if any(f.validator or f.converter or hasattr(f.default, "factory") for f in fields):
         return kind
-    scope: dict[str, Any] = {f"_{each.name}": each.default for each in fields}
-    scope |= {"__twin": twin, "__kind": kind, "__swap": object.__setattr__}
-    exec(_text(fields), scope)  # noqa: S102 - the names are those of our own fields
-    plain.__init__ = update_wrapper(scope["made"], plain.__init__)
-    _COPIERS[kind] = scope["copied"]
-    _TWINS[kind] = twin
+    twin: Any = type(kind.__name__, (), {"__slots__": [each.name for each in fields]})
+    with suppress(TypeError):
+        twin().__class__ = kind
+        _TWINS[kind] = twin
     return kind
 
 
 def all_quick(union: Any) -> None:
-    """Give it to all members of a sum type."""
-    for kind in get_args(union):
-        _ = quick(kind)
+    """Give one to all members of a sum type."""
+    _ = [quick(kind) for kind in get_args(union)]
 
 
-def twin_of(kind: type) -> Any:
-    """Return the class to fill in place of a quick one; None for any other class."""
-    return _TWINS.get(kind)
+def maker(kind: Callable[P, T]) -> Callable[P, T]:
+    """Return the constructor of a class; it takes keywords only."""
+    own, needed = attrs.fields(cast("Any", kind)), attrs.NOTHING
+    given = [f.name + f"=_of_{f.name}" * (f.default is not needed) for f in own]
+    return _filling(kind, "*", *given) if kind in _TWINS else kind
 
 
-def _text(fields: Sequence[attrs.Attribute[Any]]) -> str:
-    def each(line: str) -> str:
-        return "".join(line.format(field.name) for field in fields)
-
-    def given(*, by_name: bool) -> list[str]:
-        return [
-            f.name if f.default is attrs.NOTHING else f"{f.name}=_{f.name}"
-            for f in fields
-            if f.kw_only is by_name
-        ]
-
-    star = ["*"] if any(field.kw_only for field in fields) else []
-    parameters = ["self", *given(by_name=False), *star, *given(by_name=True)]
-    return (
-        f"def made({', '.join(parameters)}):\n"
-        "    __swap(self, '__class__', __twin)\n"
-        + each("    self.{0} = {0}\n")
-        + "    self.__class__ = __kind\n"
-        "def copied(value, changes):\n"
-        "    new = __twin()\n"
-        + each("    new.{0} = value.{0}\n")
-        + "    for name in changes:\n"
-        "        setattr(new, name, changes[name])\n"
-        "    new.__class__ = __kind\n"
-        "    return new\n"
-    )
+def evolver(kind: type[T], *names: str) -> Callable[..., T]:
+    """Return a function of a value with the fields of *kind*, and of new *names*."""
+    return _filling(cast("Any", kind), "_value", *names)
 
 
-def remade(kind: type[T], value: object, **changes: object) -> T:
-    """Return a *kind* whose fields are those of *value*, which has all of them."""
-    plain: Any = kind
-    if kind in _COPIERS:
-        made: T = _COPIERS[kind](value, changes)
-        return made
-    names = [field.name for field in attrs.fields(plain)]
-    return kind(**{name: getattr(value, name) for name in names} | changes)
+@cache
+def _filling(kind: Any, *given: str) -> Callable[..., Any]:
+    """Write a function that fills a twin with what is *given*, and of a value."""
+    here = {each.partition("=")[0] for each in given}
+    fields = {f.name: f.default for f in attrs.fields(kind)}
+    filled = [f"self.{n} = {n if n in here else '_value.' + n}" for n in fields]
+    done = "self.__class__ = _kind" if kind in _TWINS else "self = _kind(**vars(self))"
+    text = [f"def filling({', '.join(given)}):", "self = _twin()", *filled, done]
+    scope = {f"_of_{name}": default for name, default in fields.items()}
+    scope |= {"_kind": kind, "_twin": _TWINS.get(kind, SimpleNamespace)}
+    exec("\n ".join([*text, "return self"]), scope)  # noqa: S102 - our own names
+    return cast("Callable[..., Any]", scope["filling"])

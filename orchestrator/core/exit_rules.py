@@ -203,6 +203,12 @@ class Judgement:
     action: ExitAction | None = None
 
 
+_CLEAN: Final = Judgement(outcome=Outcome.CLEAN)
+_FAILURE: Final = Judgement(outcome=Outcome.FAILURE)
+_NEITHER: Final = Judgement(outcome=Outcome.NEITHER)
+"""What no rule has a word in, made once: every end is judged."""
+
+
 def judge(
     rules: tuple[ExitRule, ...], success_codes: tuple[int, ...], exit_: Exit
 ) -> Judgement:
@@ -220,8 +226,10 @@ def judge(
                 outcome=_counts_as(rule.action, by_itself), action=rule.action
             )
     if isinstance(exit_, Exited) and exit_.code in success_codes:
-        return Judgement(outcome=Outcome.CLEAN)
-    return Judgement(outcome=by_itself)
+        return _CLEAN
+    if by_itself is Outcome.FAILURE:
+        return _FAILURE
+    return _CLEAN if by_itself is Outcome.CLEAN else _NEITHER
 
 
 def _counts_as(action: ExitAction, by_itself: Outcome) -> Outcome:

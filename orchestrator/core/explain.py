@@ -169,7 +169,7 @@ def container_info(fleet: Fleet, container: Container, now: Moment) -> Container
         ready_at=ready_at,
         uptime_ms=None if started_at is None else max(0, now - started_at),
         startup_ms=container.history.startup_ms,
-        observed_at=fleet.reconciled_at,
+        observed_at=fleet.observed_at,
         addresses=addresses,
     )
 

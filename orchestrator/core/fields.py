@@ -102,7 +102,7 @@ def are_all(kind: type) -> Callable[[object], bool]:
 def _parses(text: object) -> bool:
     if not isinstance(text, str) or "\0" in text:
         return False
-    return isinstance(parse_template(text), Success)
+    return "${" not in text or isinstance(parse_template(text), Success)
 
 
 def is_command(value: object) -> bool:

@@ -14,8 +14,11 @@ becomes ready ends a row of failed starts; any other end one of ``Unhealthy``.
 
 from __future__ import annotations
 
-from orchestrator.core.evolving import evolve
+from typing import Final
+
+from orchestrator.core.evolving import evolve, evolver
 from orchestrator.core.exits import (
+    Exit,
     Obstacle,
     Outcome,
     StartFailed,
@@ -41,7 +44,7 @@ def counted_failures(
 
     """
     oldest = at - policy.crash.window_ms
-    return tuple(moment for moment in history.failures if moment > oldest)
+    return tuple([moment for moment in history.failures if moment > oldest])
 
 
 def is_proven(policy: RestartPolicy, ready_at: Moment | None, at: Moment) -> bool:
@@ -71,28 +74,41 @@ def record_end(history: History, policy: RestartPolicy, last: LastRun) -> Histor
     """Return the history after the end of a run: what it forgave, what it counts."""
     if is_proven(policy, last.ready_at, last.ended_at):
         history = evolve(forgiven(history), obstacles=history.obstacles)
-    if isinstance(last.exit, Obstacle):
+    exit_ = last.exit
+    counts_as = judged(policy, exit_).outcome
+    if counts_as is Outcome.NEITHER and isinstance(exit_, Obstacle):
         return evolve(history, obstacles=history.obstacles + 1)
-    counts_as = judged(policy, last.exit).outcome
     failed, is_clean = counts_as is Outcome.FAILURE, counts_as is Outcome.CLEAN
     failures = history.failures
-    if failed and not isinstance(last.exit, StartFailed):
+    if failed and not isinstance(exit_, StartFailed):
         counted = (*counted_failures(history, policy, last.ended_at), last.ended_at)
         failures = counted[-policy.crash.allowed_crashes - 1 :]
-    return evolve(
+    return _counted(
         history,
-        failures=failures,
-        obstacles=0,
-        start_failures=_starts(history.start_failures, last, failed),
-        unhealthy=history.unhealthy + 1 if isinstance(last.exit, Unhealthy) else 0,
-        failed_in_a_row=0 if is_clean else history.failed_in_a_row + failed,
-        attempts=history.attempts + failed,
-        crashes_total=history.crashes_total + failed,
+        failures,
+        history.attempts + failed,
+        0,  # obstacles
+        history.crashes_total + failed,
+        _starts(history.start_failures, exit_, failed),
+        history.unhealthy + 1 if isinstance(exit_, Unhealthy) else 0,
+        0 if is_clean else history.failed_in_a_row + failed,
     )
 
 
-def _starts(count: int, last: LastRun, failed: bool) -> int:  # noqa: FBT001 - counted
+_counted: Final = evolver(
+    History,
+    "failures",
+    "attempts",
+    "obstacles",
+    "crashes_total",
+    "start_failures",
+    "unhealthy",
+    "failed_in_a_row",
+)
+
+
+def _starts(count: int, exit_: Exit, failed: bool) -> int:  # noqa: FBT001 - counted
     """Count starts in a row that failed; an end that says nothing breaks no row."""
-    if isinstance(last.exit, StartFailed):
+    if isinstance(exit_, StartFailed):
         return count + failed
-    return count if outcome(last.exit) is Outcome.NEITHER else 0
+    return count if count and outcome(exit_) is Outcome.NEITHER else 0

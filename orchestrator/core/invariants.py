@@ -29,6 +29,7 @@ from orchestrator.core.commands import (
 from orchestrator.core.drafts import diverges
 from orchestrator.core.events import ContainerObserved, HealthChanged
 from orchestrator.core.health import CheckKind
+from orchestrator.core.noticing import kind_of
 from orchestrator.core.observations import SeenUnreachable
 from orchestrator.core.phases import (
     BackingOff,
@@ -198,6 +199,24 @@ def _group_of(container: Container) -> str | None:
     return None if container.spec.group is None else container.spec.group.group
 
 
+def _trouble_is_noticed_once(step: Step) -> Iterable[str]:
+    """Each step into trouble, or out of it, is one notice, and nothing else is any.
+
+    Those for which there was no room were given up at once: they are counted.
+    """
+    before, after = step.before.notices, step.after.notices
+    notify = step.after.settings.notify
+    if notify is None:
+        return (step.after.name,) if len(after.open) or len(after.due) else ()
+    news = 0
+    for name in step.touched:
+        was, now = step.before.containers.get(name), step.after.containers.get(name)
+        if now is not None:
+            kind = kind_of(was, now, was_troubled=name in before.troubled)
+            news += kind in notify.events
+    return (step.after.name,) if after.count - before.count != news else ()
+
+
 def _time_runs_forward(step: Step) -> Iterable[str]:
     return (step.after.name,) if step.after.at < step.before.at else ()
 
@@ -221,6 +240,7 @@ INVARIANTS: Final[dict[str, _Check]] = {
     "no wait exceeds the longest": waits_are_bounded,
     "indexes agree with the records": _indexes_are_true,
     "nobody is held for nobody": _nobody_is_held_for_nobody,
+    "trouble is noticed once": _trouble_is_noticed_once,
     "time never runs backwards": _time_runs_forward,
 }
 """Every invariant by its name."""

@@ -6,6 +6,8 @@ older run, or a second end of the same run, changes nothing.
 
 from __future__ import annotations
 
+from typing import Final
+
 from orchestrator.core.backoff import backoff_wait
 from orchestrator.core.commands import ObserveFleet
 from orchestrator.core.errors import (
@@ -25,13 +27,14 @@ from orchestrator.core.events import (
     ContainerReady,
     ContainerStarted,
 )
-from orchestrator.core.evolving import evolve
+from orchestrator.core.evolving import evolve, evolver
 from orchestrator.core.exits import Exit, Obstacle, StartFailed
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import (
     RETRY_STOP_MS,
     Moved,
     conclude,
+    in_phase,
     seen_running,
     start_anew,
 )
@@ -57,12 +60,15 @@ __all__ = (
     "started",
 )
 
+_NO_ADDRESSES: Final = Table[str, str]()
+_taken: Final = evolver(Starting, "accepted", "retry_at")
+
 
 def started(container: Container, event: ContainerStarted) -> Container:
     """Take note that a process of the live run exists."""
     if live_run(container.phase) != event.run:
         return container
-    return seen_running(container, event.at, ready=False, addresses=Table())
+    return seen_running(container, event.at, ready=False, addresses=_NO_ADDRESSES)
 
 
 def ready(container: Container, event: ContainerReady) -> Container:
@@ -91,7 +97,7 @@ def lose_sight(container: Container, at: Moment) -> Container:
     match container.phase:
         case Running(run=run) | Starting(run=run, accepted=True):
             unknown = Unknown(since=at, run=run, was=container.phase)
-            return evolve(container, phase=unknown)
+            return in_phase(container, unknown, at)
         case _:
             return container
 
@@ -101,12 +107,11 @@ def accepted(container: Container, event: CommandAccepted) -> Container:
     phase = container.phase
     if live_run(phase) != event.run:
         return container
-    match phase, event.kind:
-        case Starting(), CommandKind.START:
-            taken = evolve(phase, accepted=True, retry_at=None)
-            return evolve(container, phase=taken)
-        case Stopping(), CommandKind.STOP | CommandKind.DESTROY:
-            return evolve(container, phase=evolve(phase, accepted=True))
+    match phase:
+        case Starting() if event.kind is CommandKind.START:
+            return in_phase(container, _taken(phase, True, None), event.at)  # noqa: FBT003 - a field
+        case Stopping() if event.kind in (CommandKind.STOP, CommandKind.DESTROY):
+            return in_phase(container, evolve(phase, accepted=True), event.at)
         case _:
             return container
 
@@ -125,7 +130,7 @@ def command_failed(
             soonest, latest = RETRY_STOP_MS
             wait = min(latest, max(soonest, (event.at - phase.since) // 2))
             again = evolve(phase, deadline=event.at + wait, accepted=False)
-            return evolve(container, phase=again)
+            return in_phase(container, again, event.at)
         case _:
             return container
 
@@ -145,7 +150,7 @@ def _start_failed(
             tries = phase.retries + 1
             wait = backoff_wait(backoff, tries, container.salt, container.revision)
             again = evolve(phase, retries=tries, retry_at=at + max(wait, 1))
-            return evolve(container, phase=again)
+            return in_phase(container, again, at)
         case StaleRun(highest=highest):
             higher = evolve(container, run=max(container.run, highest))
             return start_anew(higher, at, Rule.STALE_RUN)

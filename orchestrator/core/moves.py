@@ -6,6 +6,7 @@ move needs. Which move an event asks for is said in ``core.advance``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeAlias, assert_never
 
 from orchestrator.core.commands import (
@@ -25,7 +26,7 @@ from orchestrator.core.decisions import (
     RestartAt,
     Sleep,
 )
-from orchestrator.core.evolving import evolve
+from orchestrator.core.evolving import evolve, evolver, maker
 from orchestrator.core.exits import Exit, GroupEnded, Stopped
 from orchestrator.core.histories import record_end
 from orchestrator.core.moments import Millis, Moment
@@ -46,7 +47,7 @@ from orchestrator.core.phases import (
     live_run,
 )
 from orchestrator.core.phases import Stopped as AtRest
-from orchestrator.core.state import Container, Desired, LastRun
+from orchestrator.core.state import Container, Desired, History, LastRun
 from orchestrator.core.table import Table
 from orchestrator.core.terms import Terms
 
@@ -55,6 +56,7 @@ __all__ = (
     "RETRY_STOP_MS",
     "Moved",
     "conclude",
+    "in_phase",
     "launch",
     "made_ready",
     "order_destroy",
@@ -73,6 +75,27 @@ RETRY_STOP_MS: Final[tuple[Millis, Millis]] = (2_000, 15_000)
 Moved: TypeAlias = tuple[Container, tuple[Command, ...]]
 """A container in its next phase, and what has to be done."""
 
+in_phase: Final[Callable[[Container, Phase, Moment], Container]] = evolver(
+    Container, "phase", "changed_at"
+)
+"""Return a container in another phase, as changed at a moment."""
+
+_pending: Final = maker(Pending)
+_starting: Final = maker(Starting)
+_running: Final = maker(Running)
+_backing_off: Final = maker(BackingOff)
+_last_run: Final = maker(LastRun)
+_start: Final = maker(StartContainer)
+_launched: Final = evolver(
+    Container, "phase", "changed_at", "run", "started_revision", "history"
+)
+_ready: Final = evolver(Container, "phase", "changed_at", "history")
+_ended: Final = evolver(Container, "last", "history")
+_listening: Final = evolver(Running, "listening", "addresses")
+_is_up: Final = evolver(Running, "ready_at", "deadline", "listening")
+_restarted: Final = evolver(History, "restarts_total")
+_has_started: Final = evolver(History, "start_failures", "startup_ms")
+
 
 def want(container: Container, *, running: bool, asked: Desired) -> Container:
     """Record the owner's intent; a repeated one keeps who said it first."""
@@ -83,7 +106,7 @@ def want(container: Container, *, running: bool, asked: Desired) -> Container:
 
 def start_anew(container: Container, at: Moment, rule: Rule) -> Container:
     """Queue a container that has no live run for its next start."""
-    return evolve(container, phase=Pending(since=at, rule=rule))
+    return in_phase(container, _pending(since=at, rule=rule), at)
 
 
 def launch(container: Container, at: Moment, *, run_floor: int) -> Moved:
@@ -95,16 +118,10 @@ def launch(container: Container, at: Moment, *, run_floor: int) -> Moved:
     run = max(container.run, floor) + 1
     history = container.history
     if container.last is not None:
-        history = evolve(history, restarts_total=history.restarts_total + 1)
-    begun = evolve(
-        container,
-        run=run,
-        started_revision=container.revision,
-        history=history,
-        phase=Starting(since=at, run=run),
-        changed_at=at,
-    )
-    return begun, (StartContainer(name=begun.name, run=run, revision=begun.revision),)
+        history = _restarted(history, history.restarts_total + 1)
+    revision, phase = container.revision, _starting(since=at, run=run)
+    begun = _launched(container, phase, at, run, revision, history)
+    return begun, (_start(name=begun.name, run=run, revision=revision),)
 
 
 def seen_running(
@@ -114,11 +131,11 @@ def seen_running(
     match container.phase:
         case Starting(run=run, since=begun):
             deadline = begun + container.spec.start_timeout_ms
-            running = Running(since=at, run=run, deadline=deadline)
+            running = _running(since=at, run=run, deadline=deadline)
         case Unknown(was=Starting(run=run, since=begun), since=unseen):
             begun += at - unseen
             deadline = begun + container.spec.start_timeout_ms
-            running = Running(since=at, run=run, deadline=deadline)
+            running = _running(since=at, run=run, deadline=deadline)
         case Unknown(was=Running() as running, since=unseen):
             if running.deadline is not None:  # what nobody saw does not count
                 later = running.deadline + at - unseen
@@ -128,10 +145,9 @@ def seen_running(
         case _:
             return container
     if ready and not running.is_listening:
-        running = evolve(running, listening=True, addresses=addresses)
-    history = container.history
-    if history.obstacles:
-        container = evolve(container, history=evolve(history, obstacles=0))
+        running = _listening(running, True, addresses)  # noqa: FBT003 - a field
+    if container.history.obstacles:
+        container = evolve(container, history=evolve(container.history, obstacles=0))
     return made_ready(container, running, at)
 
 
@@ -139,19 +155,19 @@ def made_ready(container: Container, running: Running, at: Moment) -> Container:
     """Put a container into a running phase: ready, if nothing is missing for that."""
     checks = container.spec.health
     is_ready = (
-        running.is_listening
+        running.listening
+        and running.ready_at is None
         and (checks.startup is None or running.startup_passed)
         and (checks.readiness is None or running.readiness_passed)
     )
-    if not is_ready or running.ready_at is not None:
-        return evolve(container, phase=running)
+    if not is_ready:
+        return in_phase(container, running, at)
     startup_ms = container.history.startup_ms
     if running.deadline is not None:
         begun = running.deadline - container.spec.start_timeout_ms
         startup_ms = max(0, at - begun)
-    history = evolve(container.history, start_failures=0, startup_ms=startup_ms)
-    now_ready = evolve(running, ready_at=at, deadline=None, listening=False)
-    return evolve(container, phase=now_ready, history=history)
+    history = _has_started(container.history, 0, startup_ms)
+    return _ready(container, _is_up(running, at, None, False), at, history)  # noqa: FBT003 - a field
 
 
 def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
@@ -187,7 +203,7 @@ def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
         signal=spec.stop_signal,
         grace_ms=spec.stop_grace_ms,
     )
-    return evolve(container, phase=stopping), (command,)
+    return in_phase(container, stopping, at), (command,)
 
 
 def order_destroy(container: Container, at: Moment, verdict: Exit) -> Moved:
@@ -207,7 +223,7 @@ def order_destroy(container: Container, at: Moment, verdict: Exit) -> Moved:
         ready_at=ready_at,
     )
     command = DestroyContainer(name=container.name, run=run)
-    return evolve(container, phase=stopping), (command,)
+    return in_phase(container, stopping, at), (command,)
 
 
 def conclude(container: Container, exit_: Exit, at: Moment, terms: Terms) -> Container:
@@ -215,16 +231,15 @@ def conclude(container: Container, exit_: Exit, at: Moment, terms: Terms) -> Con
     run, phase = container.run, container.phase
     begun, ready_at = _lived(phase)
     verdict = phase.verdict if isinstance(phase, Stopping) else exit_
-    last = LastRun(
+    last = _last_run(
         run=run, exit=verdict, ended_at=at, started_at=begun, ready_at=ready_at
     )
     history = record_end(container.history, container.spec.restart, last)
-    ended = evolve(container, history=history, last=last)
+    ended = _ended(container, last, history)
     phase = _follow(decide(ended, last, terms), at)
     if isinstance(verdict, GroupEnded):
-        soon = at + terms.settings.min_restart_delay_ms
-        return evolve(ended, phase=_with_group(phase, verdict, soon))
-    return evolve(ended, phase=phase)
+        phase = _with_group(phase, verdict, at + terms.settings.min_restart_delay_ms)
+    return in_phase(ended, phase, at)
 
 
 def _with_group(phase: Phase, verdict: GroupEnded, soon: Moment) -> Phase:
@@ -251,9 +266,9 @@ def _follow(decision: Decision, at: Moment) -> Phase:
     """Return the phase that a decision leads to."""
     match decision:
         case RestartAt(at=when, rule=rule) if when <= at:
-            return Pending(since=at, rule=rule)
+            return _pending(since=at, rule=rule)
         case RestartAt(at=when, rule=rule):
-            return BackingOff(since=at, until=when, rule=rule)
+            return _backing_off(since=at, until=when, rule=rule)
         case CoolDown(until=until, rule=rule):
             return CrashLooping(since=at, until=until, rule=rule)
         case Hold(rule=rule):

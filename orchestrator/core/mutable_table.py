@@ -6,9 +6,9 @@ both, and iterates in the same order.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar, final
+from heapq import heappop, heappush
+from typing import Any, Final, Generic, TypeVar, final
 
 from orchestrator.core.table import Table
 
@@ -16,6 +16,9 @@ __all__ = ("MutableTable",)
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+SLACK: Final = 64
+"""Dropped keys that the heap may hold beyond as many as there are keys."""
 
 
 @final
@@ -26,12 +29,12 @@ class MutableTable(Generic[K, V]):
     drives both. It is private to whoever thawed it; ``freeze`` gives a ``Table``.
     """
 
-    __slots__ = ("_items", "_order")
+    __slots__ = ("_heap", "_items")
 
     def __init__(self, table: Table[K, V]) -> None:
         """Copy a table."""
         self._items: dict[K, V] = dict(table.items())
-        self._order: list[Any] | None = None
+        self._heap: list[Any] | None = None
 
     def get(self, key: K) -> V | None:
         """Return the value of *key*, or None."""
@@ -47,28 +50,33 @@ class MutableTable(Generic[K, V]):
 
     def put(self, key: K, value: V) -> MutableTable[K, V]:
         """Set *key* to *value*."""
-        if self._order is not None and key not in self._items:
-            insort(self._order, key)
+        if self._heap is not None and key not in self._items:
+            heappush(self._heap, key)
         self._items[key] = value
         return self
 
     def drop(self, key: K) -> MutableTable[K, V]:
         """Remove *key*, if it is there."""
-        if key in self._items:
-            del self._items[key]
-            if self._order is not None:
-                del self._order[bisect_left(self._order, key)]
+        _ = self._items.pop(key, None)
         return self
 
     def first(self) -> tuple[K, V] | None:
-        """Return the pair with the smallest key, or None."""
-        return next(iter(self.items()), None)
+        """Return the pair with the smallest key, or None.
+
+        Once it was asked for, all keys are kept in a heap; dropped ones leave it when
+        they come to its top, or when they are too many.
+        """
+        heap = self._heap
+        if heap is None or len(heap) > 2 * len(self._items) + SLACK:
+            heap = self._heap = sorted(self._items)
+        while heap and heap[0] not in self._items:
+            _ = heappop(heap)
+        return (heap[0], self._items[heap[0]]) if heap else None
 
     def items(self) -> Iterator[tuple[K, V]]:
-        """Yield the pairs in key order; sorted once, then kept in order."""
-        if self._order is None:
-            self._order = sorted(self._items)
-        return ((key, self._items[key]) for key in self._order)
+        """Yield the pairs in key order, sorted for each time: it is seldom asked."""
+        order: list[Any] = sorted(self._items)
+        return ((key, self._items[key]) for key in order)
 
     def values(self) -> Iterator[V]:
         """Yield the values in key order."""

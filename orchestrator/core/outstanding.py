@@ -13,6 +13,7 @@ from orchestrator.core.commands import (
     StartContainer,
     StopContainer,
 )
+from orchestrator.core.noticing import given_again
 from orchestrator.core.phases import Escalation, Starting, Stopping
 from orchestrator.core.state import Container, Fleet
 
@@ -29,6 +30,7 @@ def outstanding(fleet: Fleet) -> tuple[Command, ...]:
     ]
     for name in fleet.diverged:
         commands += outstanding_of(fleet.containers[name])
+    commands += given_again(fleet.notices)
     return tuple(commands)
 
 

@@ -268,10 +268,5 @@ def live_run(phase: Phase) -> int | None:
     (3, None)
 
     """
-    match phase:
-        case Starting(run=run) | Running(run=run) | Stopping(run=run):
-            return run
-        case Unknown(run=run):
-            return run
-        case _:
-            return None
+    run: int | None = getattr(phase, "run", None)
+    return run

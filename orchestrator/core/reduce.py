@@ -5,60 +5,66 @@ event of a container ─▶ find it ─▶ advance ─▶ put it back ─┐
 event of the fleet ───▶ a step of its own ─────────────────┴▶ grant starts ─▶ commands
 ```
 
-Starts are granted here and nowhere else: never before the first complete observation
-after boot, never more at once or a minute than the fleet allows, first come first
-served. ``reduce`` and ``fold`` drive the same ``step``; a property holds them equal.
+``reduce`` and ``fold`` drive the same ``step``; a property holds them equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import attrs
 
 from orchestrator.core.advance import advance
 from orchestrator.core.commands import Command, ForgetContainer, ObserveFleet
-from orchestrator.core.companions import involve_group, release_orphans
+from orchestrator.core.companions import involve_group
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
-from orchestrator.core.declare import apply_spec, declare
+from orchestrator.core.declare import apply_spec, remove_one, start_new
 from orchestrator.core.drafts import (
+    TICKETED,
     FleetDraft,
     close,
-    is_removable,
+    is_repeated,
     open_draft,
     place,
-    remove,
+    take_note,
 )
 from orchestrator.core.events import (
     Booted,
     CommandAccepted,
+    CommandFailed,
     CommandKind,
     ContainerEnded,
     ContainerErrored,
     ContainerEvent,
+    ContainerObserved,
     ContainerReady,
     ContainerStarted,
     Event,
     FleetObserved,
+    HealthChanged,
     ReconcileRequested,
     RemoveRequested,
     SpecApplied,
     StartRequested,
     TimeReached,
 )
+from orchestrator.core.evolving import maker, quick
+from orchestrator.core.grants import grant
 from orchestrator.core.moments import Moment
-from orchestrator.core.moves import launch
+from orchestrator.core.notices import NoticeDelivered, NoticeFailed
+from orchestrator.core.noticing import delivered, failed, given_again
 from orchestrator.core.outstanding import outstanding_of
 from orchestrator.core.phases import Starting
-from orchestrator.core.specs import Origin
-from orchestrator.core.state import Container, Desired, Fleet
+from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
-from orchestrator.core.wake import MINUTE, observe_due
+from orchestrator.core.wake import observe_due
 
 __all__ = ("Transition", "fold", "reduce", "step_of")
 
 
-@attrs.frozen(kw_only=True)
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Transition:
     """The fleet after an event, what is to be done, and whose record was touched."""
 
@@ -76,15 +82,18 @@ def reduce(
     """
     draft = open_draft(fleet, policies)
     commands = _step(draft, event)
-    return Transition(
-        fleet=close(draft), commands=commands, touched=tuple(draft.touched)
-    )
+    touched = tuple(draft.touched)
+    return _transition(fleet=close(draft), commands=commands, touched=touched)
+
+
+_transition: Final = maker(Transition)
+_taken: Final = maker(Step)
 
 
 def step_of(fleet: Fleet, event: Event, policies: CustomPolicies = NO_POLICIES) -> Step:
     """Move the fleet by one event, as ``reduce`` does; return all of it as a value."""
     moved = reduce(fleet, event, policies)
-    return Step(
+    return _taken(
         before=fleet,
         event=event,
         after=moved.fleet,
@@ -109,9 +118,14 @@ def _step(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
         draft.ignored += 1
         return ()
     draft.at = event.at
+    if event.__class__ in TICKETED and is_repeated(draft, event):
+        draft.ignored += 1
+        return ()
     commands = _moved(draft, event)
     if draft.waiting:
-        commands += _grant(draft, event.at)
+        commands += grant(draft, event.at)
+    if draft.moved or draft.notices.due:
+        commands += take_note(draft)
     return _one_look(draft, commands, event.at) if commands else commands
 
 
@@ -125,20 +139,29 @@ def _moved(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
         ):
             draft.cursor = event.cursor or draft.cursor
             return _advance_one(draft, event)
+        case CommandAccepted():
+            if event.kind is CommandKind.FORGET:
+                return _forgotten(draft, event)
+            return _advance_one(draft, event)
+        case HealthChanged() | CommandFailed() | ContainerObserved():
+            return _advance_one(draft, event)
+        case TimeReached():
+            named = event.name is not None
+            return _advance_one(draft, event) if named else _look(draft, event)
         case Booted():
             return _boot(draft, event)
         case SpecApplied():
             return apply_spec(draft, event)
         case FleetObserved():
             return _observed(draft, event)
-        case ReconcileRequested() | TimeReached(name=None):
+        case ReconcileRequested():
             return _look(draft, event)
         case RemoveRequested():
-            return _remove(draft, event)
-        case CommandAccepted(kind=CommandKind.FORGET):
-            return _forgotten(draft, event)
+            return remove_one(draft, event)
+        case NoticeDelivered() | NoticeFailed():
+            return _answered(draft, event)
         case StartRequested() if event.name not in draft.containers:
-            return _start_new(draft, event)
+            return start_new(draft, event)
         case _:
             return _advance_one(draft, event)
 
@@ -147,33 +170,41 @@ def _advance_one(
     draft: FleetDraft, event: ContainerEvent | TimeReached
 ) -> tuple[Command, ...]:
     before = None if event.name is None else draft.containers.get(event.name)
-    if before is None or (_is_early(draft, before) and isinstance(event, TimeReached)):
+    if before is None or not (draft.observed or _is_in_time(before, event)):
         draft.ignored += 1
         return ()
     after, commands = advance(before, event, draft)
     if after is not before:
         commands += place(draft, before, after)
-        return commands + involve_group(draft, before, after)
+        if after.spec.group or before.spec.group:
+            commands += involve_group(draft, before, after)
+        return commands
     draft.ignored += not commands
     return commands
 
 
-def _is_early(draft: FleetDraft, container: Container) -> bool:
-    """Say whether a start would be given again before the first look after boot.
+def _is_in_time(container: Container, event: ContainerEvent | TimeReached) -> bool:
+    """Say whether no start would be given again before the first look after boot.
 
     The look may show it running; the reconcile that follows does what is due then.
     """
-    return not draft.observed and isinstance(container.phase, Starting)
+    return not (
+        isinstance(event, TimeReached) and isinstance(container.phase, Starting)
+    )
 
 
 def _boot(draft: FleetDraft, event: Booted) -> tuple[Command, ...]:
-    """Take over: nothing starts before the platform was seen."""
+    """Take over: nothing starts before the platform was seen.
+
+    What was on its way to whoever is told of trouble may have been lost: it is sent
+    once more.
+    """
     draft.epoch = max(draft.epoch, event.epoch)
     draft.rules = event.rules
     draft.fences = event.fences
     draft.observed = False
     draft.observing = False
-    return (ObserveFleet(),)
+    return (*given_again(draft.notices), ObserveFleet())
 
 
 def _look(
@@ -211,6 +242,7 @@ def _observed(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
         return ()
     first = not draft.observed
     draft.observed = True
+    draft.observed_at = draft.reconciled_at
     commands: list[Command] = []
     for name in list(draft.diverged):
         before = draft.containers[name]
@@ -244,16 +276,6 @@ def _meet_strangers(draft: FleetDraft, event: FleetObserved) -> None:
         draft.strangers = draft.strangers.put(name, run)
 
 
-def _remove(draft: FleetDraft, event: RemoveRequested) -> tuple[Command, ...]:
-    container = draft.containers.get(event.name)
-    if container is None or not is_removable(container):
-        draft.ignored += 1
-        return ()
-    commands = remove(draft, container, run=container.run)
-    release_orphans(draft)
-    return commands
-
-
 def _forgotten(draft: FleetDraft, event: CommandAccepted) -> tuple[Command, ...]:
     if draft.forgetting.get(event.name) == event.run:
         draft.forgetting = draft.forgetting.drop(event.name)
@@ -262,39 +284,14 @@ def _forgotten(draft: FleetDraft, event: CommandAccepted) -> tuple[Command, ...]
     return ()
 
 
-def _start_new(draft: FleetDraft, event: StartRequested) -> tuple[Command, ...]:
-    if event.declaration is None:
-        draft.ignored += 1
-        return ()
-    desired = Desired(running=True, by=event.by, why=event.why, at=event.at)
-    return declare(draft, event.declaration, Origin.AD_HOC, desired)
-
-
-def _grant(draft: FleetDraft, at: Moment) -> tuple[Command, ...]:
-    """Start those who wait, as many as the fleet's limits let go now."""
-    commands: tuple[Command, ...] = ()
-    while draft.observed and _has_slot(draft, at):
-        first = draft.waiting.first()
-        if first is None:
-            break
-        before = draft.containers[first[0][1]]
-        after, started = launch(before, at, run_floor=draft.run_floor)
-        commands += started
-        _ = place(draft, before, after)
-        _count_start(draft, at)
-    return commands
-
-
-def _has_slot(draft: FleetDraft, at: Moment) -> bool:
-    if len(draft.starting) >= draft.settings.max_concurrent_starts:
-        return False
-    limit = draft.settings.max_starts_per_minute
-    if limit is None or len(draft.recent_starts) < limit:
-        return True
-    return draft.recent_starts[-limit] + MINUTE <= at
-
-
-def _count_start(draft: FleetDraft, at: Moment) -> None:
-    limit = draft.settings.max_starts_per_minute
-    if limit is not None:
-        draft.recent_starts = (*draft.recent_starts, at)[-limit:]
+def _answered(
+    draft: FleetDraft, event: NoticeDelivered | NoticeFailed
+) -> tuple[Command, ...]:
+    """Take in what came of a notice; one that nobody waits for is ignored."""
+    before, notify = draft.notices, draft.settings.notify
+    if isinstance(event, NoticeDelivered) or notify is None:
+        draft.notices = delivered(before, event.number)
+    else:
+        draft.notices = failed(before, notify, event.number, event.at)
+    draft.ignored += draft.notices is before
+    return ()

@@ -7,6 +7,7 @@ whoever folds a journal. The fold itself is total and would give up instead.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.errors import PolicyNotRegistered
@@ -16,11 +17,16 @@ from orchestrator.core.state import Fleet
 
 __all__ = ("not_registered", "not_registered_of_fleet")
 
+_DECLARING: Final = (SpecApplied, StartRequested)
+"""Events that may declare a spec."""
+
 
 def not_registered(
     event: Event, policies: CustomPolicies
 ) -> PolicyNotRegistered | None:
     """Return the first custom policy that an event declares and nobody registered."""
+    if not isinstance(event, _DECLARING):  # asked of every event of a journal
+        return None
     return _missing(_declared(event), policies)
 
 

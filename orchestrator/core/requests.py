@@ -1,7 +1,8 @@
 """What an owner may ask for; ``core.admit`` answers with an event or a refusal.
 
 ``by`` and ``why`` are kept with the owner's intent, so that ``explain`` can say who
-stopped a container and what for.
+stopped a container and what for. A request with a ``ticket`` is done at most once
+(``core.tickets``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from orchestrator.core.fields import Json
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import ContainerSpec, FleetSpec
 from orchestrator.core.table import Table
+from orchestrator.core.tickets import Ticket
 
 __all__ = (
     "Apply",
@@ -42,6 +44,7 @@ class Start:
     force: bool = False
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -51,6 +54,7 @@ class Stop:
     name: str
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +64,7 @@ class Restart:
     name: str
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -69,6 +74,7 @@ class Remove:
     name: str
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -78,6 +84,7 @@ class ClearCrashHistory:
     name: str
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +93,7 @@ class Reconcile:
 
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -96,6 +104,7 @@ class Apply:
     expect_revision: int | None = None
     by: str = "owner"
     why: str = ""
+    ticket: Ticket | None = None
 
 
 Request: TypeAlias = (

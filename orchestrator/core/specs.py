@@ -31,6 +31,7 @@ from orchestrator.core.health import CommandProbe, HealthChecks
 from orchestrator.core.hosting import LITE, InstanceType, Placement
 from orchestrator.core.moments import DURATION_MAX, Millis
 from orchestrator.core.names import is_env_key, is_name
+from orchestrator.core.notify import Notify
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.table import Table
 
@@ -161,7 +162,8 @@ class FleetSettings:
     """What holds for the whole fleet: its floors, limits and habits.
 
     ``reconcile_interval_ms`` 0 disables the periodic reconcile; ``ad_hoc`` is the
-    template of containers that are started by request with a bare name.
+    template of containers that are started by request with a bare name; ``notify`` says
+    who is told of trouble.
     """
 
     reconcile_interval_ms: Millis = attrs.field(default=60_000, validator=_duration)
@@ -182,6 +184,9 @@ class FleetSettings:
     prune: Prune = attrs.field(default=Prune.STOP, validator=instance_of(Prune))
     ad_hoc: ContainerSpec | None = attrs.field(
         default=None, validator=optional(instance_of(ContainerSpec))
+    )
+    notify: Notify | None = attrs.field(
+        default=None, validator=optional(instance_of(Notify)), metadata=LATER
     )
 
 

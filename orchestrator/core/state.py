@@ -19,9 +19,11 @@ from orchestrator.core.evolving import quick
 from orchestrator.core.exits import Exit
 from orchestrator.core.fields import LATER
 from orchestrator.core.moments import Moment
+from orchestrator.core.notices import Notices
 from orchestrator.core.phases import Phase
 from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
 from orchestrator.core.table import Table
+from orchestrator.core.tickets import Tickets
 
 __all__ = (
     "RULES",
@@ -117,11 +119,15 @@ class Fleet:
     """Everything that is believed, at moment ``at``.
 
     ``observed``: a complete observation was made since boot; nothing starts before.
+    ``observed_at``: when the newest complete one began, so how old is what is believed;
+    ``reconciled_at``: when one last began, whatever became of it.
     ``run_floor``: no container begins below it, so that a name that is used again
     never repeats a run. ``waiting`` is ordered by (since, name), first come first
     served. ``forgetting`` holds the names whose removal at the platform is not yet
     confirmed; ``strangers`` what the platform runs and the fleet does not know.
     ``groups`` lists the members of each group as (position, name), in this order.
+    ``tickets`` remembers which requests were made already; ``notices`` are what is
+    still to be told.
     """
 
     name: str
@@ -147,6 +153,9 @@ class Fleet:
     groups: Table[str, tuple[tuple[int, str], ...]] = attrs.field(
         default=Table[str, tuple[tuple[int, str], ...]](), metadata=LATER
     )
+    observed_at: Moment | None = attrs.field(default=None, metadata=LATER)
+    tickets: Tickets = attrs.field(default=Tickets(), metadata=LATER)
+    notices: Notices = attrs.field(default=Notices(), metadata=LATER)
 
 
 def empty_fleet(name: str) -> Fleet:

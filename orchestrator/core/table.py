@@ -2,9 +2,10 @@
 
 A ``Table`` is a value. ``put`` and ``drop`` return a new table that shares all
 but one path with the old one, so every past fleet stays whole, and copying is
-never needed. It is a B+ tree of tuples: a leaf holds up to ``WIDTH`` keys beside
-their values, an inner node holds up to ``WIDTH`` children beside the smallest key
-below each. Look-up and replacement are O(log n).
+never needed. It is a B+ tree of lists that nobody changes once they are in it: a leaf
+holds up to ``WIDTH`` keys beside their values, an inner node up to ``WIDTH`` children
+beside a key for each, from which on keys lie below it. Look-up and replacement are
+O(log n).
 
 Iteration is in key order by construction. A hash map would iterate in an order
 that depends on the process's hash seed, and commands derived from it would
@@ -27,14 +28,14 @@ NewV = TypeVar("NewV")
 WIDTH: Final = 32
 """Keys in a node at most. Measured: 16 to 64 are alike, wider nodes copy more."""
 
-_Node = tuple[tuple[Any, ...], tuple[Any, ...]]
-"""``(keys, values)`` in a leaf, ``(smallest keys, children)`` above.
+_Node = tuple[list[Any], list[Any]]
+"""``(keys, values)`` in a leaf, ``(keys, children)`` above.
 
-A key belongs below the last child whose smallest key does not exceed it, and below the
-first where all do: ``bisect_right(keys, key, 1) - 1`` does not look at the first.
+A key belongs below the last child whose key does not exceed it, and below the first
+where all do: ``bisect_right(keys, key, 1) - 1`` does not look at the first.
 """
 
-_EMPTY: Final[_Node] = ((), ())
+_EMPTY: Final[_Node] = ([], [])
 
 
 @final
@@ -62,17 +63,13 @@ class Table(Generic[K, V]):
         latest = dict(pairs)
         keys: list[Any] = sorted(latest)
         if len(keys) <= WIDTH:
-            leaf = (tuple(keys), tuple([latest[key] for key in keys]))
-            return _made(leaf, 0, len(keys))
+            return _made((keys, [latest[key] for key in keys]), 0, len(keys))
         level: list[_Node] = [
-            (tuple(part), tuple(latest[key] for key in part)) for part in _chunks(keys)
+            (part, [latest[key] for key in part]) for part in _chunks(keys)
         ]
         depth = 0
         while len(level) > 1:
-            level = [
-                (tuple(node[0][0] for node in part), tuple(part))
-                for part in _chunks(level)
-            ]
+            level = [([node[0][0] for node in part], part) for part in _chunks(level)]
             depth += 1
         return _made(level[0], depth, len(latest))
 
@@ -108,39 +105,37 @@ class Table(Generic[K, V]):
 
     def put(self, key: K, value: V) -> Table[K, V]:
         """Return a table in which *key* has *value*. O(log n)."""
-        path: list[tuple[_Node, int]] = []
+        same = _replaced(self._root, self._depth, key, value)
+        if same is not None:
+            return _made(same, self._depth, self._size)
+        above, (keys, values), place = self._found(key)
+        keys, values = keys.copy(), values.copy()
+        keys.insert(place, key)
+        values.insert(place, value)
+        return _rebuilt(above, (keys, values), self._size + 1)
+
+    def drop(self, key: K) -> Table[K, V]:
+        """Return a table without *key*; the same table if it is absent. O(log n).
+
+        Nodes are not merged: a table that shrinks keeps thin leaves, which costs a
+        little space and never correctness, and halves the code.
+        """
+        above, (keys, values), place = self._found(key)
+        if place == len(keys) or keys[place] != key:
+            return self
+        keys, values = keys.copy(), values.copy()
+        del keys[place], values[place]
+        return _rebuilt(above, (keys, values), self._size - 1)
+
+    def _found(self, key: K) -> tuple[list[tuple[_Node, int]], _Node, int]:
+        """Return the way down to a key's leaf, the leaf, and its place there."""
+        above: list[tuple[_Node, int]] = []
         node = self._root
         for _ in range(self._depth):
             place = bisect_right(node[0], key, 1) - 1
-            path.append((node, place))
+            above.append((node, place))
             node = node[1][place]
-        keys, values = node
-        place = bisect_left(keys, key)
-        if place < len(keys) and keys[place] == key:
-            node = (keys, values[:place] + (value,) + values[place + 1 :])  # noqa: RUF005 - measured: faster
-            for (keys, values), place in reversed(path):
-                node = (keys, values[:place] + (node,) + values[place + 1 :])  # noqa: RUF005 - as above
-            return _made(node, self._depth, self._size)
-        return self._insert(key, value)
-
-    def _insert(self, key: K, value: V) -> Table[K, V]:
-        nodes = _insert(self._root, self._depth, key, value)
-        size = self._size + 1
-        if len(nodes) == 1:
-            return _made(nodes[0], self._depth, size)
-        root = (tuple(node[0][0] for node in nodes), nodes)
-        return _made(root, self._depth + 1, size)
-
-    def drop(self, key: K) -> Table[K, V]:
-        """Return a table without *key*; the same table if it is absent. O(log n)."""
-        if key not in self:
-            return self
-        root = _drop(self._root, self._depth, key)
-        depth = self._depth
-        while depth and len(root[1]) == 1:
-            root = root[1][0]
-            depth -= 1
-        return _made(root, depth, self._size - 1)
+        return above, node, bisect_left(node[0], key)
 
     def first(self) -> tuple[K, V] | None:
         """Return the pair with the smallest key, or None. O(log n)."""
@@ -208,46 +203,49 @@ def _chunks(row: list[Any]) -> Iterator[list[Any]]:
     return (row[i : i + part] for i in range(0, len(row), part))
 
 
-def _insert(node: _Node, depth: int, key: Any, value: Any) -> tuple[_Node, ...]:
-    """Add a key that is not there; a node that overflows becomes two."""
+def _replaced(node: _Node, depth: int, key: Any, value: Any) -> _Node | None:
+    """Return a node in which *key* has another value; None where it is absent."""
     keys, values = node
-    if depth == 0:
+    if depth:
+        place = bisect_right(keys, key, 1) - 1
+        value = _replaced(values[place], depth - 1, key, value)
+        if value is None:
+            return None
+    else:
         place = bisect_left(keys, key)
-        return _split(
-            (*keys[:place], key, *keys[place:]),
-            (*values[:place], value, *values[place:]),
-        )
-    place = bisect_right(keys, key, 1) - 1
-    children = _insert(values[place], depth - 1, key, value)
-    smallest = tuple(child[0][0] for child in children)
-    return _split(
-        (*keys[:place], *smallest, *keys[place + 1 :]),
-        (*values[:place], *children, *values[place + 1 :]),
-    )
+        if place == len(keys) or keys[place] != key:
+            return None
+    values = values.copy()
+    values[place] = value
+    return keys, values
 
 
-def _split(keys: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[_Node, ...]:
-    if len(keys) <= WIDTH:
-        return ((keys, values),)
+def _rebuilt(above: list[tuple[_Node, int]], node: _Node, size: int) -> Table[Any, Any]:
+    """Put a changed node in the place of the old one, all the way up.
+
+    One that has become too long is two from there on, and an empty one is gone.
+    """
+    for old, place in reversed(above):
+        keys, children = old[0], old[1].copy()
+        children[place] = node
+        if not node[0]:
+            keys = keys.copy()
+            del keys[place], children[place]
+        elif len(node[0]) > WIDTH:
+            keys = keys.copy()
+            children[place : place + 1] = left, right = _halves(node)
+            keys.insert(place + 1, right[0][0])
+        node = keys, children
+    depth = len(above)
+    if len(node[0]) > WIDTH:
+        left, right = _halves(node)
+        node, depth = ([left[0][0], right[0][0]], [left, right]), depth + 1
+    while depth and len(node[1]) == 1:
+        node, depth = node[1][0], depth - 1
+    return _made(node, depth, size)
+
+
+def _halves(node: _Node) -> tuple[_Node, _Node]:
+    keys, values = node
     middle = len(keys) // 2
     return (keys[:middle], values[:middle]), (keys[middle:], values[middle:])
-
-
-def _drop(node: _Node, depth: int, key: Any) -> _Node:
-    """Remove a key that is there; an emptied child is removed with it.
-
-    Nodes are not merged: a table that shrinks keeps thin leaves, which costs a
-    little space and never correctness, and halves the code.
-    """
-    keys, values = node
-    if depth == 0:
-        place = bisect_left(keys, key)
-        return keys[:place] + keys[place + 1 :], values[:place] + values[place + 1 :]
-    place = bisect_right(keys, key, 1) - 1
-    child = _drop(values[place], depth - 1, key)
-    if not child[0]:
-        return keys[:place] + keys[place + 1 :], values[:place] + values[place + 1 :]
-    return (
-        (*keys[:place], child[0][0], *keys[place + 1 :]),
-        (*values[:place], child, *values[place + 1 :]),
-    )

@@ -21,6 +21,7 @@ from orchestrator.core.moves import (
     CONFIRM_MARGIN_MS,
     Moved,
     conclude,
+    in_phase,
     order_stop,
     start_anew,
 )
@@ -72,7 +73,7 @@ def _start_is_slow(container: Container, phase: Starting, at: Moment) -> Moved:
         name=container.name, run=phase.run, revision=container.started_revision
     )
     waiting = evolve(phase, retry_at=None)
-    return evolve(container, phase=waiting), (again,)
+    return in_phase(container, waiting, at), (again,)
 
 
 def _too_slow(container: Container, what: str) -> StartFailed:
@@ -114,4 +115,4 @@ def _stop_is_slow(container: Container, phase: Stopping, at: Moment) -> Moved:
             accepted=False,
             destroys=phase.destroys + 1,
         )
-    return evolve(container, phase=longer), (command,)
+    return in_phase(container, longer, at), (command,)

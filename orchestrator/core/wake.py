@@ -96,7 +96,9 @@ def may_replace(container: Container, *, fences: bool) -> bool:
 
 def wake_at_fleet(fleet: Fleet) -> Moment | None:
     """Return when ``TimeReached(name=None)`` would change something."""
-    return earliest(_observe_at(fleet), _start_at(fleet))
+    notice = fleet.notices.due.first()
+    notice_at = None if notice is None else notice[0][0]
+    return earliest(_observe_at(fleet), _start_at(fleet), notice_at)
 
 
 def _observe_at(fleet: Looking) -> Moment | None:

@@ -17,6 +17,7 @@ from orchestrator.core.exits import Stopped
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import (
     Moved,
+    in_phase,
     order_stop,
     start_anew,
     want,
@@ -87,7 +88,7 @@ def _stop(container: Container, at: Moment) -> Moved:
         case Stopping() | AtRest():
             return container, ()
         case _:
-            return evolve(container, phase=AtRest(since=at)), ()
+            return in_phase(container, AtRest(since=at), at), ()
 
 
 def restart(container: Container, event: RestartRequested) -> Moved:

@@ -22,6 +22,8 @@ from orchestrator.core.exits import Exited, StartFailed, Stopped
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.invariants import INVARIANTS, violations
+from orchestrator.core.notices import Notices
+from orchestrator.core.notify import Notify
 from orchestrator.core.observations import SeenUnreachable
 from orchestrator.core.phases import (
     BackingOff,
@@ -334,6 +336,22 @@ def test_time_that_runs_backwards_is_seen() -> None:
     assert "time never runs backwards" in found(attrs.evolve(web(), at=0))
 
 
+def test_trouble_that_nobody_is_told_of_is_seen() -> None:
+    name = "trouble is noticed once"
+    notify = Notify(url="https://receiver.invalid/")
+    settings = FleetSettings(notify=notify)
+    calm = attrs.evolve(waiting(PENDING), settings=settings)
+    loops = attrs.evolve(waiting(HELD), settings=settings)
+    assert name in found(loops, before=calm)
+    assert name not in found(attrs.evolve(loops, notices=Notices(count=1)), before=calm)
+    assert name in found(attrs.evolve(calm, notices=Notices(count=1)), before=calm)
+    silent = attrs.evolve(calm, settings=FleetSettings())
+    left = Notices(due=Table.of([((5, 1), None)]))
+    assert name in found(attrs.evolve(silent, notices=left), before=silent)
+    gone = attrs.evolve(loops, containers=Table[str, Container]())
+    assert name not in found(gone, before=loops)
+
+
 def test_every_invariant_was_planted_above() -> None:
-    assert len(INVARIANTS) == 19
+    assert len(INVARIANTS) == 20
     assert found(Story(spec()).fleet, before=Story(spec()).fleet) == set()

@@ -37,6 +37,7 @@ from orchestrator.core.events import (
     ContainerStarted,
     Event,
     FleetObserved,
+    ReconcileRequested,
     RemoveRequested,
     StartRequested,
     TimeReached,
@@ -144,6 +145,19 @@ class TestStarting:
         assert story.orders() == (ObserveFleet(),)
         story.happens(FleetObserved(at=2_001, complete=True))
         assert story.orders() == (start(1),)
+
+    def test_what_is_believed_is_as_old_as_the_newest_complete_look(self) -> None:
+        story = Story()
+        story.happens(Booted(at=5, epoch=2, rules=1))
+        story.happens(FleetObserved(at=7, complete=False, cause="cut off"))
+        assert story.fleet.reconciled_at == 5
+        assert story.fleet.observed_at == 0
+        story.time(2_005, None).happens(FleetObserved(at=2_009, complete=True))
+        assert story.fleet.observed_at == 2_005
+        story.happens(ReconcileRequested(at=9_000))
+        story.happens(FleetObserved(at=9_100, complete=False, cause="cut off"))
+        assert story.fleet.reconciled_at == 9_000
+        assert story.fleet.observed_at == 2_005
 
     def test_starts_in_flight_stay_within_the_limit_first_come_first_served(
         self,

@@ -221,6 +221,10 @@ def test_messages_with_and_without_their_optional_facts() -> None:
     assert errors.Unauthorized(cause="expired").message == "not authorized: expired"
     plain = errors.Problem(place="a", expected="b", found="c")
     assert plain.message == "a: expected b, found c"
+    newer = errors.JournalTooNew(found=9, known=4)
+    assert newer.message.startswith("the journal has schema 9, this release knows")
+    ruled = errors.JournalTooNew(found=9, known=4, seq=7)
+    assert "was written under rules 9 from row 7 on" in ruled.message
 
 
 def test_every_phase_has_a_name() -> None:
