@@ -10,6 +10,7 @@ Every part is preceded by its length: no two different rows give the same input.
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterable
 from typing import Final
 
@@ -37,14 +38,36 @@ EMPTY: Final = digest_of([])
 """The digest of nothing: an event that changed no container."""
 
 
+_NOTHING_YET: Final = hashlib.blake2b(digest_size=SIZE)
+"""To be copied: that takes a quarter of the time in which a new one is made."""
+
+_LENGTH: Final = struct.Struct(">Q").pack
+_NUMBERS: Final = struct.Struct(">QQQQQ").pack
+"""The length of a number, and it, twice; and the length of what follows."""
+
+
 def chain(
     previous: bytes, seq: int, at: int, event: bytes, commands: bytes, changes: bytes
 ) -> bytes:
     """Return the digest of a row, chained to the one before.
 
+    It is that of the six parts: ``digest_of``, with the numbers as eight bytes, the
+    highest first. ``struct.error`` where a number is none, or does not fit in there.
+
     >>> len(chain(GENESIS, 1, 0, b"{}", b"[]", EMPTY))
     32
 
     """
-    numbers = seq.to_bytes(8), at.to_bytes(8)
-    return digest_of((previous, *numbers, event, commands, changes))
+    pieces = (
+        _LENGTH(len(previous)),
+        previous,
+        _NUMBERS(8, seq, 8, at, len(event)),
+        event,
+        _LENGTH(len(commands)),
+        commands,
+        _LENGTH(len(changes)),
+        changes,
+    )
+    hashing = _NOTHING_YET.copy()
+    hashing.update(b"".join(pieces))
+    return hashing.digest()

@@ -13,7 +13,14 @@ from typing import Final
 import attrs
 from returns.result import Failure, Result, Success
 
+from orchestrator.codec.api_choice import ApiChoice
+from orchestrator.codec.fleet_api import read_api
 from orchestrator.codec.fleet_checks import notes_of, warnings_of
+from orchestrator.codec.fleet_notify import (
+    notify_notes,
+    notify_warnings,
+    read_notify,
+)
 from orchestrator.codec.fleet_problems import Problems
 from orchestrator.codec.fleet_specs import SpecReader
 from orchestrator.codec.fleet_tables import Tree, spelt_out
@@ -35,6 +42,8 @@ SECTIONS: Final = (
     "fleet",
     "platform",
     "journal",
+    "api",
+    "notify",
     "restart",
     "containers",
     "groups",
@@ -53,6 +62,7 @@ class FleetFile:
     spec: FleetSpec
     platform: PlatformChoice
     journal: JournalChoice = JournalChoice()
+    api: ApiChoice = ApiChoice()
     env_vars: str | None = None
     hooks: str | None = None
     policies: str | None = None
@@ -115,6 +125,8 @@ def _fleet(tree: Tree, folder: str, problems: Problems) -> FleetFile | None:
     name = head.pop("name", None)
     platform = _platform(problems.table(tree, "platform"), problems)
     journal = problems.read(problems.table(tree, "journal"), JournalChoice, "journal")
+    api = read_api(problems.table(tree, "api"), folder, problems)
+    notify = read_notify(tree, head, problems)
     reader = SpecReader(
         problems=problems,
         folder=folder,
@@ -132,14 +144,15 @@ def _fleet(tree: Tree, folder: str, problems: Problems) -> FleetFile | None:
         expected = "a name of a-z, 0-9, '.', '_' and '-'"
         problems.wrong("fleet.name", expected, found)
         return None
-    settings = attrs.evolve(settings, ad_hoc=template)
+    settings = attrs.evolve(settings, ad_hoc=template, notify=notify)
     spec = FleetSpec(name=name, settings=settings, containers=containers)
     return FleetFile(
         spec=spec,
         platform=platform,
         journal=journal,
-        warnings=warnings_of(spec, platform),
-        notes=notes_of(spec, platform),
+        api=api,
+        warnings=(*warnings_of(spec, platform), *notify_warnings(notify)),
+        notes=(*notes_of(spec, platform), *notify_notes(notify)),
         **named,
     )
 

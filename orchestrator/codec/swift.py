@@ -28,13 +28,16 @@ from orchestrator.codec.converter import tag_of
 from orchestrator.core.evolving import twin_of
 from orchestrator.core.table import Table
 
-__all__ = ("SHARED_MAX", "Odd", "SwiftReaders", "swift_writer")
+__all__ = ("SHARED_MAX", "SMALL", "Odd", "SwiftReaders", "swift_writer")
 
 Reader: TypeAlias = Callable[[Any], Any]
 """Takes parsed JSON, gives the value."""
 
 SHARED_MAX: Final = 1_000
 """Values of one class that are kept to be shared."""
+
+SMALL: Final = 4
+"""Entries of a table that is shared; greater ones are seldom the same."""
 
 _PRIMITIVES: Final = (int, str, bool, float)
 _CHECKS: Final = {
@@ -45,13 +48,13 @@ _CHECKS: Final = {
 """Checks that stand in the reader of a class itself, and need no call."""
 
 _OPTIONAL: Final = """
-    {0} = _tree.get({0!r}, _missing)
-    if {0} is _missing:
-        if _default_{0}.__class__ is _Factory: raise _Odd
-        {0} = _default_{0}
-    else:
-        _rest -= 1
-        {1}"""
+        {0} = _tree.get({0!r}, _missing)
+        if {0} is _missing:
+            {2}
+        else:
+            _rest -= 1
+            {1}"""
+"""Only looked for where there are more keys than those that must be there."""
 
 
 class Odd(Exception):
@@ -88,6 +91,8 @@ class SwiftReaders:
             return self._of_union(args)
         if origin is tuple and args[-1] is Ellipsis:
             return partial(_read_array, self.of(args[0]))
+        if origin is Table and args[1] in _PRIMITIVES:
+            return _plain_table_reader(args[1])
         if origin is Table and isinstance(args[1], type) and args[1] is not NoneType:
             return partial(_read_table, self.of(args[1]))
         return self._of_class(kind) if attrs.has(kind) else self._of_converter(kind)
@@ -98,46 +103,73 @@ class SwiftReaders:
 
     def _of_union(self, members: tuple[Any, ...]) -> Reader:
         """Return the reader of something or nothing, or of what the tag says."""
-        if self.tagged.issuperset(members):
-            by_tag = {tag_of(member): self.of(member) for member in members}
-            return lambda tree: by_tag[tree["type"]](tree)
-        (some,) = (member for member in members if member is not NoneType)
-        inner = self.of(some)
-        return lambda tree: None if tree is None else inner(tree)
+        some = tuple(member for member in members if member is not NoneType)
+        if some != members:
+            first, *others = some
+            inner = self._of_union(some) if others else self.of(first)
+            return lambda tree: None if tree is None else inner(tree)
+        by_tag = self.by_tag(members)
+        return lambda tree: by_tag[tree["type"]](tree)
+
+    def by_tag(self, members: tuple[Any, ...]) -> dict[str, Reader]:
+        """Return the readers of tagged classes by their tags."""
+        assert self.tagged.issuperset(members)  # noqa: S101 - nothing else tells them
+        return {tag_of(member): self.of(member) for member in members}
 
     def _of_class(self, kind: Any) -> Reader:
         fields, hints = attrs.fields(kind), get_type_hints(kind)
-        needed = sum(field.default is attrs.NOTHING for field in fields)
         scope: dict[str, Any] = {"_kind": kind, "_Odd": Odd, "_missing": object()}
-        scope["_Factory"] = attrs.Factory
+        always, seldom, absent = list[str](), list[str](), list[str]()
+        for field in fields:
+            name = field.name
+            check = self._check(name, hints[name], scope)
+            if field.default is attrs.NOTHING:
+                always += [f"    {name} = _tree[{name!r}]", f"    {check}"]
+                continue
+            scope[f"_default_{name}"] = field.default
+            is_made = isinstance(field.default, attrs.Factory)  # type: ignore[arg-type]
+            default = "raise _Odd" if is_made else f"{name} = _default_{name}"
+            seldom += [_OPTIONAL.format(name, check, default)]
+            absent += [f"        {default}"]
+        needed = len(fields) - len(absent) + (kind in self.tagged)
         lines = [
             "def read(_tree):",
             "    if _tree.__class__ is not dict: raise _Odd",
-            f"    _rest = len(_tree) - {needed + (kind in self.tagged)}",
+            f"    _rest = len(_tree) - {needed}",
+            *always,
+            "    if _rest:",
+            *seldom,
+            "        if _rest: raise _Odd",
+            *(["    else:", *absent] if absent else ()),
+            *_made(kind, [field.name for field in fields], scope),
         ]
-        for field in fields:
-            name, hint = field.name, hints[field.name]
-            if hint not in _CHECKS:
-                scope[f"_read_{name}"] = self.of(hint)
-            check = _CHECKS.get(hint, "{0} = _read_{0}({0})").format(name)
-            if field.default is attrs.NOTHING:
-                lines += [f"    {name} = _tree[{name!r}]", f"    {check}"]
-            else:
-                scope[f"_default_{name}"] = field.default
-                lines += [_OPTIONAL.format(name, check)]
-        lines += ["    if _rest: raise _Odd"]
-        twin = twin_of(kind)
-        if twin is None:
-            given = ", ".join(f"{field.name}={field.name}" for field in fields)
-            lines += [f"    return _kind({given})"]
-        else:
-            scope["_twin"] = twin
-            lines += ["    _new = _twin()"]
-            lines += [f"    _new.{field.name} = {field.name}" for field in fields]
-            lines += ["    _new.__class__ = _kind", "    return _new"]
         exec("\n".join(lines), scope)  # noqa: S102 - the names are those of our fields
         read: Reader = scope["read"]
         return read
+
+    def _check(self, name: str, hint: Any, scope: dict[str, Any]) -> str:
+        """Return the line that checks a field; what it needs is put in *scope*."""
+        if hint in _CHECKS:
+            return _CHECKS[hint].format(name)
+        if isinstance(hint, type) and issubclass(hint, Enum):
+            scope[f"_known_{name}"] = {member.value: member for member in hint}
+            return f"{name} = _known_{name}[{name}]"
+        scope[f"_read_{name}"] = self.of(hint)
+        return f"{name} = _read_{name}({name})"
+
+
+def _made(kind: type, names: list[str], scope: dict[str, Any]) -> list[str]:
+    """Return the lines that make a value of a class of its fields, and return it."""
+    scope["_twin"] = twin_of(kind)
+    if scope["_twin"] is None:
+        return [f"    return _kind({', '.join(f'{name}={name}' for name in names)})"]
+    filled = [f"    _new.{name} = {name}" for name in names]
+    return [
+        "    _new = _twin()",
+        *filled,
+        "    _new.__class__ = _kind",
+        "    return _new",
+    ]
 
 
 def _sharing(read: Reader) -> Reader:
@@ -172,35 +204,55 @@ def _read_table(inner: Reader, value: Any) -> Table[str, Any]:
     return Table.of([(key, inner(each)) for key, each in value.items()])
 
 
+def _plain_table_reader(kind: type) -> Reader:
+    """Return the reader of a table of primitives; small ones are shared.
+
+    The addresses of a container are most often those of its last run.
+    """
+
+    def read(value: Any) -> Table[str, Any]:
+        if any(each.__class__ is not kind for each in value.values()):
+            raise Odd
+        return Table.of(value.items())
+
+    read_shared = _sharing(read)
+
+    def read_table(value: Any) -> Any:
+        if value.__class__ is not dict:
+            raise Odd
+        return read_shared(value) if len(value) <= SMALL else read(value)
+
+    return read_table
+
+
 def swift_writer(kind: Any, converter: Converter, writers: dict[type, Any]) -> Reader:
     """Return what writes a tagged class as plain JSON, as the converter does.
 
     First the tag and what always stands there, then what is not at its default.
     *writers* are those of the tagged classes, complete by the time one is needed.
     """
-
-    def write_tagged(value: Any) -> Any:
-        return writers[value.__class__](value)
-
     hints = get_type_hints(kind)
-    scope: dict[str, Any] = {}
+    scope: dict[str, Any] = {"_writers": writers}
     always, seldom = [f"'type': {tag_of(kind)!r}"], list[str]()
     for field in attrs.fields(kind):
         name, hint = field.name, hints[field.name]
-        value = f"value.{name}"
+        value, default = f"value.{name}", field.default
+        is_other = f"{value} != _default_{name}"
         if isinstance(hint, type) and issubclass(hint, Enum):
             value += "._value_"
+        elif writers.keys() >= set(get_args(hint) or [None]):
+            value = f"_writers[{value}.__class__]({value})"
+        elif get_origin(hint) is Table and get_args(hint)[1] in _PRIMITIVES:
+            is_other = f"len({value})" if default == Table() else is_other
+            value = f"dict({value}.items())"
         elif hint not in _CHECKS:
-            is_tagged = writers.keys() >= set(get_args(hint) or [None])
-            hook = converter.get_unstructure_hook(hint)
-            scope[f"_write_{name}"] = write_tagged if is_tagged else hook
+            scope[f"_write_{name}"] = converter.get_unstructure_hook(hint)
             value = f"_write_{name}({value})"
-        if field.default is attrs.NOTHING:
+        if default is attrs.NOTHING:
             always.append(f"{name!r}: {value}")
         else:
-            scope[f"_default_{name}"] = field.default
-            test = f"    if value.{name} != _default_{name}: "
-            seldom.append(f"{test}tree[{name!r}] = {value}")
+            scope[f"_default_{name}"] = default
+            seldom.append(f"    if {is_other}: tree[{name!r}] = {value}")
     lines = [f"    tree = {{{', '.join(always)}}}", *seldom, "    return tree"]
     exec("\n".join(["def write(value):", *lines]), scope)  # noqa: S102 - as above
     write: Reader = scope["write"]

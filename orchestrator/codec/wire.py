@@ -23,7 +23,7 @@ from orchestrator.core.commands import Command
 from orchestrator.core.errors import InvalidSpec, PlatformError, StartError
 from orchestrator.core.events import Event
 from orchestrator.core.exit_rules import ExitMatch
-from orchestrator.core.exits import Exit
+from orchestrator.core.exits import Exit, Exited, Signaled
 from orchestrator.core.fields import Json
 from orchestrator.core.health import HealthChecks, Probe
 from orchestrator.core.hosting import InstanceType, Placement
@@ -74,6 +74,8 @@ _WRITERS: Final[dict[type, Callable[[Any], Any]]] = {
     for kind in (*TAGGED, Container, Fleet, History, LastRun, Desired)
 }
 _WRITERS.update({kind: swift_writer(kind, CONVERTER, _WRITERS) for kind in TAGGED})
+_dumps: Final = orjson.dumps
+_loads: Final = orjson.loads
 _AS_THEY_ARE: Final = frozenset({int, str, bool})
 _Reader: TypeAlias = Callable[[Any], T]
 
@@ -88,9 +90,12 @@ _READ_COMMANDS: Final[_Reader[tuple[Command, ...]]] = _reader(tuple[Command, ...
 _READ_CONTAINER: Final[_Reader[Container]] = _reader(Container)
 _READ_FLEET: Final[_Reader[Fleet]] = _reader(Fleet)
 
-_SHARED: Final = frozenset({RestartPolicy, HealthChecks, InstanceType, Placement})
+_SHARED: Final = frozenset(
+    {RestartPolicy, HealthChecks, InstanceType, Placement, Exited, Signaled}
+)
 _SWIFT: Final = SwiftReaders(CONVERTER, frozenset(TAGGED), _SHARED)
 _SWIFT_EVENT: Final[_Reader[Event]] = _SWIFT.of(Event)
+_SWIFT_EVENTS: Final = _SWIFT.by_tag(get_args(Event))
 _SWIFT_COMMANDS: Final[_Reader[tuple[Command, ...]]] = _SWIFT.of(tuple[Command, ...])
 _SWIFT_FLEET: Final[_Reader[Fleet]] = _SWIFT.of(Fleet)
 
@@ -104,15 +109,17 @@ NO_COMMANDS: Final = b"[]"
 
 def encode_event(event: Event) -> bytes:
     """Write an event."""
-    return orjson.dumps(_WRITERS[type(event)](event))
+    return _dumps(_WRITERS[event.__class__](event))
 
 
 def event_of(data: bytes) -> Event | InvalidSpec:
     """Read an event of today's schema: ``decode_event`` for a million of them."""
     try:
-        return _SWIFT_EVENT(orjson.loads(data))
+        tree = _loads(data)
+        event: Event = _SWIFT_EVENTS[tree["type"]](tree)
     except _BALKS:
         return _refused(data, _READ_EVENT)
+    return event
 
 
 def decode_event(data: bytes, schema: int = SCHEMA) -> Result[Event, InvalidSpec]:

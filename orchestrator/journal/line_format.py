@@ -23,6 +23,7 @@ from orchestrator.journal.provenance import Redacted
 from orchestrator.journal.stored_snapshots import checksum_of
 
 __all__ = (
+    "BEGINNING",
     "FORMAT",
     "VERSION",
     "VERSION_WITH_BASE",
@@ -35,6 +36,9 @@ __all__ = (
 )
 
 FORMAT: Final = "orchestrator-journal"
+BEGINNING: Final = b'{"format":"%b"' % FORMAT.encode()
+"""How the first line begins: a file that begins in another way was no export ever."""
+
 VERSION: Final = 1
 VERSION_WITH_BASE: Final = 2
 

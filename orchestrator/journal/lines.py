@@ -13,6 +13,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -22,6 +23,7 @@ import orjson
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.core.errors import JournalCorrupt, JournalError, JournalUnavailable
 from orchestrator.journal.line_format import (
+    BEGINNING,
     FORMAT,
     VERSION_WITH_BASE,
     base_of,
@@ -29,6 +31,7 @@ from orchestrator.journal.line_format import (
     header_line,
     row_of,
 )
+from orchestrator.journal.line_frame import framed_row
 from orchestrator.journal.port import (
     ALTERED,
     MISSING,
@@ -139,36 +142,44 @@ class LinesReader:
                 yield tuple(row for row in page if row.seq > after)
 
     def _pages(self) -> Iterator[tuple[Row, ...] | JournalError]:
-        head, rows = self.start, list[Row]()
-        while True:
-            self._fill(rows, head)
-            damage = broken(head, rows)
-            whole = len(rows) if damage is None else (damage.seq or 0) - head.seq - 1
-            if self._stop is not None or whole < PAGE:
-                break
-            yield tuple(rows[:PAGE])
-            head, rows = _head_of(rows[PAGE - 1]), rows[PAGE:]
-        if whole:
-            yield tuple(rows[:whole])
-        if damage is not None:
-            yield self._placed(damage)
-            return
-        assert self._stop is not None  # noqa: S101 - else there was a page
+        head = self.start
+        while self._stop is None:
+            rows = self._page(head)
+            if rows:
+                yield tuple(rows)
+                head = _head_of(rows[-1])
         self.cut_at_line = self._stop.cut_at
         if self._stop.problem is not None:
             yield self._stop.problem
 
-    def _fill(self, rows: list[Row], head: Head) -> None:
-        """Read one row more than a page has, for what it tells of the one before."""
+    def _page(self, head: Head) -> list[Row]:
+        """Read rows, and check each against the one before; ``_stop`` ends them."""
+        last: Head | Row = head
+        rows: list[Row] = []
         try:
-            while len(rows) <= PAGE and self._stop is None:
-                rows.append(self._next_row(_head_of(rows[-1]) if rows else head))
+            while len(rows) < PAGE:
+                line = self._next_line()
+                row = framed_row(line, last.seq + 1, last.digest)
+                last = row or self._examined(line, _head_of(last))
+                rows.append(last)
         except _Stop as stop:
             self._stop = stop
+        return rows
 
-    def _next_row(self, head: Head) -> Row:
+    def _examined(self, line: bytes, head: Head) -> Row:
+        """Return the row of a line that is in doubt, or stop, and say what it is."""
+        row = self._row_in(line, head)
+        if broken(head, (row,)) is None:
+            return row
+        rows = [row]
+        with suppress(_Stop):  # the row behind it tells what befell this one
+            rows.append(self._row_in(self._next_line(), _head_of(row)))
+        damage = broken(head, rows)
+        assert damage is not None  # noqa: S101 - as before
+        raise _Stop(self._placed(damage))
+
+    def _row_in(self, line: bytes, head: Head) -> Row:
         """Read a row, unchecked, which should be the one behind *head*."""
-        line = self._next_line()
         tree = _parsed(line)
         if tree is not None and "end" in tree:
             self._end(line, tree, head)
@@ -213,7 +224,12 @@ class LinesReader:
         )
 
     def _read_beginning(self) -> None:
-        line = self._next_line()
+        try:
+            line = self._next_line()
+        except _Stop as stop:
+            if BEGINNING.startswith(stop.partial[: len(BEGINNING)]):
+                raise
+            raise self._damage(f"an export ({FORMAT})", stop.partial) from None
         tree = _parsed(line) or {}
         if tree.get("format") != FORMAT:
             raise self._damage(f"an export ({FORMAT})", line)
@@ -264,7 +280,7 @@ class LinesReader:
         return attrs.evolve(damage, place=f"line {line}, {damage.place}")
 
 
-def _head_of(row: Row) -> Head:
+def _head_of(row: Row | Head) -> Head:
     return Head(seq=row.seq, digest=row.digest)
 
 

@@ -11,6 +11,7 @@ snapshot is, but no cache. Its rows are numbered from N + 1.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
@@ -198,7 +199,7 @@ def _digest(before: bytes, seq: int, row: Row) -> bytes:
     """
     try:
         return chain(before, seq, row.at, row.event, row.commands, row.changes)
-    except (AttributeError, OverflowError, TypeError):
+    except (TypeError, struct.error):
         return b""
 
 

@@ -16,13 +16,20 @@ from returns.io import IOFailure, IOResult, IOSuccess
 from returns.result import Result, Success
 
 from orchestrator.codec.changes import encode_changes, read_changes
-from orchestrator.codec.wire import commands_of, decode_fleet, event_of, tree_of
+from orchestrator.codec.wire import (
+    NO_COMMANDS,
+    commands_of,
+    decode_fleet,
+    event_of,
+    tree_of,
+)
 from orchestrator.core.errors import (
     InvalidSpec,
     JournalCorrupt,
     JournalError,
     JournalUnavailable,
 )
+from orchestrator.core.evolving import maker
 from orchestrator.core.state import Fleet
 from orchestrator.journal.lines import open_lines
 from orchestrator.journal.port import START, Head, Row, Snapshot
@@ -41,6 +48,8 @@ __all__ = (
 
 RECORDING: Final = Recording(changes=encode_changes, read=read_changes, tree=tree_of)
 """How our journals write what a replay compares."""
+
+_entry: Final = maker(Entry)
 
 
 class Source(Protocol):
@@ -121,12 +130,17 @@ class Reading:
 
     def entries(self, after: int | None = None) -> Iterator[Entry]:
         """Yield the rows with their meaning; one that makes no sense is a damage."""
-        for row in self.rows(after):
-            entry = entry_of(row)
-            if not isinstance(entry, Entry):
-                self.error = entry
+        for page in self.source.pages(after):
+            if not isinstance(page, tuple):
+                self.error = page
                 return
-            yield entry
+            for row in page:
+                self._last = row
+                entry = entry_of(row)
+                if isinstance(entry, JournalCorrupt):
+                    self.error = entry
+                    return
+                yield entry
 
     def close(self) -> None:
         """Close the file."""
@@ -161,7 +175,7 @@ def entry_of(row: Row) -> Entry | JournalCorrupt:
     event = event_of(row.event)
     if isinstance(event, InvalidSpec):
         return _senseless(row.seq, "event", event)
-    commands = commands_of(row.commands)
+    commands = () if row.commands == NO_COMMANDS else commands_of(row.commands)
     if isinstance(commands, InvalidSpec):
         return _senseless(row.seq, "commands", commands)
     if row.at != event.at:
@@ -171,7 +185,7 @@ def entry_of(row: Row) -> Entry | JournalCorrupt:
             expected=f"{event.at}, as its event says",
             found=str(row.at),
         )
-    return Entry(seq=row.seq, event=event, commands=commands, changes=row.changes)
+    return _entry(seq=row.seq, event=event, commands=commands, changes=row.changes)
 
 
 def _senseless(seq: int, part: str, error: InvalidSpec) -> JournalCorrupt:

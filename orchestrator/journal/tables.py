@@ -13,6 +13,7 @@ from orchestrator.core.errors import (
     JournalTooNew,
     JournalUnavailable,
 )
+from orchestrator.core.evolving import maker
 from orchestrator.journal.port import Row
 
 __all__ = (
@@ -21,7 +22,6 @@ __all__ = (
     "connect",
     "insert_rows",
     "prepare",
-    "row_of",
     "said",
     "select_rows",
 )
@@ -68,6 +68,8 @@ _TO_2: Final = (
     f"BEGIN; {_SINCE_2} DELETE FROM snapshots;"  # noqa: S608 - nothing of a user's
     f" PRAGMA user_version={VERSION}; COMMIT;"
 )
+
+_row: Final = maker(Row)
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
@@ -121,7 +123,19 @@ def select_rows(
         " WHERE seq > ? ORDER BY seq LIMIT ?",
         (after, limit),
     )
-    return tuple(row_of(values) for values in found)
+    return tuple(
+        [
+            _row(
+                seq=seq,
+                at=at,
+                event=event,
+                commands=commands,
+                changes=changes,
+                digest=digest,
+            )
+            for seq, at, event, commands, changes, digest in found
+        ]
+    )
 
 
 def insert_rows(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
@@ -129,19 +143,6 @@ def insert_rows(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     connection.executemany(
         "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)",
         [(r.seq, r.at, r.event, r.commands, r.changes, r.digest) for r in rows],
-    )
-
-
-def row_of(values: tuple[int, int, bytes, bytes, bytes, bytes]) -> Row:
-    """Return a row out of its columns."""
-    seq, at, event, commands, changes, digest = values
-    return Row(
-        seq=seq,
-        at=at,
-        event=event,
-        commands=commands,
-        changes=changes,
-        digest=digest,
     )
 
 

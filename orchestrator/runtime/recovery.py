@@ -8,25 +8,27 @@ all rows are those behind the base.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
-from orchestrator.codec.wire import decode_event, decode_fleet, encode_fleet
+from orchestrator.codec.wire import decode_fleet, encode_fleet, event_of
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import (
     InvalidSpec,
     JournalCorrupt,
     JournalError,
+    PolicyNotRegistered,
 )
 from orchestrator.core.events import Event
 from orchestrator.core.reduce import fold
 from orchestrator.core.registry import not_registered, not_registered_of_fleet
 from orchestrator.core.state import RULES, Fleet, empty_fleet
 from orchestrator.journal.port import Head, Journal, Row, Snapshot
+from orchestrator.runtime.collecting import collecting_seldom
 from orchestrator.runtime.outcomes import settled
 
 __all__ = (
@@ -40,6 +42,9 @@ __all__ = (
 )
 
 PAGE: Final = 5_000
+
+_REFUSED: Final = (JournalCorrupt, PolicyNotRegistered)
+"""What stands in the place of an event that cannot be folded."""
 
 
 @attrs.frozen(kw_only=True)
@@ -81,23 +86,66 @@ async def _recover(
     known = await nearest_known(journal, name, policies)
     if not isinstance(known, Known):
         return Failure(known)
-    fleet, count, snapshot_at = known.fleet, 0, known.seq
-    async for rows in _pages(journal, known.seq):
-        if not isinstance(rows, tuple):
-            return Failure(rows)
-        moved = folded(fleet, rows, policies)
-        if isinstance(moved, Failure):
-            return Failure(moved.failure())
-        fleet = moved.unwrap()
-        count += len(rows)
-    if count and (known.is_stale or fleet.rules != RULES):
+    events = _Events(journal, known.seq, policies)
+    try:
+        fleet = await asyncio.to_thread(events.folded_behind, known.fleet)
+    finally:
+        events.is_over = True
+    if events.error is not None:
+        return Failure(events.error)
+    snapshot_at = known.seq
+    if events.count and (known.is_stale or fleet.rules != RULES):
         saved = await settled(journal.save_snapshot(snapshot_of(fleet, head)))
         if saved is not None:
             return Failure(saved)
         snapshot_at = head.seq
     return Success(
-        Recovered(fleet=fleet, head=head, folded=count, snapshot_at=snapshot_at)
+        Recovered(fleet=fleet, head=head, folded=events.count, snapshot_at=snapshot_at)
     )
+
+
+class _Events:
+    """The events behind a row, folded in a thread, in one go from page to page.
+
+    The loop goes on meanwhile: it reads the next page when the thread wants it.
+    ``count`` rows were read; ``error`` says why they ended early, if they did.
+    ``is_over``: nobody waits for the fleet any more.
+    """
+
+    def __init__(self, journal: Journal, seq: int, policies: CustomPolicies) -> None:
+        self.count = 0
+        self.error: JournalError | None = None
+        self.is_over = False
+        self._journal = journal
+        self._seq = seq
+        self._policies = policies
+        self._loop = asyncio.get_running_loop()
+
+    def folded_behind(self, fleet: Fleet) -> Fleet:
+        """Return the fleet after all rows; in a thread that may wait."""
+        with collecting_seldom():
+            return fold(fleet, self, self._policies)
+
+    def __iter__(self) -> Iterator[Event]:
+        while rows := self._page():
+            for row in rows:
+                event = _meant(row, self._policies)
+                if isinstance(event, _REFUSED):
+                    self.error = event
+                    return
+                yield event
+            self._seq = rows[-1].seq
+            self.count += len(rows)
+
+    def _page(self) -> tuple[Row, ...]:
+        if self.is_over:
+            return ()
+        reading = settled(self._journal.read(self._seq, PAGE))
+        rows = asyncio.run_coroutine_threadsafe(reading, self._loop).result()
+        if isinstance(rows, tuple):
+            return rows
+        self.error = rows
+        return ()
 
 
 @attrs.frozen(kw_only=True)
@@ -139,7 +187,7 @@ async def _of_snapshot(
     if snapshot is None:
         return Known(fleet=empty_fleet(name), seq=0)
     if snapshot.rules == RULES:
-        fleet = await asyncio.to_thread(decode_fleet, snapshot.body)
+        fleet = await asyncio.to_thread(_fleet_in, snapshot)
         if isinstance(fleet, Success):
             return Known(fleet=fleet.unwrap(), seq=snapshot.seq)
     base = await settled(journal.beginning())
@@ -147,48 +195,48 @@ async def _of_snapshot(
         return base
     if base is None:  # the snapshot is a cache, and no use
         return Known(fleet=empty_fleet(name), seq=0, is_stale=True)
-    fleet = await asyncio.to_thread(decode_fleet, base.body)
+    fleet = await asyncio.to_thread(_fleet_in, base)
     if isinstance(fleet, Failure):
         return _damaged(base.seq, "base", fleet.failure())
     return Known(fleet=fleet.unwrap(), seq=base.seq, is_stale=True)
+
+
+def _fleet_in(snapshot: Snapshot) -> Result[Fleet, InvalidSpec]:
+    with collecting_seldom():
+        return decode_fleet(snapshot.body)
 
 
 def folded(
     fleet: Fleet, rows: tuple[Row, ...], policies: CustomPolicies = NO_POLICIES
 ) -> Result[Fleet, JournalError]:
     """Fold rows; one that makes no sense, or needs a missing policy, is a failure."""
-    events = decoded(rows)
-    if isinstance(events, Failure):
-        return Failure(events.failure())
-    missing = (not_registered(event, policies) for event in events.unwrap())
-    first = next((each for each in missing if each is not None), None)
-    if first is not None:
-        return Failure(first)
-    return Success(fold(fleet, events.unwrap(), policies))
+    return decoded(rows, policies).map(lambda events: fold(fleet, events, policies))
 
 
-async def _pages(
-    journal: Journal, seq: int
-) -> AsyncIterator[tuple[Row, ...] | JournalError]:
-    while True:
-        rows = await settled(journal.read(seq, PAGE))
-        if isinstance(rows, tuple) and not rows:
-            return
-        yield rows
-        if not isinstance(rows, tuple):
-            return
-        seq = rows[-1].seq
+def decoded(
+    rows: tuple[Row, ...], policies: CustomPolicies | None = None
+) -> Result[list[Event], JournalError]:
+    """Decode the events of rows; one that makes no sense is damage.
 
-
-def decoded(rows: tuple[Row, ...]) -> Result[list[Event], JournalError]:
-    """Decode the events of rows; one that makes no sense is damage."""
+    With *policies* one that needs another policy than these is refused.
+    """
     events: list[Event] = []
     for row in rows:
-        event = decode_event(row.event)
-        if isinstance(event, Failure):
-            return Failure(_damaged(row.seq, "event", event.failure()))
-        events.append(event.unwrap())
+        event = _meant(row, policies)
+        if isinstance(event, _REFUSED):
+            return Failure(event)
+        events.append(event)
     return Success(events)
+
+
+def _meant(
+    row: Row, policies: CustomPolicies | None
+) -> Event | JournalCorrupt | PolicyNotRegistered:
+    event = event_of(row.event)
+    if isinstance(event, InvalidSpec):
+        return _damaged(row.seq, "event", event)
+    missing = None if policies is None else not_registered(event, policies)
+    return event if missing is None else missing
 
 
 def _damaged(seq: int, part: str, error: InvalidSpec) -> JournalCorrupt:

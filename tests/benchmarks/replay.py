@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 import orjson
-from returns.future import FutureResult
 
 from orchestrator.codec.wire import (
     commands_of,
@@ -26,24 +26,21 @@ from orchestrator.codec.wire import (
 )
 from orchestrator.core.events import Event
 from orchestrator.core.reduce import fold, reduce
-from orchestrator.core.state import empty_fleet
+from orchestrator.core.state import Fleet, empty_fleet
 from orchestrator.journal.port import START, Draft, Head, Row, broken
 from orchestrator.journal.reading import RECORDING, Reading, open_reading
 from orchestrator.journal.sqlite import open_sqlite
-from orchestrator.replay import AfterRow, verify
 from orchestrator.replay import fold as fold_entries
+from orchestrator.replay import verify
+from orchestrator.runtime.collecting import collecting_seldom
 from orchestrator.runtime.outcomes import opened, settled
-from orchestrator.runtime.recovery import Recovered, recover, snapshot_of
 from tests.benchmarks.harness import Case, Goal, Timing, interleaved
 from tests.benchmarks.loop import Loop, differing
 from tests.benchmarks.trace import written
 
-__all__ = ("GOALS", "Replay", "memory_of", "recovery_of", "replay_of", "stored")
+__all__ = ("GOALS", "Replay", "memory_of", "opened_at", "replay_of", "stored")
 
 PAGE: Final = 5_000
-SNAPSHOT_EVERY: Final = 10_000
-"""Rows between two snapshots: the default of the operator."""
-
 GOALS: Final = (
     Goal(case="fold", limit="mutable loop", least=0.25),
     Goal(case="reduce", limit="mutable loop", least=0.19),
@@ -64,11 +61,21 @@ class Replay:
     timing: Timing
 
 
-def replay_of(directory: Path, events: int, containers: int, rounds: int) -> Replay:
-    """Time everything that replay is made of, in one interleaved run."""
+def replay_of(
+    directory: Path, events: int, containers: int, rounds: int, *, whole: bool = True
+) -> Replay:
+    """Time everything that replay is made of, in one interleaved run.
+
+    *whole*: also with every decision verified, and each part of it alone, for which all
+    rows are in the memory.
+    """
     lines = written(directory, events, containers)
     database = stored(lines)
-    cases = [*_of_files(lines, database), *_of_values(lines)]
+    cases = _of_files(lines, database)
+    if whole:
+        cases += [*_verifying(lines, database), *_of_values(lines)]
+    else:
+        _expect_alike(_event_trees(lines), lines)
     return Replay(rows=events, containers=containers, timing=interleaved(cases, rounds))
 
 
@@ -86,8 +93,14 @@ def _of_files(lines: Path, database: Path) -> list[Case]:
         case("rows of SQLite", lambda: _exhausted(_rows_of(database))),
         case("replay JSON Lines", lambda: _folded(lines)),
         case("replay SQLite", lambda: _folded(database)),
-        case("verify JSON Lines", lambda: _verified(lines)),
-        case("verify SQLite", lambda: _verified(database)),
+    ]
+
+
+def _verifying(lines: Path, database: Path) -> list[Case]:
+    count = sum(1 for _ in _rows_of(lines))
+    return [
+        Case(name=f"verify {name}", items=count, run=partial(_verified, place))
+        for name, place in (("JSON Lines", lines), ("SQLite", database))
     ]
 
 
@@ -102,7 +115,8 @@ def _of_values(lines: Path) -> list[Case]:
     events = [decode_event(row.event).unwrap() for row in rows]
     texts, parsed, life = [row.event for row in rows[2:]], trees[2:], events[2:]
     commands = [row.commands for row in rows]
-    _expect_alike(trees, events)
+    _expect_alike(trees, lines)
+    assert _reduced(events) == fold(empty_fleet("fleet"), events)
 
     def case(name: str, run: Callable[[], object], items: int = len(rows)) -> Case:
         return Case(name=name, items=items, run=run)
@@ -121,13 +135,10 @@ def _of_values(lines: Path) -> list[Case]:
     ]
 
 
-def _expect_alike(trees: list[dict[str, Any]], events: list[Event]) -> None:
+def _expect_alike(trees: Iterable[dict[str, Any]], lines: Path) -> None:
     """Compare all ways to fold, record by record; nothing is timed that is wrong."""
-    start = empty_fleet("fleet")
-    fleet = fold(start, events)
-    wrong = differing(Loop().fold(trees), fleet)
+    wrong = differing(Loop().fold(trees), _folded(lines))
     assert not wrong, f"the loop by hand differs in {wrong[:5]}"
-    assert _reduced(events) == fleet
 
 
 def _reduced(events: list[Event]) -> object:
@@ -157,28 +168,32 @@ def _event_trees(lines: Path) -> Iterator[dict[str, Any]]:
     return (tree["event"] for tree in _trees(lines) if "event" in tree)
 
 
-def _reading(place: Path) -> Reading:
+def opened_at(place: Path) -> Reading:
+    """Open a journal that is whole."""
     return opened(open_reading(place))  # type: ignore[return-value]
 
 
 def _rows_of(place: Path) -> Iterator[Row]:
-    reading = _reading(place)
+    reading = opened_at(place)
     yield from reading.rows()
     assert reading.error is None, reading.error
     reading.close()
 
 
-def _folded(place: Path) -> object:
-    reading = _reading(place)
-    fleet = fold_entries(reading.entries())
+def _folded(place: Path) -> Fleet:
+    """Fold a journal, as the commands do that read one."""
+    reading = opened_at(place)
+    with collecting_seldom():
+        fleet = fold_entries(reading.entries())
     assert reading.error is None, reading.error
     reading.close()
     return fleet
 
 
 def _verified(place: Path) -> None:
-    reading = _reading(place)
-    verify(reading.entries(), RECORDING).unwrap()
+    reading = opened_at(place)
+    with collecting_seldom():
+        verify(reading.entries(), RECORDING).unwrap()
     assert reading.error is None, reading.error
     reading.close()
 
@@ -211,66 +226,6 @@ async def _appended(journal: Any, head: Head, drafts: list[Draft]) -> Head:
     assert isinstance(moved, Head), moved
     drafts.clear()
     return moved
-
-
-@attrs.frozen
-class _Forgetful:
-    """A journal that knows of no snapshot."""
-
-    journal: Any
-
-    def latest_snapshot(self, until: int | None = None) -> FutureResult[None, Any]:
-        return FutureResult.from_value(None)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.journal, name)
-
-
-def recovery_of(database: Path, rounds: int) -> Timing:
-    """Time how an operator comes back, with a snapshot near the end and without.
-
-    The snapshot is as far behind as it gets where one is kept every so many rows.
-    """
-    _keep_snapshot(database)
-    cases = [
-        Case(
-            name="recover whole", items=1, run=lambda: _recovered(database, whole=True)
-        ),
-        Case(name="recover", items=1, run=lambda: _recovered(database, whole=False)),
-    ]
-    return interleaved(cases, rounds)
-
-
-def _recovered(database: Path, *, whole: bool) -> Recovered:
-    async def recovered() -> Recovered:
-        journal: Any = await settled(open_sqlite(database))
-        seen = _Forgetful(journal) if whole else journal
-        found = await settled(recover(seen, "fleet"))
-        await settled(journal.close())
-        assert isinstance(found, Recovered), found
-        return found
-
-    return asyncio.run(recovered())
-
-
-def _keep_snapshot(database: Path) -> None:
-    """Save a snapshot of the fleet, as an operator would have by the way."""
-    rows = list(_heads_of(database))
-    place = rows[-min(SNAPSHOT_EVERY, len(rows) // 2)]
-    reading = _reading(database)
-    fleet = fold_entries(reading.entries(), until=AfterRow(place.seq))
-    reading.close()
-
-    async def saved() -> None:
-        journal: Any = await settled(open_sqlite(database))
-        assert await settled(journal.save_snapshot(snapshot_of(fleet, place))) is None
-        await settled(journal.close())
-
-    asyncio.run(saved())
-
-
-def _heads_of(place: Path) -> Iterator[Head]:
-    return (Head(seq=row.seq, digest=row.digest) for row in _rows_of(place))
 
 
 def memory_of(place: Path) -> int:

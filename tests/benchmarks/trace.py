@@ -20,6 +20,7 @@ from orchestrator.core.commands import (
     DestroyContainer,
     ForgetContainer,
     ObserveFleet,
+    SendNotice,
     StartContainer,
 )
 from orchestrator.core.errors import Unreachable
@@ -195,7 +196,7 @@ def _follow(world: _World, step: Step) -> None:
         match command:
             case ObserveFleet():
                 world.put(FleetObserved(at=world.in_(200, 1_000), complete=True))
-            case ForgetContainer():
+            case ForgetContainer() | SendNotice():
                 raise AssertionError(command)
             case _:
                 _answer(world, command.name, command.run, COMMAND_KINDS[type(command)])

@@ -11,7 +11,7 @@ import attrs
 import orjson
 import pytest
 
-from orchestrator.codec.swift import SHARED_MAX, SwiftReaders, swift_writer
+from orchestrator.codec.swift import SHARED_MAX, SMALL, SwiftReaders, swift_writer
 from orchestrator.codec.wire import (
     CONVERTER,
     NO_COMMANDS,
@@ -23,7 +23,7 @@ from orchestrator.codec.wire import (
 )
 from orchestrator.core.errors import InvalidSpec, RateLimited
 from orchestrator.core.events import Booted, ContainerStarted, Event
-from orchestrator.core.exits import Exit
+from orchestrator.core.exits import Exit, Exited
 from orchestrator.core.policies import CustomPolicyRef
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
@@ -88,6 +88,36 @@ def test_what_the_converter_refuses_the_swift_reader_does_not_read(wrong: Any) -
 def test_tables_and_arrays_are_what_they_are(wrong: Any) -> None:
     with pytest.raises(Exception):  # noqa: B017, PT011 - as above
         READERS.of(ContainerSpec)(wrong)
+
+
+def test_a_table_of_records_is_a_table() -> None:
+    read = READERS.of(Table[str, CustomPolicyRef])
+    one = {"name": "a", "version": 1}
+    assert read({"x": one}) == Table.of([("x", CustomPolicyRef(name="a", version=1))])
+    odd: tuple[Any, ...] = ([], "x", None, {"x": 1})
+    for wrong in odd:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - as above
+            read(wrong)
+
+
+def test_small_tables_of_texts_are_kept_once() -> None:
+    read = READERS.of(Table[str, str])
+    small = {"http": "10.0.0.1:80"}
+    large = {str(number): "x" for number in range(SMALL + 1)}
+    assert read(small) is read({**small})
+    assert read(large) == read({**large}) == Table.of(large.items())
+    assert read(large) is not read({**large})
+    odd: tuple[Any, ...] = ([], {"http": 80}, {"http": None})
+    for wrong in odd:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - as above
+            read(wrong)
+
+
+def test_something_of_a_sum_type_or_nothing_is_read() -> None:
+    read = READERS.of(Exit | None)
+    assert read(None) is None
+    assert read({"type": "exited", "code": 7}) == Exited(code=7)
+    assert READERS.of(CustomPolicyRef | None)(None) is None
 
 
 def test_a_field_whose_default_is_made_is_left_to_the_converter() -> None:

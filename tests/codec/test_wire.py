@@ -32,8 +32,10 @@ from orchestrator.core.events import (
     Booted,
     Declaration,
     Event,
+    OwnerEvent,
     SpecApplied,
     StartRequested,
+    StopRequested,
 )
 from orchestrator.core.exit_rules import (
     Codes,
@@ -53,11 +55,14 @@ from orchestrator.core.health import (
     TcpProbe,
 )
 from orchestrator.core.hosting import Placement
+from orchestrator.core.notices import Notice, Notices
+from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CrashLimit, CustomPolicyRef, RestartPolicy
-from orchestrator.core.requests import Start
+from orchestrator.core.requests import Start, Stop
 from orchestrator.core.specs import ContainerSpec, FleetSettings
 from orchestrator.core.state import Container, Desired, Fleet, History, LastRun
 from orchestrator.core.table import Table
+from orchestrator.core.tickets import Ticket, Tickets, Used
 from tests.core.examples import Story, spec
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "events.1.jsonl"
@@ -217,7 +222,7 @@ def shape(kind: type, *, later: bool = False) -> dict[str, str]:
     """Name the fields of a class: of its first records, or those that came later."""
     return {
         field.name: str(field.type)
-        for field in attrs.fields(kind)
+        for field in attrs.fields(attrs.resolve_types(kind))
         if (field.metadata == LATER) is later
     }
 
@@ -255,7 +260,15 @@ def test_a_field_that_came_later_leaves_old_records_as_they_were() -> None:
         "unhealthy",
         "failed_in_a_row",
     }
-    assert set(shape(Fleet, later=True)) == {"groups"}
+    assert set(shape(Fleet, later=True)) == {
+        "groups",
+        "observed_at",
+        "tickets",
+        "notices",
+    }
+    assert set(shape(FleetSettings, later=True)) == {"notify"}
+    for kind in get_args(OwnerEvent):
+        assert set(shape(kind, later=True)) == {"ticket"}
     spec = ContainerSpec(name="web", image="x")
     assert not shape(ContainerSpec, later=True).keys() & tree_of(spec).keys()
     placed = attrs.evolve(spec, placement=Placement(jurisdiction="eu"))
@@ -310,6 +323,25 @@ def test_policies_checks_and_groups_are_read_as_they_were_written() -> None:
     assert decode_event(encode_event(event)).unwrap() == event
 
 
+def test_tickets_are_read_as_they_were_written() -> None:
+    story = Story(spec("web"))
+    for key in ("one", "two"):
+        ticket = Ticket(key=key, digest="00")
+        _ = story.asked(Stop(name="web", ticket=ticket), at=5)
+    event = StopRequested(at=5, name="web", ticket=Ticket(key="one", digest="00"))
+    assert encode_event(event) == (
+        b'{"type":"stop_requested","at":5,"name":"web",'
+        b'"ticket":{"key":"one","digest":"00"}}'
+    )
+    assert decode_event(encode_event(event)).unwrap() == event
+    fleet = decode_fleet(encode_fleet(story.fleet)).unwrap()
+    assert fleet == story.fleet
+    assert tree_of(fleet)["tickets"]["order"] == [(1, "one"), (2, "two")]
+    assert "tickets" not in tree_of(Story(spec("web")).fleet)
+    bad = b'{"type":"stop_requested","at":5,"name":"web","ticket":{"key":"a b"}}'
+    assert "$.ticket.digest" in decode_event(bad).failure().message
+
+
 def test_the_default_policy_is_written_as_the_first_records_had_it() -> None:
     assert set(tree_of(RestartPolicy())) == set(shape(RestartPolicy))
     assert set(tree_of(Backoff())) == set(shape(Backoff))
@@ -334,6 +366,12 @@ def persisted() -> set[type]:
         Fleet,
         History,
         LastRun,
+        Notice,
+        Notices,
+        Notify,
+        Ticket,
+        Tickets,
+        Used,
     }
 
 
