@@ -11,15 +11,21 @@ from typing import Final
 
 from returns.future import FutureResult
 
-from orchestrator.core.errors import ContainerError
+from orchestrator.core.errors import ContainerError, JournalError
 from orchestrator.core.explain import ContainerInfo, Explanation
-from orchestrator.core.moments import Millis
+from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.state import Fleet
+from orchestrator.core.steps import Step
 from orchestrator.platforms.port import LogLine, PlatformDetail
 from orchestrator.replay.places import Place
+from orchestrator.replay.timelines.stretches import Timeline
 from orchestrator.runtime import waits
 from orchestrator.runtime.boot import Engine
+from orchestrator.runtime.feed import Feed
+from orchestrator.runtime.pieces import FleetHistory
 from orchestrator.runtime.reports import EventRecord, FleetConfig, config_of
+from orchestrator.runtime.stories import LATELY, Stories, Telling
+from orchestrator.runtime.telemetry import Telemetry
 from orchestrator.runtime.views import View
 
 __all__ = ("Reads",)
@@ -35,6 +41,7 @@ class Reads:
         """Read what was booted; ``Operator.open`` does both."""
         self._engine = engine
         self._loop = engine.loop
+        self._stories = Stories(engine.journal, engine.travel, engine.policies)
 
     @property
     def fleet(self) -> Fleet:
@@ -47,6 +54,21 @@ class Reads:
         return self._loop.head.seq
 
     @property
+    def now(self) -> Moment:
+        """Return the operator's clock, which never runs backwards."""
+        return self._loop.now()
+
+    @property
+    def is_alive(self) -> bool:
+        """Say whether the operator works; it does not once it is closed or gave up."""
+        return not self._engine.running.done()
+
+    @property
+    def journal_error(self) -> JournalError | None:
+        """Return why nothing can be written down now; None where all is well."""
+        return self._loop.journal_error
+
+    @property
     def hook_failures(self) -> int:
         """Return how many calls of hooks have failed."""
         return self._engine.hooks.failures
@@ -55,6 +77,26 @@ class Reads:
     def violations(self) -> int:
         """Return how often an invariant of the core did not hold: a bug, if not 0."""
         return self._loop.watch.violations
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Return what was counted since the operator was opened."""
+        return self._loop.telemetry
+
+    @property
+    def feed(self) -> Feed:
+        """Return what a live reader follows: steps as they come, rows, the end."""
+        engine = self._engine
+        return Feed(
+            journal=engine.journal,
+            travel=engine.travel,
+            policies=engine.policies,
+            watchers=self._loop.watchers,
+            view=self._present,
+            running=engine.running,
+            fatal=lambda: self._loop.fatal,
+            telemetry=self._loop.telemetry,
+        )
 
     def get_container_info(
         self, name: str, *, at: Place | None = None
@@ -92,6 +134,22 @@ class Reads:
         if at is None:
             return FutureResult.from_value(self._present())
         return FutureResult(self._engine.travel.to(at, self._present()))
+
+    def step(self, seq: int) -> FutureResult[Step, ContainerError]:
+        """Take the step of one row again: the fleet before it, after it, and why."""
+        return FutureResult(self._engine.travel.step(seq, self._present()))
+
+    def timeline(
+        self, name: str, telling: Telling = LATELY
+    ) -> FutureResult[Timeline, ContainerError]:
+        """Tell what happened to one container, from one place to another."""
+        return FutureResult(self._stories.timeline(name, telling, self._present()))
+
+    def history(
+        self, points: int = 200, telling: Telling = LATELY
+    ) -> FutureResult[FleetHistory, ContainerError]:
+        """Tell how the fleet stood at *points* moments between two places."""
+        return FutureResult(self._stories.history(points, telling, self._present()))
 
     def _present(self) -> View:
         return View(seq=self.seq, at=self._loop.now(), fleet=self.fleet)

@@ -30,11 +30,13 @@ from orchestrator.core.errors import (
     Problem,
 )
 from orchestrator.core.moments import MOMENT_MAX, Moment
+from orchestrator.core.reduce import step_of
 from orchestrator.core.state import Fleet
+from orchestrator.core.steps import Step
 from orchestrator.journal.port import Head, Journal
 from orchestrator.replay.places import AfterRow, AtMoment, Place
 from orchestrator.runtime.outcomes import settled
-from orchestrator.runtime.recovery import Known, folded, nearest_known
+from orchestrator.runtime.recovery import Known, decoded, folded, nearest_known
 from orchestrator.runtime.views import View
 
 __all__ = ("Travel",)
@@ -75,6 +77,35 @@ class Travel:
             return Failure(fleet)
         at = place.at if isinstance(place, AtMoment) else fleet.at
         return Success(View(seq=row, at=at, fleet=fleet))
+
+    @property
+    def is_closed(self) -> bool:
+        """Say whether there is no journey any more."""
+        return self._is_closed
+
+    async def row_of(self, place: Place, present: View) -> int | ContainerError:
+        """Return the number of the row that a place stands behind."""
+        async with self._one:
+            if self._is_closed:
+                return OperatorClosed()
+            return await self._row(place, present)
+
+    async def step(self, seq: int, present: View) -> Result[Step, ContainerError]:
+        """Take the step of a row again, from the fleet before it."""
+        if seq < 1 or seq > present.seq:
+            return Failure(invalid("seq", f"a row from 1 to {present.seq}", seq))
+        gone_to = await self.to(AfterRow(seq - 1), present)
+        if isinstance(gone_to, Failure):
+            return Failure(gone_to.failure())
+        rows = await settled(self._journal.read(seq - 1, 1))
+        if not isinstance(rows, tuple):
+            return Failure(rows)
+        if not rows:
+            return Failure(_missing(seq))
+        before = gone_to.unwrap().fleet
+        return decoded(rows).map(
+            lambda events: step_of(before, events[0], self._policies)
+        )
 
     async def close(self) -> None:
         """End the journey that is under way; there is none any more afterwards."""
