@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from orchestrator.cli.client import Client
 from orchestrator.cli.failing import Failed
+from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.shown import Duration, output_option, show_facts
-from orchestrator.cli.state import state_option, the_state
 
 __all__ = (
     "duration_option",
@@ -49,14 +47,14 @@ def duration_option(default: str) -> Callable[[F], F]:
 @click.option("--force", is_flag=True, help="Also what has failed or crash-loops.")
 @WHY
 @output_option("table", "json")
-@state_option
+@reach_options
 def start(
     name: str,
     config: tuple[str, ...],
     words: str | None,
     why: str,
     output: str,
-    state: Path | None,
+    reach: Reach,
     *,
     force: bool,
 ) -> None:
@@ -66,7 +64,7 @@ def start(
         body["config"] = dict(map(_pair, config))
     if words is not None:
         body["command"] = _split(words)
-    _ask(state, output, name, "start", **body)
+    _ask(reach, output, name, "start", **body)
 
 
 def _pair(text: str) -> tuple[str, Any]:
@@ -87,11 +85,9 @@ def _split(words: str) -> list[str]:
         raise Failed(f"--command: {error}", 2) from None
 
 
-def _ask(
-    state: Path | None, output: str, name: str, operation: str, **body: Any
-) -> None:
+def _ask(reach: Reach, output: str, name: str, operation: str, **body: Any) -> None:
     """Ask for something of one container, and show where it is then."""
-    info = Client(the_state(state)).post("containers", name, operation, **body)
+    info = reach.client().post("containers", name, operation, **body)
     show_facts(_brief(info), output)
 
 
@@ -104,48 +100,48 @@ def _brief(info: dict[str, Any]) -> dict[str, Any]:
 @click.argument("name")
 @WHY
 @output_option("table", "json")
-@state_option
-def stop(name: str, why: str, output: str, state: Path | None) -> None:
+@reach_options
+def stop(name: str, why: str, output: str, reach: Reach) -> None:
     """Stop a container; it stays stopped until it is asked for again."""
-    _ask(state, output, name, "stop", why=why)
+    _ask(reach, output, name, "stop", why=why)
 
 
 @click.command()
 @click.argument("name")
 @WHY
 @output_option("table", "json")
-@state_option
-def restart(name: str, why: str, output: str, state: Path | None) -> None:
+@reach_options
+def restart(name: str, why: str, output: str, reach: Reach) -> None:
     """End a container's run and start another; counts no crash."""
-    _ask(state, output, name, "restart", why=why)
+    _ask(reach, output, name, "restart", why=why)
 
 
 @click.command()
 @click.argument("name")
 @WHY
 @output_option("table", "json")
-@state_option
-def reset(name: str, why: str, output: str, state: Path | None) -> None:
+@reach_options
+def reset(name: str, why: str, output: str, reach: Reach) -> None:
     """Clear a container's crash history; a held or failed one starts again."""
-    _ask(state, output, name, "reset", why=why)
+    _ask(reach, output, name, "reset", why=why)
 
 
 @click.command()
 @click.argument("name")
 @WHY
-@state_option
-def remove(name: str, why: str, state: Path | None) -> None:
+@reach_options
+def remove(name: str, why: str, reach: Reach) -> None:
     """Forget an ad-hoc container that is at rest, with its log."""
-    Client(the_state(state)).delete("containers", name, why=why)
+    reach.client().delete("containers", name, why=why)
 
 
 @click.command()
 @WHY
 @output_option("table", "json")
-@state_option
-def reconcile(why: str, output: str, state: Path | None) -> None:
+@reach_options
+def reconcile(why: str, output: str, reach: Reach) -> None:
     """Observe the platform now, and close every difference."""
-    report = Client(the_state(state)).post("reconcile", why=why)
+    report = reach.client().post("reconcile", why=why)
     if output == "json":
         click.echo(json.dumps(report, indent=2))
         return
@@ -169,13 +165,13 @@ def reconcile(why: str, output: str, state: Path | None) -> None:
 )
 @duration_option("60s")
 @output_option("table", "json")
-@state_option
-def wait(name: str, goal: str, timeout: int, output: str, state: Path | None) -> None:
+@reach_options
+def wait(name: str, goal: str, timeout: int, output: str, reach: Reach) -> None:
     """Wait until a container is ready, stopped or completed.
 
     Leaves with 3 when the time is up, with 4 when the container has failed.
     """
-    client = Client(the_state(state))
+    client = reach.client()
     query = {"for": goal, "limit_ms": timeout}
     limit_s = timeout / 1_000 + 30
     info = client.get("containers", name, "wait", timeout_s=limit_s, **query)

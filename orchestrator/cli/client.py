@@ -1,11 +1,10 @@
-"""HTTP over the Unix socket of a running operator."""
+"""Asks a running operator: over its Unix socket, or at its URL."""
 
 from __future__ import annotations
 
 import getpass
 import http.client
 import json
-import socket
 from collections.abc import Iterator, Mapping
 from email.message import Message
 from pathlib import Path
@@ -15,14 +14,13 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from orchestrator.api.headers import AT_HEADER, SEQ_HEADER
-from orchestrator.api.places import socket_of
 from orchestrator.api.statuses import exit_code_of
 from orchestrator.cli.failing import Failed
+from orchestrator.cli.transports import NoOperator, OverSocket, Transport
 from orchestrator.core.moments import Moment
 
 __all__ = ("Client", "NoOperator", "Seen")
 
-CONNECT_S: Final = 5.0
 ANSWER_S: Final = 90.0
 """Longer than any operation that does not say how long it may take."""
 
@@ -36,36 +34,12 @@ class Seen:
     at: Moment
 
 
-class NoOperator(Failed):
-    """Nobody answers at the socket."""
-
-    def __init__(self, state: Path) -> None:
-        """Name the state folder that was meant."""
-        super().__init__(
-            f"no operator runs for {state}: `orchestrator up FILE` starts one", 5
-        )
-
-
-class _Connection(http.client.HTTPConnection):
-    """A connection to a Unix socket."""
-
-    def __init__(self, path: Path, timeout: float | None) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(CONNECT_S)
-        self.sock.connect(str(self._path))
-        self.sock.settimeout(self.timeout)
-
-
 class Client:
-    """Asks the operator of one state folder."""
+    """Asks one operator."""
 
-    def __init__(self, state: Path) -> None:
-        """Reach it at the socket in *state*."""
-        self._state = state
+    def __init__(self, way: Path | Transport) -> None:
+        """Reach it by a *way*; a path is a state folder, its socket is meant."""
+        self._way = OverSocket(state=way) if isinstance(way, Path) else way
 
     def get(self, *path: str, timeout_s: float | None = ANSWER_S, **query: Any) -> Any:
         """Read something; an error becomes the command's failure."""
@@ -92,17 +66,17 @@ class Client:
 
     def lines(self, *path: str, **query: Any) -> Iterator[Any]:
         """Read a stream of JSON lines, until it ends."""
-        connection = _Connection(socket_of(self._state), None)
+        connection = self._way.connection(None)
         try:
             response = self._sent(connection, "GET", _url(path, query), None)
-            if response.status >= http.client.BAD_REQUEST:
-                raise _failure(response.read())
+            if not _is_success(response.status):
+                raise self._failure(response, response.read())
             for line in response:
                 yield json.loads(line)
             if query.get("follow"):  # only its end can end what follows it
-                raise NoOperator(self._state)
-        except (OSError, ValueError, http.client.HTTPException):
-            raise NoOperator(self._state) from None  # it has ended in mid-stream
+                raise self._way.absent()
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise self._way.absent(error) from None  # it may have ended in mid-stream
         finally:
             connection.close()
 
@@ -114,33 +88,57 @@ class Client:
         body: Mapping[str, Any] | None,
         timeout_s: float | None,
     ) -> tuple[Any, Message]:
-        connection = _Connection(socket_of(self._state), timeout_s)
+        connection = self._way.connection(timeout_s)
         try:
             response = self._sent(connection, method, _url(path, query), body)
             data = response.read()
         except TimeoutError:
             raise Failed(f"the operator did not answer in {timeout_s} s", 3) from None
-        except (OSError, http.client.HTTPException):
-            raise NoOperator(self._state) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise self._way.absent(error) from None
         finally:
             connection.close()
-        if response.status >= http.client.BAD_REQUEST:
-            raise _failure(data)
-        return json.loads(data), response.headers
+        if not _is_success(response.status):
+            raise self._failure(response, data)
+        try:
+            return json.loads(data), response.headers
+        except ValueError:
+            raise Failed(_NOT_OURS, 70) from None
 
     def _sent(
         self,
-        connection: _Connection,
+        connection: http.client.HTTPConnection,
         method: str,
         url: str,
         body: Mapping[str, Any] | None,
     ) -> http.client.HTTPResponse:
         sent = None if body is None else json.dumps(body).encode()
+        headers = self._way.headers
+        if sent is not None:
+            headers["Content-Type"] = "application/json"
         try:
-            connection.request(method, url, body=sent)
-        except (FileNotFoundError, ConnectionError, PermissionError):
-            raise NoOperator(self._state) from None
+            connection.request(method, self._way.prefix + url, sent, headers)
+        except OSError as error:  # nobody is there, or not within seconds
+            raise self._way.absent(error) from None
         return connection.getresponse()
+
+    def _failure(self, response: http.client.HTTPResponse, data: bytes) -> Failed:
+        """Return what the operator answered, or what stands before it did."""
+        try:
+            error = json.loads(data)["error"]
+            return Failed(str(error["message"]), exit_code_of(str(error["code"])))
+        except (ValueError, KeyError, TypeError):
+            if isinstance(self._way, OverSocket):
+                return Failed(_NOT_OURS, 70)
+        status = response.status
+        code = 7 if status in {401, 403} else 5
+        return Failed(
+            f"not the operator, but what stands before it, says {status}", code
+        )
+
+
+def _is_success(status: int) -> bool:
+    return http.client.OK <= status < http.client.MULTIPLE_CHOICES
 
 
 def _url(path: tuple[str, ...], query: Mapping[str, Any]) -> str:
@@ -155,9 +153,4 @@ def _user() -> str:
         return "owner"
 
 
-def _failure(data: bytes) -> Failed:
-    try:
-        error = json.loads(data)["error"]
-        return Failed(str(error["message"]), exit_code_of(str(error["code"])))
-    except (ValueError, KeyError, TypeError):
-        return Failed("the operator gave an answer that is not understood", 70)
+_NOT_OURS: Final = "the operator gave an answer that is not understood"

@@ -13,6 +13,7 @@ from returns.result import Failure
 from rich.console import Console
 
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.listening import listen_options
 from orchestrator.cli.live import show_lines, show_live
 from orchestrator.cli.running import Session, run_session
 from orchestrator.codec.fleet_file import read_fleet_file
@@ -31,7 +32,8 @@ def quickstart() -> bytes:
 
 
 @click.command()
-def demo() -> int:
+@listen_options
+def demo(listen: str | None, *, read_only: bool) -> int:
     """Run the shipped fleet until each container has shown its point (60 s at most)."""
     with tempfile.TemporaryDirectory(prefix="orchestrator-demo-") as folder:
         read = read_fleet_file(quickstart(), file="quickstart.toml", folder=folder)
@@ -44,6 +46,8 @@ def demo() -> int:
             secrets=None,
             show=_show,
             stop_on_exit=True,
+            listen=listen,
+            read_only=read_only,
         )
         return asyncio.run(run_session(session))
 

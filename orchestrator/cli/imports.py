@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from orchestrator.cli.failing import Failed
+from orchestrator.cli.other_rules import OtherRules
 from orchestrator.cli.readings import JOURNAL, good, reading, shown_while
 from orchestrator.cli.transfers import (
     counted,
@@ -18,6 +19,8 @@ from orchestrator.cli.transfers import (
 )
 from orchestrator.journal.imported import import_rows, in_the_way
 from orchestrator.journal.provenance import Redacted
+from orchestrator.journal.reading import beginning
+from orchestrator.replay.history import NOTHING
 
 __all__ = ("import_",)
 
@@ -47,12 +50,15 @@ def import_(source: Path, target: Path, *, damaged: bool) -> None:
     if there is not None:
         raise Failed(f"{there} exists: an import makes a new journal", REFUSED)
     with reading(source) as read:
-        rows = not_empty(shown_while(read.rows(), read, "importing"), read)
+        rules = OtherRules(beginning(read).value_or(NOTHING))
+        passing = rules.passing_rows(read.rows())
+        rows = not_empty(shown_while(passing, read, "importing"), read)
         if not damaged:
             rows = to_the_end(rows, read)
         head = good(import_rows(path, rows, read.source.base))
         said = "".join(counted(read.source.base, head))
         click.echo(f"{said}{_origin(redacted_before(read))}")
+        rules.warn(older=False, then="its operator may understand them in another way")
 
 
 def _origin(about: Redacted | None) -> str:

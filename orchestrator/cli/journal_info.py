@@ -49,12 +49,15 @@ _BOOTED: Final = b'{"type":"booted"'
 def info(source: Path, output: str, policies: str | None) -> None:
     """Say what JOURNAL holds: rows, times, rules, snapshots, and who writes to it.
 
-    Of a damaged journal it tells what is whole, and fails with exit code 8.
+    Of a damaged journal it tells what is whole, and fails with exit code 8; of a file
+    that is no journal it tells nothing but that.
     """
     path = source / DATABASE if source.is_dir() else source
     known = policies_named(policies, Path.cwd(), OPTION)
     with reading(path) as read:
         facts = {**_file(path, read), **_Survey(read, known).facts()}
+        if facts["kind"] == "export" and read.is_bare and read.source.base is None:
+            return  # nothing of it is whole: why is said when the block ends
         show_facts(facts if output == "json" else _readable(facts), output)
 
 

@@ -35,6 +35,8 @@ COMMANDS: Final[dict[str, str]] = {
     "simulate": "orchestrator.cli.simulate:simulate",
     "replay": "orchestrator.cli.replay:replay",
     "journal": "orchestrator.cli.journals:journal",
+    "token": "orchestrator.cli.tokens:token",
+    "context": "orchestrator.cli.contexts:context",
     "gateway": "orchestrator.cli.gateway:gateway",
     "completion": "orchestrator.cli.tools:completion",
     "version": "orchestrator.cli.tools:version",

@@ -7,17 +7,25 @@ shown is not what was decided then; where a newer one did, it may be wrong.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import click
 
+from orchestrator.codec.wire import event_of
 from orchestrator.core.events import Booted
 from orchestrator.core.state import RULES, Fleet
+from orchestrator.journal.port import Row
 from orchestrator.replay.history import Entry
 
 __all__ = ("OtherRules",)
 
 STRETCHES_MAX = 4
 """Stretches of rows that are named; the rest is counted."""
+
+_BOOTED: Final = b'{"type":"booted"'
+"""How the event of a boot begins, as it is written."""
+
+_SHOWN: Final = "what is shown may be wrong"
 
 
 class OtherRules:
@@ -42,6 +50,17 @@ class OtherRules:
                 self._note(now, entry.seq)
             yield entry
 
+    def passing_rows(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yield rows as they are; of their events only those of a boot are read."""
+        now = self._began
+        for row in rows:
+            if row.event.startswith(_BOOTED):
+                event = event_of(row.event)
+                now = event.rules if isinstance(event, Booted) else now
+            if now is not None and now != RULES:
+                self._note(now, row.seq)
+            yield row
+
     def _note(self, rules: int, seq: int) -> None:
         found = self._stretches.setdefault(rules, [])
         if found and seq in range(found[-1][0], found[-1][1] + 2):
@@ -49,10 +68,11 @@ class OtherRules:
         else:
             found.append((seq, seq))
 
-    def warn(self, *, older: bool = True, of: str = "") -> None:
+    def warn(self, *, older: bool = True, of: str = "", then: str = _SHOWN) -> None:
         """Say on standard error which rows they were, a line for each rule book.
 
-        *older*: also where it is an older one; *of* which journal, where there are two.
+        *older*: also where it is an older one; *of* which journal, where there are two;
+        *then*: what comes of it where it is a newer one.
         """
         rows = f"{of}: rows" if of else "rows"
         for rules, found in self._stretches.items():
@@ -62,7 +82,7 @@ class OtherRules:
             written = f"warning: {rows} {listed} were written under rules {rules}"
             if rules > RULES:
                 newer = f"newer than this release's {RULES}"
-                click.echo(f"{written}, {newer}: what is shown may be wrong", err=True)
+                click.echo(f"{written}, {newer}: {then}", err=True)
             elif older:
                 said = "shown is what today's rules make of them"
                 click.echo(f"{written}; {said}", err=True)

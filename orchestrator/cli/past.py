@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from orchestrator.api.places import JOURNAL
-from orchestrator.cli.client import Client, NoOperator, Seen
+from orchestrator.cli.client import NoOperator, Seen
+from orchestrator.cli.reach import Reach
 
 if TYPE_CHECKING:
     from orchestrator.replay.places import Place
@@ -49,16 +49,17 @@ def at_option(function: F) -> F:
     )(function)
 
 
-def look_back(state: Path, at: Place, *path: str) -> Seen:
+def look_back(reach: Reach, at: Place, *path: str) -> Seen:
     """Return what the operator answers under *path*, or its journal in its place.
 
     The past does not need an operator; nothing is changed where none runs.
     """
     query_of = importlib.import_module("orchestrator.api.moments").query_of
     try:
-        return Client(state).seen(*path, at=query_of(at))
+        return reach.client().seen(*path, at=query_of(at))
     except NoOperator:
-        if not (state / JOURNAL).exists():
+        state = reach.folder()
+        if state is None or not (state / JOURNAL).exists():
             raise
     click.echo(f"no operator runs for {state}: its journal is read", err=True)
     module = importlib.import_module("orchestrator.cli.unattended")

@@ -34,6 +34,7 @@ from orchestrator.core.state import Fleet
 from orchestrator.journal.reading import Reading, beginning, open_reading
 from orchestrator.replay.history import Entry
 from orchestrator.replay.places import AfterRow, AtMoment, Place
+from orchestrator.runtime.collecting import collecting_seldom
 from orchestrator.runtime.outcomes import opened
 
 __all__ = (
@@ -139,6 +140,7 @@ def reading(
 ) -> Iterator[Reading]:
     """Read a journal in a block; at its end, say why the rows ended early, if they did.
 
+    Garbage is collected seldom meanwhile (``runtime.collecting``).
     An export that was cut off fails with exit code 10 after all the rest was done.
     *tell* is told before why a journal cannot be opened.
     """
@@ -148,7 +150,8 @@ def reading(
             tell(found)
         raise failed(found)
     try:
-        yield found
+        with collecting_seldom():
+            yield found
     finally:
         found.close()
     if found.error is not None:

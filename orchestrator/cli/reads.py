@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.client import Client
 from orchestrator.cli.past import at_option, look_back, show_place
+from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.shown import (
     clock_time,
     output_option,
@@ -17,7 +16,6 @@ from orchestrator.cli.shown import (
     show_details,
     show_facts,
 )
-from orchestrator.cli.state import state_option, the_state
 
 if TYPE_CHECKING:
     from orchestrator.replay.places import Place
@@ -30,17 +28,16 @@ FOLLOW_MS = 30_000
 @click.command("list")
 @at_option
 @output_option()
-@state_option
-def list_(output: str, state: Path | None, at: Place | None) -> None:
+@reach_options
+def list_(output: str, reach: Reach, at: Place | None) -> None:
     """List all containers (``ps`` is the same).
 
     With --at, as they were then, their ages too; no operator needs to run.
     """
-    folder = the_state(state)
     if at is None:
-        show_containers(Client(folder).get("containers"), output)
+        show_containers(reach.client().get("containers"), output)
         return
-    seen = look_back(folder, at, "containers")
+    seen = look_back(reach, at, "containers")
     show_place(seen, output)
     show_containers(seen.found, output, now=seen.at)
 
@@ -50,11 +47,11 @@ def list_(output: str, state: Path | None, at: Place | None) -> None:
 @click.option("--platform", is_flag=True, help="Show what the platform itself says.")
 @at_option
 @output_option("table", "json")
-@state_option
+@reach_options
 def status(
     name: str | None,
     output: str,
-    state: Path | None,
+    reach: Reach,
     at: Place | None,
     *,
     platform: bool,
@@ -65,23 +62,22 @@ def status(
     all containers where NAME is not given. With --at, the container as it was then; no
     operator needs to run.
     """
-    folder = the_state(state)
     if platform:
         if at is not None:
             raise click.UsageError("--platform tells of now: it goes without --at.")
-        details = Client(folder).get("platform")
+        details = reach.client().get("platform")
         show_details([one for one in details if name in (None, one["name"])], output)
     elif name is None:
         raise click.UsageError("Missing argument 'NAME'.")
     else:
-        show_facts(_of(folder, at, output, name), output)
+        show_facts(_of(reach, at, output, name), output)
 
 
-def _of(folder: Path, at: Place | None, output: str, *path: str) -> Any:
+def _of(reach: Reach, at: Place | None, output: str, *path: str) -> Any:
     """Read something of one container, now or at a place of its past."""
     if at is None:
-        return Client(folder).get("containers", *path)
-    seen = look_back(folder, at, "containers", *path)
+        return reach.client().get("containers", *path)
+    seen = look_back(reach, at, "containers", *path)
     show_place(seen, output)
     return seen.found
 
@@ -90,11 +86,10 @@ def _of(folder: Path, at: Place | None, output: str, *path: str) -> Any:
 @click.argument("name")
 @at_option
 @output_option("table", "json")
-@state_option
-def explain(name: str, output: str, state: Path | None, at: Place | None) -> None:
+@reach_options
+def explain(name: str, output: str, reach: Reach, at: Place | None) -> None:
     """Say why a container is where it is, and what comes next; or was, with --at."""
-    folder = the_state(state)
-    facts = _of(folder, at, output, name, "explain")
+    facts = _of(reach, at, output, name, "explain")
     show_facts(facts if output == "json" else readable(facts), output)
 
 
@@ -115,10 +110,10 @@ def readable(facts: dict[str, Any]) -> dict[str, Any]:
 @click.argument("name")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what it writes.")
 @click.option("--timestamps", is_flag=True, help="Show when each line was written.")
-@state_option
-def logs(name: str, state: Path | None, *, follow: bool, timestamps: bool) -> None:
+@reach_options
+def logs(name: str, reach: Reach, *, follow: bool, timestamps: bool) -> None:
     """Show what a container wrote to its standard output and error."""
-    client = Client(the_state(state))
+    client = reach.client()
     query = {"follow": "true"} if follow else {}
     for line in client.lines("containers", name, "log", **query):
         stamp = f"{clock_time(line['at'])} " if timestamps else ""
@@ -129,10 +124,10 @@ def logs(name: str, state: Path | None, *, follow: bool, timestamps: bool) -> No
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
 @click.option("--since", type=click.IntRange(0), help="After this row; else all.")
 @output_option("table", "json")
-@state_option
-def events(since: int | None, output: str, state: Path | None, *, follow: bool) -> None:
+@reach_options
+def events(since: int | None, output: str, reach: Reach, *, follow: bool) -> None:
     """Show the events of the journal, the oldest first."""
-    client = Client(the_state(state))
+    client = reach.client()
     while True:
         query = {"wait_ms": FOLLOW_MS if follow else 0}
         if since is not None:

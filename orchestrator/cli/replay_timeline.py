@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from orchestrator.api.timelines import tree_of_timeline
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.other_rules import OtherRules
@@ -26,12 +27,17 @@ from orchestrator.cli.readings import (
     reading,
     replayable,
     shown_while,
+    unregistered,
 )
 from orchestrator.cli.shown import output_option
-from orchestrator.cli.timeline_json import tree_of_timeline
 from orchestrator.cli.timeline_svg import drawing_of
 from orchestrator.cli.timeline_text import by_container, by_time, differing_note
+from orchestrator.codec.wire import decode_fleet
+from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.errors import ContainerNotFound
+from orchestrator.core.registry import not_registered_of_fleet
+from orchestrator.core.state import RULES, Fleet
+from orchestrator.journal.reading import Reading
 from orchestrator.replay.places import AfterRow, AtMoment, Place
 from orchestrator.replay.timelines.happenings import Closed, Happening
 from orchestrator.replay.timelines.recording import Recorder
@@ -85,7 +91,8 @@ def timeline(  # noqa: PLR0913 - one for each option
     """Tell what happened: runs, exits, waits, decisions and their rules.
 
     By container, of each the newest rows; --by-time tells everything as one stream.
-    With --svg the drawing takes the place of the text.
+    With --svg the drawing takes the place of the text. With --since, a database is read
+    from its newest snapshot before that place on; what lies before it is not checked.
     """
     if in_order and (svg is not None or output == "json"):
         raise Failed("--by-time tells in text only: leave out --svg and -o json", 2)
@@ -96,8 +103,9 @@ def timeline(  # noqa: PLR0913 - one for each option
         fleet = beginning_of(read, known)
         expect_kept(read, fleet, since, until)
         rules = OtherRules(fleet)
-        entries = rules.passing(replayable(read.entries(), known))
-        if not (in_order and sys.stdout.isatty()):
+        fleet, after = _nearest(read, fleet, since, known)
+        entries = rules.passing(replayable(read.entries(after), known), fleet)
+        if after is None and not (in_order and sys.stdout.isatty()):
             entries = shown_while(entries, read, "reading")
         first = next(iter(entries), None)
         entries = entries if first is None else chain((first,), entries)
@@ -128,6 +136,33 @@ def timeline(  # noqa: PLR0913 - one for each option
     for name in names:
         if name not in seen.names:
             raise failed(ContainerNotFound(name=name))
+
+
+def _nearest(
+    read: Reading, begun: Fleet, since: Place | None, policies: CustomPolicies
+) -> tuple[Fleet, int | None]:
+    """Return the newest fleet that is known before *since*, and the row it was after.
+
+    It is that of a snapshot which today's rules have folded; else *begun*, and None.
+    At least one row comes behind it, which says where *since* is.
+    """
+    if since is None:
+        return begun, None
+    start = 0 if read.source.base is None else read.source.base.seq
+    until = start + (read.source.expected or 0) - 1
+    if isinstance(since, AfterRow):
+        until = min(until, since.seq - 1)
+    while (found := read.source.snapshot(until)) is not None and found.seq > start:
+        until = found.seq - 1
+        fleet = decode_fleet(found.body).value_or(None)
+        if fleet is None or found.rules != RULES:
+            continue
+        if isinstance(since, AfterRow) or fleet.at <= since.at:
+            missing = not_registered_of_fleet(fleet, policies)
+            if missing is not None:
+                raise unregistered(missing)
+            return fleet, found.seq
+    return begun, None
 
 
 class _Seen:

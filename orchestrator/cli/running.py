@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -14,12 +15,16 @@ import click
 from returns.result import Failure
 
 from orchestrator.api.app import make_app
+from orchestrator.api.listen import serve_http
 from orchestrator.api.places import JOURNAL, LOCAL
 from orchestrator.api.socket import serve
 from orchestrator.cli.failing import failed
+from orchestrator.cli.listening import Entrance, entrance_of
 from orchestrator.cli.named import named_object, policies_of
 from orchestrator.cli.state import Kept, keep
+from orchestrator.cli.telling import Telling
 from orchestrator.cli.tools import version_text
+from orchestrator.codec.api_choice import ApiChoice
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.platform_choices import (
     CloudflareChoice,
@@ -107,7 +112,7 @@ class Session:
     """What to run, and what to do while it runs.
 
     ``show`` is given the operator and the event that ends the session;
-    ``snapshot_every`` is in place of what the file says.
+    ``snapshot_every``, ``listen`` and ``read_only`` are in place of what the file says.
     """
 
     state: Path
@@ -117,6 +122,18 @@ class Session:
     show: Callable[[Operator, asyncio.Event], Awaitable[int]]
     stop_on_exit: bool = False
     snapshot_every: int | None = None
+    listen: str | None = None
+    read_only: bool = False
+    telling: Telling = Telling()
+
+    def api(self) -> ApiChoice:
+        """Return what is served over HTTP."""
+        said = self.file.api
+        return attrs.evolve(
+            said,
+            listen=self.listen or said.listen,
+            read_only=self.read_only or said.read_only,
+        )
 
 
 async def run_session(session: Session) -> int:
@@ -129,16 +146,24 @@ async def run_session(session: Session) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
-    operator = await open_operator(
-        session.state,
-        file.spec,
-        file.platform,
-        env_vars=env_vars,
-        hooks=hooks,
-        policies=policies,
-        secrets=session.secrets,
-        snapshot_every=session.snapshot_every or file.journal.snapshot_every,
-    )
+    entrance = entrance_of(session.api(), session.state)
+    with contextlib.ExitStack() as stack:
+        if entrance is not None:
+            stack.callback(entrance.bound.close)
+        operator = await open_operator(
+            session.state,
+            file.spec,
+            file.platform,
+            env_vars=env_vars,
+            hooks=hooks,
+            policies=policies,
+            secrets=session.secrets,
+            snapshot_every=session.snapshot_every or file.journal.snapshot_every,
+            telemetry=session.telling.telemetry(
+                session.state / JOURNAL, file.api.metrics_max_names
+            ),
+        )
+        _ = stack.pop_all()
     policies_at = (file.policies, str(session.folder)) if file.policies else None
     keep(session.state, Kept(file.spec.name, file.platform, policies_at))
     went_down: list[bool] = []
@@ -148,14 +173,43 @@ async def run_session(session: Session) -> int:
         end.set()
 
     try:
-        app = make_app(operator, version=version_text(), end=down)
-        async with serve(app, session.state):
+        async with _served(operator, session.state, entrance, down):
             code = await _watched(operator, session, end)
     finally:
         await operator.close()
     if not went_down and not session.stop_on_exit:
         _say_goodbye(operator, session.state)
     return code
+
+
+@contextlib.asynccontextmanager
+async def _served(
+    operator: Operator,
+    state: Path,
+    entrance: Entrance | None,
+    down: Callable[[], None],
+) -> AsyncIterator[None]:
+    """Serve an operator for a block: on its Unix socket, and at its entrance."""
+    means: dict[str, Any] = {
+        "version": version_text(),
+        "end": down,
+        "telemetry": operator.telemetry,
+    }
+    async with contextlib.AsyncExitStack() as stack:
+        serving = serve(make_app(operator, **means), state)
+        _ = await stack.enter_async_context(serving)
+        if entrance is not None:
+            guard = entrance.guard
+            listening = serve_http(
+                make_app(operator, guard=guard, **means),
+                entrance.bound,
+                state,
+                guard=guard,
+                certificate=entrance.certificate,
+            )
+            url = await stack.enter_async_context(listening)
+            click.echo(entrance.welcome(url), err=True)
+        yield
 
 
 async def _watched(operator: Operator, session: Session, end: asyncio.Event) -> int:

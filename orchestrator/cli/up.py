@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
 
 from orchestrator.cli.asks import duration_option
-from orchestrator.cli.client import Client, NoOperator
+from orchestrator.cli.client import NoOperator
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.listening import listen_options
 from orchestrator.cli.live import show_lines, show_until
 from orchestrator.cli.named import IN_FILE, policies_named
+from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.running import (
     Session,
     open_operator,
     run_session,
     secrets_of,
 )
-from orchestrator.cli.state import kept, state_option, states, the_state
+from orchestrator.cli.state import kept, state_option, states
+from orchestrator.cli.telling import Telling, telling_options
 from orchestrator.cli.tools import read_file
 from orchestrator.codec.journal_choice import SNAPSHOT_EVERY_MAX
 from orchestrator.core.errors import ContainerError
@@ -53,16 +55,21 @@ secrets_option = click.option(
     metavar="ROWS",
     help="In place of the file's: after so many rows the fleet is saved beside them.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@listen_options
+@telling_options
+@click.option("-v", "--verbose", is_flag=True, help="Log at level info.")
 @state_option
-def up(
+def up(  # noqa: PLR0913 - one for each option
     file: Path,
     secrets: Path | None,
     timeout: int,
     snapshot_every: int | None,
+    listen: str | None,
     state: Path | None,
     *,
+    telling: Telling,
     once: bool,
+    read_only: bool,
     stop_on_exit: bool,
     verbose: bool,
 ) -> int:
@@ -70,7 +77,7 @@ def up(
 
     --timeout says how long --once may take.
     """
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING)
+    telling.begin(verbose=verbose)
     fleet = read_file(file)
     session = Session(
         state=state or states() / fleet.spec.name,
@@ -80,6 +87,9 @@ def up(
         show=_converge(timeout) if once else show_until,
         stop_on_exit=stop_on_exit,
         snapshot_every=snapshot_every,
+        listen=listen,
+        read_only=read_only,
+        telling=telling,
     )
     return asyncio.run(run_session(session))
 
@@ -112,16 +122,18 @@ def _converge(limit_ms: int) -> Callable[[Operator, asyncio.Event], Awaitable[in
 
 @click.command()
 @secrets_option
-@state_option
-def down(secrets: Path | None, state: Path | None) -> None:
+@reach_options
+def down(secrets: Path | None, reach: Reach) -> None:
     """Stop everything: containers and operator.
 
     Where no operator runs, the platform's own token is looked for in --secrets.
     """
-    folder = the_state(state)
     try:
-        Client(folder).post("down", timeout_s=None)
+        reach.client().post("down", timeout_s=None)
     except NoOperator:
+        folder = reach.folder()
+        if folder is None:
+            raise
         asyncio.run(_down_alone(folder, secrets_of(secrets)))
     click.echo("everything is down")
 

@@ -68,7 +68,7 @@ def reached(state: Path) -> Client:
     until = time.monotonic() + LIMIT_S
     while True:
         try:
-            client.get("status")
+            client.get("fleet")
         except Failed:
             if time.monotonic() > until:
                 raise

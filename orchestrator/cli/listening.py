@@ -1,0 +1,122 @@
+"""The door that ``up`` opens to HTTP: its address, who may come in, its certificate.
+
+All of it is looked at before the operator starts: what is wrong starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import click
+from returns.result import Failure
+
+from orchestrator.api.guard import Door, Guard
+from orchestrator.api.guard.certificates import Certificate, read_certificate
+from orchestrator.api.guard.origins import Names
+from orchestrator.api.guard.token_file import TokenFile, read_tokens
+from orchestrator.api.listen import Bound, bound_to
+from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.shown import now_ms
+from orchestrator.codec.api_choice import ApiChoice, address_of
+
+__all__ = ("Entrance", "entrance_of", "listen_options")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def listen_options(function: F) -> F:
+    """Add ``--listen`` and ``--read-only`` to a command."""
+    listen = click.option(
+        "--listen",
+        metavar="HOST:PORT",
+        help="Serve HTTP there, such as 127.0.0.1:8400; in place of the file's.",
+    )
+    read_only = click.option(
+        "--read-only", is_flag=True, help="Change nothing on request over HTTP."
+    )
+    return listen(read_only(function))
+
+
+@attrs.frozen(kw_only=True)
+class Entrance:
+    """A place to listen at, taken; and who stands there."""
+
+    bound: Bound
+    guard: Guard
+    certificate: Certificate | None
+
+    def welcome(self, url: str) -> str:
+        """Say where it is, and to whom it is open."""
+        if self.guard.access == "tokens":
+            who = "with a token"
+        else:
+            who = "open to every user of this machine"
+        only = ", to read only" if self.guard.read_only else ""
+        return f"listening on {url}: {who}{only}"
+
+
+def entrance_of(choice: ApiChoice, state: Path) -> Entrance | None:
+    """Open the door that is asked for, or say why it stays shut; None: none is."""
+    if choice.listen is None:
+        return None
+    certificate = _certificate(choice)
+    tokens = read_tokens(state)
+    if isinstance(tokens, Failure):
+        raise failed(tokens.failure())
+    bound = bound_to(choice.listen)
+    if isinstance(bound, Failure):
+        raise failed(bound.failure())
+    taken = bound.unwrap()
+    known = tokens.unwrap()
+    usable = known is not None and any(each.is_valid(now_ms()) for each in known.tokens)
+    if not taken.is_loopback:
+        if not usable:
+            taken.close()
+            raise _needs_a_token(choice.listen, state)
+        if certificate is None:
+            click.echo(
+                "warning: without tls_cert and tls_key in [api], tokens cross the"
+                " network as they are, unless a proxy speaks TLS",
+                err=True,
+            )
+    return Entrance(
+        bound=taken,
+        guard=Guard(_door(choice, taken), TokenFile(state)),
+        certificate=certificate,
+    )
+
+
+def _needs_a_token(listen: str, state: Path) -> Failed:
+    return Failed(
+        f"{listen} can be reached from other machines, and no token is there:"
+        f" `orchestrator token create NAME --scope write --state {state}` makes one",
+        2,
+    )
+
+
+def _certificate(choice: ApiChoice) -> Certificate | None:
+    if choice.tls_cert is None or choice.tls_key is None:
+        return None
+    read = read_certificate(Path(choice.tls_cert), Path(choice.tls_key))
+    if isinstance(read, Failure):
+        raise failed(read.failure())
+    return read.unwrap()
+
+
+def _door(choice: ApiChoice, bound: Bound) -> Door:
+    others = tuple(filter(None, map(address_of, choice.hosts)))
+    names = Names(
+        listen=bound.address,
+        is_loopback=bound.is_loopback,
+        is_everywhere=bound.is_everywhere,
+        others=others,
+    )
+    return Door(
+        names=names,
+        read_only=choice.read_only,
+        requests_per_second=choice.requests_per_second,
+        body_max_bytes=choice.body_max_bytes,
+    )

@@ -1,0 +1,78 @@
+"""What ``up`` tells of itself, as it is asked to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from orchestrator.cli.telling import Telling, telling_options
+from orchestrator.codec.api_choice import ApiChoice
+from orchestrator.runtime.telemetry import NAMES_MAX
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def told(*words: str) -> tuple[int, list[Telling]]:
+    found: list[Telling] = []
+
+    @click.command()
+    @telling_options
+    def command(*, telling: Telling) -> None:
+        found.append(telling)
+
+    return CliRunner().invoke(command, words).exit_code, found
+
+
+def test_without_a_word_it_is_quiet_and_for_people() -> None:
+    assert told() == (0, [Telling()])
+
+
+def test_every_word_is_heard() -> None:
+    words = "--log-format json --log-level debug --metrics-max-names 7"
+    expected = Telling(log_format="json", log_level="debug", metrics_max_names=7)
+    assert told(*words.split()) == (0, [expected])
+
+
+@pytest.mark.parametrize(
+    "words", ["--log-format xml", "--log-level loud", "--metrics-max-names -1"]
+)
+def test_what_there_is_not_is_a_mistake_of_usage(words: str) -> None:
+    assert told(*words.split()) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("telling", "verbose", "level"),
+    [
+        (Telling(), False, logging.WARNING),
+        (Telling(), True, logging.INFO),
+        (Telling(log_level="error"), True, logging.INFO),
+        (Telling(log_level="debug"), True, logging.DEBUG),
+    ],
+)
+def test_verbose_is_short_for_info(
+    telling: Telling, *, verbose: bool, level: int
+) -> None:
+    telling.begin(verbose=verbose)
+    assert logging.getLogger().level == level
+
+
+def test_a_word_is_in_place_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", raising=False)
+    journal = Path("journal.db")
+    assert Telling().telemetry(journal, 5).names_max == 5
+    said = Telling(metrics_max_names=0).telemetry(journal, 5)
+    assert (said.names_max, said.journal_file, said.traces) == (0, journal, None)
+    assert ApiChoice().metrics_max_names == NAMES_MAX
