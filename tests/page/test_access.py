@@ -1,0 +1,87 @@
+"""Who may look, and who may change: tokens and read-only doors, in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from orchestrator.api.guard.tokens import Grant
+from tests.page.kit import (
+    UNAUTHORIZED,
+    Windows,
+    is_accessible,
+    row,
+    served,
+    token,
+)
+from tests.runtime.kit import fleet, opened, spec
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_door_that_asks_for_a_token_is_opened_in_a_dialog(
+    windows: Windows, tmp_path: Path
+) -> None:
+    secret = token(tmp_path, "ops", Grant.WRITE)
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url, allow=UNAUTHORIZED)
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_be_visible()
+        field = dialog.get_by_label("Token", exact=True)
+        await expect(field).to_be_focused()
+        await is_accessible(page)
+        await field.fill("two words")
+        await page.keyboard.press("Enter")
+        await expect(dialog.get_by_role("alert")).to_contain_text("one word")
+        await field.fill("orch_wrong")
+        await page.keyboard.press("Enter")
+        await expect(dialog.get_by_role("alert")).to_contain_text("refused")
+        await field.fill(secret)
+        await page.keyboard.press("Enter")
+        await expect(row(page, "web")).to_be_visible()
+        await expect(dialog).to_be_hidden()
+        await expect(page.locator(".pill")).to_contain_text("live")
+        assert secret not in page.url
+        assert secret not in await page.content()
+        await page.reload()
+        await expect(row(page, "web")).to_be_visible()
+        await page.get_by_role("button", name="Keys and help").click()
+        await page.get_by_role("button", name="Forget the token").click()
+        await expect(page.get_by_label("Token", exact=True)).to_be_visible()
+        await expect(row(page, "web")).to_have_count(0)
+
+
+async def test_a_dialog_that_was_put_off_can_be_opened_again(
+    windows: Windows, tmp_path: Path
+) -> None:
+    secret = token(tmp_path, "ops")
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url, allow=UNAUTHORIZED)
+        await page.get_by_role("button", name="Not now").click()
+        await expect(page.get_by_text("A token is needed")).to_be_visible()
+        await page.get_by_role("button", name="Enter a token").click()
+        await page.get_by_label("Token", exact=True).fill(secret)
+        await page.get_by_role("button", name="Use this token").click()
+        await expect(row(page, "web")).to_be_visible()
+
+
+@pytest.mark.parametrize("by", ["token", "door"])
+async def test_who_may_only_look_is_told_so(
+    windows: Windows, tmp_path: Path, by: str
+) -> None:
+    async with (
+        opened(fleet(spec("web"))) as kit,
+        served(kit.operator, tmp_path, read_only=by == "door") as url,
+    ):
+        page = await windows.open(url, allow=UNAUTHORIZED)
+        await expect(row(page, "web")).to_be_visible()
+        tag = page.get_by_text("read-only")
+        if by == "token":
+            await expect(tag).to_be_hidden()
+            secret = token(tmp_path, "ops")
+            await page.reload()
+            await page.get_by_label("Token", exact=True).fill(secret)
+            await page.keyboard.press("Enter")
+        await expect(tag).to_be_visible()

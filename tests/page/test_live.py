@@ -1,0 +1,237 @@
+"""The stream in a browser: what happens is seen at once, or told to be unseen."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from orchestrator import (
+    Backoff,
+    ContainerSpec,
+    FleetSpec,
+    LocalPlatform,
+    MemoryJournal,
+    Operator,
+    RestartPolicy,
+)
+from orchestrator.platforms.local.folders import Folders
+from orchestrator.platforms.local.records import read_run
+from tests.page.kit import Windows, cell, row, served, until
+from tests.platforms.local_kit import script, shims
+from tests.runtime.kit import LIMIT_MS, Faulty, fleet, opened, spec, value
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PATIENT = RestartPolicy(backoff=Backoff(initial_ms=600_000, max_ms=600_000))
+
+
+async def test_a_real_process_that_is_killed_is_seen_to_end_and_to_wait(
+    windows: Windows, tmp_path: Path
+) -> None:
+    platform = LocalPlatform(tmp_path / "local")
+    sleeper = ContainerSpec(
+        name="web", command=script("import time; time.sleep(999)"), restart=PATIENT
+    )
+    declared = FleetSpec(name="ward", containers=(sleeper,))
+    try:
+        async with Operator.open(
+            declared, platform=platform, journal=MemoryJournal()
+        ) as operator:
+            await value(operator.wait("web", limit_ms=LIMIT_MS))
+            async with served(operator, tmp_path) as url:
+                page = await windows.open(url)
+                await expect(cell(page, "web", "phase")).to_have_text("running")
+                leader = read_run(Folders(tmp_path / "local"), "web", 1).leader
+                assert leader is not None
+                os.kill(leader.pid, signal.SIGKILL)
+                await expect(cell(page, "web", "phase")).to_have_text("backing off")
+                await expect(cell(page, "web", "exit")).to_have_text("signal 9")
+                await expect(cell(page, "web", "why")).to_have_text(
+                    "it failed (signal 9)"
+                )
+                await expect(cell(page, "web", "next")).to_contain_text("in ")
+                await counts_down(page)
+            await value(operator.down())
+    finally:
+        for pid in shims(tmp_path / "local"):  # a failed test leaves nothing
+            os.kill(pid, signal.SIGTERM)
+
+
+async def counts_down(page: Page) -> None:
+    """Wait until the time to the next start has become less by itself."""
+    shown = await cell(page, "web", "next").inner_text()
+    await expect(cell(page, "web", "next")).not_to_have_text(shown)
+
+
+async def test_a_container_that_is_removed_leaves_the_table(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url)
+        await value(kit.operator.start_container("extra"))
+        await expect(row(page, "extra")).to_be_visible()
+        await value(kit.operator.stop_container("extra"))
+        await expect(cell(page, "extra", "phase")).to_have_text("stopped")
+        await value(kit.operator.wait("extra", "stopped", limit_ms=LIMIT_MS))
+        removed = kit.operator.remove_container("extra")
+        assert (await removed) is not None
+        await expect(row(page, "extra")).to_have_count(0)
+
+
+async def test_a_pause_keeps_the_view_and_a_resume_misses_nothing(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
+        page = await windows.open(url)
+        pill = page.locator(".pill")
+        await expect(pill).to_contain_text("live")
+        await page.get_by_role("button", name="Pause").click()
+        await expect(pill).to_contain_text("paused")
+        await value(kit.operator.stop_container("web", why="enough"))
+        await value(kit.operator.wait("web", "stopped", limit_ms=LIMIT_MS))
+        await expect(pill).to_contain_text(re.compile(r"data ([2-9]|\d\d) s old"))
+        await expect(cell(page, "web", "phase")).to_have_text("running")
+        await heard_rows(page)
+        await page.get_by_role("button", name="Resume").click()
+        await expect(pill).to_contain_text("live")
+        await expect(cell(page, "web", "phase")).to_have_text("stopped")
+        await expect(cell(page, "web", "why")).to_have_text("stopped by owner: enough")
+        await until(page, f"window.heard?.includes({kit.operator.seq})")
+        rows = await page.evaluate("window.heard")
+        assert rows == list(range(rows[0], kit.operator.seq + 1))
+
+
+async def test_a_page_that_nobody_sees_lets_go_of_its_connection(
+    windows: Windows, tmp_path: Path
+) -> None:
+    """A browser has six to a host: the seventh tab would wait for ever."""
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
+        page = await windows.open(url)
+        await expect(page.locator(".pill")).to_contain_text("live")
+        await page.clock.install()
+        await hide(page, hidden=True)
+        await page.clock.fast_forward(31_000)
+        await expect(page.locator(".pill")).to_contain_text("paused")
+        await value(kit.operator.stop_container("web"))
+        await hide(page, hidden=False)
+        await expect(page.locator(".pill")).to_contain_text("live")
+        await expect(cell(page, "web", "phase")).to_have_text("stopped")
+
+
+async def hide(page: Page, *, hidden: bool) -> None:
+    """Have the page believe that its tab was left, or come back to."""
+    await page.evaluate(
+        """(hidden) => {
+          const told = { value: hidden, configurable: true };
+          Object.defineProperty(document, "hidden", told);
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+async def heard_rows(page: Page) -> None:
+    """Have the page note every row that its stream brings."""
+    await page.evaluate(
+        """async () => {
+          window.heard = [];
+          const { onRow } = await import("/page/store.js");
+          onRow((row) => window.heard.push(row.seq));
+        }"""
+    )
+
+
+async def test_an_operator_that_restarts_is_found_again_with_all_that_happened(
+    windows: Windows, tmp_path: Path
+) -> None:
+    journal, platform, declared = MemoryJournal(), Faulty(), fleet(spec("web"))
+
+    def operator() -> AbstractAsyncContextManager[Operator]:
+        return Operator.open(declared, platform=platform, journal=journal)
+
+    async with operator() as first:
+        await value(first.wait("web", limit_ms=LIMIT_MS))
+        async with served(first, tmp_path) as url:
+            page = await windows.open(url)
+            await expect(page.locator(".pill")).to_contain_text("live")
+            await expect(cell(page, "web", "phase")).to_have_text("running")
+    await expect(page.locator(".pill")).to_contain_text("disconnected")
+    await expect(page.get_by_text("What you see is old.")).to_be_visible()
+    await expect(cell(page, "web", "phase")).to_have_text("running")
+    async with operator() as second:
+        await value(second.stop_container("web", why="meanwhile"))
+        async with served(second, tmp_path, port=int(url.rpartition(":")[2])):
+            await expect(page.locator(".pill")).to_contain_text("live")
+            await expect(cell(page, "web", "phase")).to_have_text("stopped")
+            await expect(page.get_by_text("What you see is old.")).to_be_hidden()
+            await value(second.start_container("web"))
+            await expect(cell(page, "web", "phase")).to_have_text("running")
+
+
+async def test_another_fleet_at_the_same_address_replaces_the_old_one(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url)
+        await expect(row(page, "web")).to_be_visible()
+    port = int(url.rpartition(":")[2])
+    other = FleetSpec(name="other", containers=(spec("api"),))
+    async with opened(other) as kit, served(kit.operator, tmp_path, port=port):
+        await expect(row(page, "api")).to_be_visible()
+        await expect(row(page, "web")).to_have_count(0)
+        await expect(page).to_have_title("other")
+        await expect(page.locator(".pill")).to_contain_text("live")
+
+
+async def test_an_operator_that_never_answers_is_told_and_found_when_it_does(
+    windows: Windows, tmp_path: Path
+) -> None:
+    """The page itself comes from the browser; what it asks for does not."""
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        context = await windows.browser.new_context()
+        windows.contexts.append(context)
+        page = await context.new_page()
+        await page.route("**/v1/**", lambda route: route.abort())
+        await page.goto(url)
+        told = page.get_by_text("The fleet cannot be shown")
+        await expect(told).to_be_visible()
+        why = page.locator(".state p")
+        await expect(why).to_have_text("The operator does not answer.")
+        await page.unroute("**/v1/**")
+        await page.get_by_role("button", name="Try now").click()
+        await expect(row(page, "web")).to_be_visible()
+        await expect(told).to_be_hidden()
+
+
+async def test_what_the_operator_doubts_is_told_above_the_fleet(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url)
+        await expect(page.locator(".notes")).to_be_hidden()
+        facts = await page.evaluate("fetch('/v1/fleet').then((told) => told.json())")
+        doubts = {
+            "journal_error": "no space left",
+            "violations": 2,
+            "hook_failures": 1,
+            "strangers": ["odd-one"],
+            "observed": False,
+            "version": "10.0",
+        }
+        await page.evaluate(
+            "(facts) => import('/page/store.js').then((it) => it.setFacts(facts))",
+            facts | doubts,
+        )
+        notes = await page.locator(".notes li").all_inner_texts()
+        assert len(notes) == len(doubts)
+        assert "Nothing can be recorded: no space left" in notes
+        assert any("this page came with 9.9" in note for note in notes)
+        assert "Not of this fleet, and left alone: odd-one" in notes
