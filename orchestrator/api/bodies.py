@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+import json
+import re
+from typing import Any, Final, Literal, TypeVar
 
 import attrs
 import orjson
 from aiohttp import web
+from attrs.validators import max_len
+from returns.future import FutureResult
 from returns.result import Failure, Result
 
 from orchestrator.api.statuses import status_of
-from orchestrator.codec.problems import invalid
+from orchestrator.codec.json_values import INT_MAX, INT_MIN
+from orchestrator.codec.problems import Wrong, invalid
 from orchestrator.codec.wire import read_tree, tree_of
-from orchestrator.core.access_errors import AccessError
-from orchestrator.core.errors import ContainerError, InvalidSpec
+from orchestrator.core.access_errors import AccessError, TooManyRequests
+from orchestrator.core.errors import ContainerError, InvalidSpec, Problem, RateLimited
 from orchestrator.core.fields import Json
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
+from orchestrator.runtime.outcomes import opened
 
-__all__ = ("Asking", "StartBody", "answer", "error_body", "read_body", "refusal")
+__all__ = (
+    "Asking",
+    "StartBody",
+    "answer",
+    "error_body",
+    "folded",
+    "read_body",
+    "refusal",
+    "written",
+)
 
 T = TypeVar("T")
+
+BY_MAX: Final = 256
+WHY_MAX: Final = 4_096
+"""Characters that are kept with a request for ever."""
+
+DIGITS_MAX: Final = 21
+"""Of a number of 64 bits, with its sign."""
 
 
 @attrs.frozen(kw_only=True)
 class Asking:
     """Who asks, and what for."""
 
-    by: str = "owner"
-    why: str = ""
+    by: str = attrs.field(default="owner", validator=max_len(BY_MAX))
+    why: str = attrs.field(default="", validator=max_len(WHY_MAX))
 
 
 @attrs.frozen(kw_only=True)
 class StartBody:
     """A start; what is left out stays as it is."""
 
-    by: str = "owner"
-    why: str = ""
+    by: str = attrs.field(default="owner", validator=max_len(BY_MAX))
+    why: str = attrs.field(default="", validator=max_len(WHY_MAX))
     config: Table[str, Json] | None = None
     command: tuple[str, ...] | None = None
     restart: RestartPolicy | None = None
@@ -46,20 +68,69 @@ class StartBody:
 
 
 async def read_body(request: web.Request, kind: type[T]) -> Result[T, InvalidSpec]:
-    """Read the body of a request; none means that nothing is asked for."""
-    data = await request.read()
+    """Read the body of a request; none means that nothing is asked for.
+
+    A body that says of itself that it is no JSON is refused: a form that a page of
+    somebody else posts is none.
+    """
+    try:
+        data = await request.read()
+    except (ConnectionError, ValueError, web.RequestPayloadError):
+        raise web.HTTPBadRequest(reason="the body is not what its head says") from None
     if not data:
         return read_tree({}, kind)
+    if "Content-Type" in request.headers and request.content_type != _JSON:
+        raise web.HTTPUnsupportedMediaType(reason="expected application/json")
+    tree = _tree(data)
+    return Failure(tree) if isinstance(tree, InvalidSpec) else read_tree(tree, kind)
+
+
+def _tree(data: bytes) -> Any:
+    """Parse JSON; a number that would not stay what it is is refused."""
     try:
-        tree: Any = orjson.loads(data)
+        if _LONG.search(data):
+            json.loads(data, parse_int=_exact)
+        return orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        return Failure(invalid(f"byte {error.pos}", "JSON", error.msg))
-    return read_tree(tree, kind)
+        return invalid(f"byte {error.pos}", "JSON", error.msg)
+    except Wrong as wrong:
+        problem = Problem(place="$", expected=wrong.expected, found=wrong.hint)
+        return InvalidSpec(problems=(problem,))
+    except (ValueError, RecursionError):
+        return invalid("$", "JSON of UTF-8", "something else")
 
 
-def answer(value: Any) -> web.Response:
+_LONG: Final = re.compile(rb"[0-9]{19}")
+"""Where a number may be longer than 64 bits."""
+
+
+def _exact(digits: str) -> int:
+    found = int(digits) if len(digits) <= DIGITS_MAX else INT_MAX + 1
+    if INT_MIN <= found <= INT_MAX:
+        return found
+    raise Wrong("numbers of at most 64 bits", digits, "a longer one")
+
+
+def answer(value: Any, *, status: int = 200) -> web.Response:
     """Write a value as JSON."""
-    return web.Response(body=orjson.dumps(tree_of(value)), content_type=_JSON)
+    body = written(tree_of(value))
+    return web.Response(body=body, status=status, content_type=_JSON)
+
+
+def written(tree: Any) -> bytes:
+    """Write plain JSON; a letter that UTF-8 cannot hold is written as its number."""
+    try:
+        return orjson.dumps(tree)
+    except TypeError:
+        return json.dumps(tree).encode("ascii")
+
+
+async def folded(operation: FutureResult[Any, ContainerError]) -> web.Response:
+    """Wait for an operation, and write its result or its error."""
+    outcome = opened(await operation)
+    if isinstance(outcome, ContainerError):
+        return refusal(outcome)
+    return answer(outcome)
 
 
 def error_body(error: ContainerError | AccessError) -> dict[str, Any]:
@@ -72,12 +143,15 @@ def error_body(error: ContainerError | AccessError) -> dict[str, Any]:
 
 
 def refusal(error: ContainerError | AccessError) -> web.Response:
-    """Write an error with its status."""
-    return web.Response(
-        body=orjson.dumps(error_body(error)),
+    """Write an error with its status, and when to come again where it says so."""
+    response = web.Response(
+        body=written(error_body(error)),
         status=status_of(error).http,
         content_type=_JSON,
     )
+    if isinstance(error, TooManyRequests | RateLimited) and error.retry_after_ms:
+        response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1_000))
+    return response
 
 
 _JSON: Literal["application/json"] = "application/json"

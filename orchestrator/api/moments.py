@@ -24,15 +24,13 @@ _TEXT_MAX: Final = 40
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def place_of(text: str | None) -> Place | InvalidSpec | None:
-    """Read a place; None where none is given.
+def place_of(text: str, named: str = "query.at") -> Place | InvalidSpec:
+    """Read a place; *named* is where it stands.
 
-    >>> place_of("812"), place_of("1970-01-01T01:00:01+01:00"), place_of(None)
-    (AfterRow(seq=812), AtMoment(at=1000), None)
+    >>> place_of("812"), place_of("1970-01-01T01:00:01+01:00")
+    (AfterRow(seq=812), AtMoment(at=1000))
 
     """
-    if text is None:
-        return None
     if len(text) <= _TEXT_MAX:
         if text.isascii() and text.isdigit() and int(text) <= NUMBER_MAX:
             return AfterRow(int(text))
@@ -45,7 +43,7 @@ def place_of(text: str | None) -> Place | InvalidSpec | None:
             return AtMoment((aware - _EPOCH) // timedelta(milliseconds=1))
     expected = "the number of a row, or a time such as 2026-01-31T12:30:00Z"
     hint = "in a query, + is written %2B" if " " in text else ""
-    return invalid("query.at", expected, text, hint)
+    return invalid(named, expected, text, hint)
 
 
 def query_of(place: Place) -> str:

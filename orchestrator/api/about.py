@@ -1,0 +1,75 @@
+"""Handlers that tell of the operator itself: alive, ready, its release, its numbers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from orchestrator.api import answers
+from orchestrator.api.bodies import answer, written
+from orchestrator.api.metrics import scraped
+from orchestrator.api.openapi import document
+from orchestrator.api.queries import Asked
+from orchestrator.codec.schema import SCHEMA
+from orchestrator.core.state import RULES
+from orchestrator.runtime.operator import Operator
+from orchestrator.runtime.telemetry import Telemetry
+
+__all__ = ("About",)
+
+API: Final = 1
+"""The number in the paths."""
+
+
+class About:
+    """Answers what one operator says of itself."""
+
+    def __init__(
+        self, operator: Operator, version: str, telemetry: Telemetry | None
+    ) -> None:
+        """Tell of *operator*; *version* is that of the release."""
+        self._operator = operator
+        self._version = version
+        self._telemetry = telemetry
+        self._document = written(document())
+
+    async def health(self, _: web.Request, __: Asked) -> web.Response:
+        """Say whether the operator is alive."""
+        if self._operator.is_alive:
+            return answer(answers.Health(status="ok"))
+        return answer(answers.Health(status="ended"), status=503)
+
+    async def readiness(self, _: web.Request, __: Asked) -> web.Response:
+        """Say whether the operator looks after its fleet, or what is missing."""
+        missing = tuple(_missing(self._operator))
+        if not missing:
+            return answer(answers.Readiness(status="ready"))
+        told = answers.Readiness(status="not_ready", missing=missing)
+        return answer(told, status=503)
+
+    async def version(self, _: web.Request, __: Asked) -> web.Response:
+        """Say which release answers."""
+        return answer(
+            answers.Version(version=self._version, schema=SCHEMA, rules=RULES, api=API)
+        )
+
+    async def metrics(self, _: web.Request, __: Asked) -> web.Response:
+        """Answer the numbers that Prometheus asks for."""
+        body, media = await scraped(self._operator, self._telemetry)
+        return web.Response(body=body, headers={"Content-Type": media})
+
+    async def openapi(self, _: web.Request, __: Asked) -> web.Response:
+        """Answer how all of this is called."""
+        return web.Response(body=self._document, content_type="application/json")
+
+
+def _missing(operator: Operator) -> list[str]:
+    """Return what an operator still needs before it can look after its fleet."""
+    error = operator.journal_error
+    needed = (
+        (operator.is_alive, "a loop that runs"),
+        (operator.fleet.observed, "a first complete look at the platform"),
+        (error is None, "a journal that can be written"),
+    )
+    return [what for is_there, what in needed if not is_there]

@@ -1,0 +1,128 @@
+"""The routes that change something: each takes an idempotency key."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orchestrator.api import answers, parameters
+from orchestrator.api.bodies import Asking, StartBody
+from orchestrator.api.headers import SEQ_HEADER
+from orchestrator.api.route import Failing, Form, Route
+from orchestrator.core import errors
+from orchestrator.core.access_errors import KeyReused
+from orchestrator.core.explain import ContainerInfo
+from orchestrator.core.specs import FleetSpec
+from orchestrator.runtime.reports import ReconcileReport
+
+__all__ = ("ASKS",)
+
+_ASKED: Final[tuple[Failing, ...]] = (
+    errors.InvalidSpec,
+    errors.JournalConflict,
+    errors.JournalCorrupt,
+    errors.JournalUnavailable,
+    errors.OperatorClosed,
+    errors.StaleOperator,
+    KeyReused,
+)
+"""Why a request is not taken in, whatever it asks for."""
+
+_NAME: Final = "/v1/containers/{name}"
+
+_GONE: Final = errors.ContainerNotFound
+
+
+def _ask(
+    path: str, handler: str, summary: str, answer: Form, *failing: Failing
+) -> Route:
+    return Route(
+        method="POST",
+        path=path,
+        handler=handler,
+        summary=summary,
+        scope="write",
+        body=StartBody if handler == "start" else Asking,
+        answer=answer,
+        headers=(parameters.KEY,),
+        tells=(SEQ_HEADER,),
+        errors=(*_ASKED, *failing),
+    )
+
+
+ASKS: Final = (
+    _ask(
+        f"{_NAME}/start",
+        "start",
+        "Start a container; an unknown name takes the fleet's template.",
+        ContainerInfo,
+        _GONE,
+        errors.AdHocContainerNotAllowed,
+        errors.StartNeedsForce,
+        errors.ContainerFailed,
+        errors.CrashLoopDetected,
+        errors.ContainerNotStopped,
+        errors.PolicyNotRegistered,
+    ),
+    _ask(f"{_NAME}/stop", "stop", "Stop a container.", ContainerInfo, _GONE),
+    _ask(
+        f"{_NAME}/restart",
+        "restart",
+        "End the run, and start another; counts no crash.",
+        ContainerInfo,
+        _GONE,
+        errors.StartNeedsForce,
+        errors.ContainerFailed,
+        errors.CrashLoopDetected,
+    ),
+    _ask(
+        f"{_NAME}/reset",
+        "reset",
+        "Empty the failure history; a held or failed container starts again.",
+        ContainerInfo,
+        _GONE,
+    ),
+    Route(
+        method="DELETE",
+        path=_NAME,
+        handler="remove",
+        summary="Forget an ad-hoc container that is at rest.",
+        scope="write",
+        body=Asking,
+        headers=(parameters.KEY,),
+        tells=(SEQ_HEADER,),
+        errors=(
+            *_ASKED,
+            _GONE,
+            errors.MinReplicaSetContainer,
+            errors.ContainerNotStopped,
+        ),
+    ),
+    Route(
+        method="PUT",
+        path="/v1/spec",
+        handler="apply",
+        summary="Make a fleet the declared one.",
+        scope="write",
+        body=FleetSpec,
+        headers=(parameters.IF_MATCH, parameters.KEY),
+        tells=(SEQ_HEADER,),
+        answer=answers.Applied,
+        errors=(*_ASKED, errors.RevisionConflict, errors.PolicyNotRegistered),
+    ),
+    _ask(
+        "/v1/reconcile",
+        "reconcile",
+        "Observe now, and close every difference.",
+        ReconcileReport,
+        errors.ReconcileFailed,
+        errors.PartialReconcile,
+    ),
+    _ask(
+        "/v1/down",
+        "down",
+        "Stop everything, and end the operator.",
+        None,
+        errors.TimedOut,
+        errors.ContainerNotStopped,
+    ),
+)

@@ -1,0 +1,206 @@
+"""Handlers that change something: each asks the operator, and says what came of it.
+
+A request that carries an idempotency key is done at most once: the key and a digest of
+what is asked go with it, and are durable together with its event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import attrs
+from aiohttp import web
+from returns.future import FutureResult
+from returns.result import Failure, Result, Success
+
+from orchestrator.api.answers import Applied
+from orchestrator.api.bodies import (
+    Asking,
+    StartBody,
+    answer,
+    read_body,
+    refusal,
+    written,
+)
+from orchestrator.api.headers import KEY_HEADER, REPLAYED_HEADER, SEQ_HEADER
+from orchestrator.api.queries import Asked as Query
+from orchestrator.codec.problems import invalid
+from orchestrator.codec.wire import tree_of
+from orchestrator.core.errors import ContainerError, InvalidSpec
+from orchestrator.core.specs import FleetSpec
+from orchestrator.core.tickets import Ticket
+from orchestrator.runtime.operator import Operator
+from orchestrator.runtime.outcomes import opened
+from orchestrator.runtime.steps import Asked
+
+__all__ = ("Asks",)
+
+T = TypeVar("T")
+
+
+@attrs.define
+class _Wish:
+    """A request on its way: its ticket, and what it came to, once it is durable."""
+
+    ticket: Ticket | None
+    asked: Asked | None = None
+
+    def heard(self, asked: Asked) -> None:
+        """Take down what the request came to."""
+        self.asked = asked
+
+
+class Asks:
+    """Asks one operator for what a caller wants."""
+
+    def __init__(self, operator: Operator, end: Callable[[], None] | None) -> None:
+        """Ask *operator*; *end* is called when all is down."""
+        self._operator = operator
+        self._end = end
+
+    async def start(self, request: web.Request, query: Query) -> web.Response:
+        """Start a container."""
+        read = await _read(request, query, StartBody)
+        if isinstance(read, Failure):
+            return refusal(read.failure())
+        (asked, wish), name = read.unwrap(), request.match_info["name"]
+        if asked.spec is not None and asked.spec.name != name:
+            return refusal(invalid("$.spec.name", repr(name), asked.spec.name))
+        operation = self._operator.start_container(
+            asked.spec or name,
+            None if asked.config is None else dict(asked.config.items()),
+            asked.restart,
+            command=asked.command,
+            force=asked.force,
+            by=asked.by,
+            why=asked.why,
+            ticket=wish.ticket,
+            heard=wish.heard,
+        )
+        return await self._told(operation, wish)
+
+    async def stop(self, request: web.Request, query: Query) -> web.Response:
+        """Stop a container."""
+        return await self._of_container(request, query, self._operator.stop_container)
+
+    async def restart(self, request: web.Request, query: Query) -> web.Response:
+        """Restart a container."""
+        return await self._of_container(
+            request, query, self._operator.restart_container
+        )
+
+    async def reset(self, request: web.Request, query: Query) -> web.Response:
+        """Clear a crash history."""
+        return await self._of_container(
+            request, query, self._operator.clear_crash_history
+        )
+
+    async def remove(self, request: web.Request, query: Query) -> web.Response:
+        """Remove a container."""
+        return await self._of_container(request, query, self._operator.remove_container)
+
+    async def _of_container(
+        self,
+        request: web.Request,
+        query: Query,
+        operation: Callable[..., FutureResult[Any, ContainerError]],
+    ) -> web.Response:
+        read = await _read(request, query, Asking)
+        if isinstance(read, Failure):
+            return refusal(read.failure())
+        asked, wish = read.unwrap()
+        name, told = request.match_info["name"], _said(asked, wish)
+        return await self._told(operation(name, **told), wish)
+
+    async def apply(self, request: web.Request, query: Query) -> web.Response:
+        """Make a fleet the declared one."""
+        read = await _read(request, query, FleetSpec)
+        if isinstance(read, Failure):
+            return refusal(read.failure())
+        spec, wish = read.unwrap()
+        applied = self._operator.apply(
+            spec,
+            expect_revision=_revision(query["If-Match"]),
+            ticket=wish.ticket,
+            heard=wish.heard,
+        )
+        return await self._told(applied.map(lambda at: Applied(revision=at)), wish)
+
+    async def reconcile(self, request: web.Request, query: Query) -> web.Response:
+        """Observe now."""
+        read = await _read(request, query, Asking)
+        if isinstance(read, Failure):
+            return refusal(read.failure())
+        asked, wish = read.unwrap()
+        operation = self._operator.reconcile(**_said(asked, wish))
+        return await self._told(operation, wish)
+
+    async def down(self, request: web.Request, query: Query) -> web.Response:
+        """Stop everything, then end the operator."""
+        read = await _read(request, query, Asking)
+        if isinstance(read, Failure):
+            return refusal(read.failure())
+        asked, wish = read.unwrap()
+        ended = self._operator.down(by=asked.by, ticket=wish.ticket, heard=wish.heard)
+        response = await self._told(ended, wish)
+        if response.status == web.HTTPOk.status_code and self._end is not None:
+            asyncio.get_running_loop().call_soon(self._end)
+        return response
+
+    async def _told(
+        self, operation: FutureResult[Any, ContainerError], wish: _Wish
+    ) -> web.Response:
+        """Wait for what was asked, and say which row holds it."""
+        outcome = opened(await operation)
+        refused = isinstance(outcome, ContainerError)
+        response = refusal(outcome) if refused else answer(outcome)
+        seq = self._operator.seq if wish.asked is None else wish.asked.seq
+        response.headers[SEQ_HEADER] = str(seq)
+        if wish.asked is not None and wish.asked.replayed:
+            response.headers[REPLAYED_HEADER] = "true"
+        return response
+
+
+def _said(asked: Asking, wish: _Wish) -> dict[str, Any]:
+    """Return who asks, and what for, as operations of the library take it."""
+    return {
+        "by": asked.by,
+        "why": asked.why,
+        "ticket": wish.ticket,
+        "heard": wish.heard,
+    }
+
+
+async def _read(
+    request: web.Request, query: Query, kind: type[T]
+) -> Result[tuple[T, _Wish], InvalidSpec]:
+    """Read the body of a request, and the ticket that its key stands for."""
+    body = await read_body(request, kind)
+    if isinstance(body, Failure):
+        return Failure(body.failure())
+    key: str | None = query[KEY_HEADER]
+    if key is None:
+        return Success((body.unwrap(), _Wish(None)))
+    ticket = Ticket(key=key, digest=_digest(request, query, body.unwrap()))
+    return Success((body.unwrap(), _Wish(ticket)))
+
+
+def _digest(request: web.Request, query: Query, body: object) -> str:
+    """Name what is asked: method, path, expected revision, and the body in one form."""
+    expected = _revision(query.get("If-Match"))
+    asked = f"{request.method} {request.path} {expected} "
+    told = asked.encode(errors="backslashreplace") + written(tree_of(body))
+    return hashlib.sha256(told).hexdigest()
+
+
+def _revision(tag: str | None) -> int | None:
+    """Return the revision that a caller expects; None or a star: any.
+
+    >>> _revision('"7"'), _revision("*")
+    (7, None)
+
+    """
+    return None if tag is None or tag == "*" else int(tag.strip('"'))

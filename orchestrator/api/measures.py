@@ -1,0 +1,158 @@
+"""What is measured of a fleet: one value of each metric, for each set of labels.
+
+Names of containers are bounded: declared ones come first, then the others, each in the
+order of their names. What goes beyond the bound is told together, as ``_other``: states
+and restarts are added up, of failures in a row and of waits the largest is told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeAlias
+
+from orchestrator.codec.converter import tag_of
+from orchestrator.core.exits import Exited
+from orchestrator.core.moments import Moment
+from orchestrator.core.phases import (
+    PHASE_NAMES,
+    BackingOff,
+    CrashLooping,
+    Running,
+    phase_name,
+)
+from orchestrator.core.specs import Origin
+from orchestrator.core.state import Container, Fleet
+from orchestrator.runtime.telemetry import Telemetry
+
+__all__ = ("EARLIER", "OTHER", "Measure", "of_containers", "of_fleet", "of_telemetry")
+
+Measure: TypeAlias = tuple[str, tuple[str, ...], float]
+"""The name of a metric, the values of its labels in order, the value."""
+
+OTHER: Final = "_other"
+"""The name that stands for all containers beyond the bound; none can be called so."""
+
+EARLIER: Final = "earlier"
+"""The cause of restarts before this operator, which did not count how they came."""
+
+STATES: Final = tuple(PHASE_NAMES.values())
+
+
+def of_containers(fleet: Fleet, now: Moment, telemetry: Telemetry) -> Iterator[Measure]:
+    """Yield what is measured of each container, *now*."""
+    ordered = sorted(
+        fleet.containers.values(),
+        key=lambda each: (each.origin is not Origin.MIN_REPLICA_SET, each.name),
+    )
+    named, rest = ordered[: telemetry.names_max], ordered[telemetry.names_max :]
+    for container in named:
+        yield from _of_one(container, now, telemetry)
+    if rest:
+        yield from _of_others(rest, telemetry)
+
+
+def _of_one(
+    container: Container, now: Moment, telemetry: Telemetry
+) -> Iterator[Measure]:
+    name, phase = container.name, container.phase
+    current = phase_name(phase)
+    for state in STATES:
+        yield "fleet_container_state", (name, state), float(state == current)
+    ready = isinstance(phase, Running) and phase.ready_at is not None
+    yield "fleet_container_ready", (name,), float(ready)
+    for cause, count in sorted(_restarts(container, telemetry).items()):
+        yield "fleet_container_restarts_total", (name, cause), count
+    if container.last is not None:
+        ended = container.last.exit
+        kind = tag_of(type(ended))
+        yield "fleet_container_last_exit_info", (name, kind), 1
+        if isinstance(ended, Exited):
+            yield "fleet_container_last_exit_code", (name,), ended.code
+    failures = container.history.failed_in_a_row
+    yield "fleet_container_backoff_seconds", (name,), _backoff_s(container)
+    yield "fleet_container_consecutive_failures", (name,), failures
+    up_ms = max(0, now - phase.since) if isinstance(phase, Running) else 0
+    yield "fleet_container_uptime_seconds", (name,), up_ms / 1_000
+
+
+def _of_others(rest: Iterable[Container], telemetry: Telemetry) -> Iterator[Measure]:
+    """Yield what is measured of all containers beyond the bound, together."""
+    states: Counter[str] = Counter()
+    restarts: Counter[str] = Counter()
+    ready = failures = 0
+    backoff = 0.0
+    for container in rest:
+        phase = container.phase
+        states[phase_name(phase)] += 1
+        ready += isinstance(phase, Running) and phase.ready_at is not None
+        restarts.update(_restarts(container, telemetry))
+        failures = max(failures, container.history.failed_in_a_row)
+        backoff = max(backoff, _backoff_s(container))
+    for state in STATES:
+        yield "fleet_container_state", (OTHER, state), states[state]
+    yield "fleet_container_ready", (OTHER,), ready
+    for cause, count in sorted(restarts.items()):
+        yield "fleet_container_restarts_total", (OTHER, cause), count
+    yield "fleet_container_backoff_seconds", (OTHER,), backoff
+    yield "fleet_container_consecutive_failures", (OTHER,), failures
+
+
+def _restarts(container: Container, telemetry: Telemetry) -> Counter[str]:
+    """Return the restarts of a container by cause; together, all it ever had."""
+    counted = Counter(telemetry.restarts.get(container.name, {}))
+    earlier = container.history.restarts_total - counted.total()
+    if earlier or not counted:
+        counted[EARLIER] += max(0, earlier)
+    return counted
+
+
+def _backoff_s(container: Container) -> float:
+    """Return the whole wait that the policy has decided on; infinite where it holds."""
+    match container.phase:
+        case CrashLooping(until=None):
+            return math.inf
+        case BackingOff(since=since, until=int(until)):
+            return max(0, until - since) / 1_000
+        case CrashLooping(since=since, until=int(until)):
+            return max(0, until - since) / 1_000
+        case _:
+            return 0.0
+
+
+def of_fleet(fleet: Fleet) -> Iterator[Measure]:
+    """Yield what is measured of the fleet as a whole."""
+    containers = tuple(fleet.containers.values())
+    phases = Counter(phase_name(container.phase) for container in containers)
+    for state in STATES:
+        yield "fleet_containers", (state,), phases[state]
+    wanted = sum(container.desired.running for container in containers)
+    healthy = sum(
+        isinstance(container.phase, Running) and container.phase.ready_at is not None
+        for container in containers
+    )
+    yield "fleet_desired_containers", (), wanted
+    yield "fleet_healthy_containers", (), healthy
+    yield "fleet_strangers", (), len(fleet.strangers)
+    interval_s = fleet.settings.reconcile_interval_ms / 1_000
+    yield "fleet_reconcile_interval_seconds", (), interval_s
+    yield "fleet_epoch", (), fleet.epoch
+    yield "fleet_revision", (), fleet.revision
+
+
+def of_telemetry(telemetry: Telemetry, now: Moment) -> Iterator[Measure]:
+    """Yield what the operator has counted and noted, but for durations."""
+    seen = telemetry.looked_at
+    age = math.inf if seen is None else max(0, now - seen) / 1_000
+    yield "fleet_observation_age_seconds", (), age
+    for (kind, outcome), count in sorted(telemetry.commands.items()):
+        yield "fleet_commands_total", (kind, outcome), count
+    for kind, count in sorted(telemetry.in_flight.items()):
+        yield "fleet_commands_inflight", (kind,), count
+    for (tag, outcome), count in sorted(telemetry.events.items()):
+        yield "fleet_events_total", (tag, outcome), count
+    yield "fleet_replay_divergence_total", (), telemetry.divergences
+    size = telemetry.journal_bytes()
+    if size is not None:
+        yield "fleet_log_bytes", (), size

@@ -1,0 +1,252 @@
+"""The routes that change nothing: the fleet, its past, and the operator itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orchestrator.api import answers, parameters
+from orchestrator.api.headers import AT_HEADER, SEQ_HEADER
+from orchestrator.api.route import Failing, Form, Parameter, Route
+from orchestrator.api.timeline_trees import TimelineTree
+from orchestrator.core import errors
+from orchestrator.core.explain import ContainerInfo, Explanation
+from orchestrator.core.fields import Json
+from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.table import Table
+from orchestrator.platforms.port import LogLine, PlatformDetail
+from orchestrator.runtime.pieces import FleetHistory
+from orchestrator.runtime.reports import EventRecord, FleetConfig
+
+__all__ = ("LOOKS", "OPERATOR", "PAST")
+
+_JOURNAL: Final[tuple[Failing, ...]] = (
+    errors.InvalidSpec,
+    errors.JournalCompacted,
+    errors.JournalCorrupt,
+    errors.JournalUnavailable,
+    errors.NotReplayable,
+    errors.PolicyNotRegistered,
+    errors.OperatorClosed,
+)
+"""Why the past cannot be read."""
+
+_PLATFORM: Final[tuple[Failing, ...]] = (
+    errors.Unreachable,
+    errors.Refused,
+    errors.Unauthorized,
+    errors.RateLimited,
+    errors.QuotaExceeded,
+    errors.NoCapacity,
+    errors.TimedOut,
+    errors.StaleOperator,
+)
+"""Why the platform does not answer."""
+
+_NAME: Final = "/v1/containers/{name}"
+
+
+def _look(
+    path: str,
+    handler: str,
+    summary: str,
+    answer: Form,
+    *failing: Failing,
+    query: tuple[Parameter, ...] = (),
+    tells: tuple[str, ...] = (),
+    media: tuple[str, ...] = ("application/json",),
+    about: str = "",
+) -> Route:
+    return Route(
+        method="GET",
+        path=path,
+        handler=handler,
+        summary=summary,
+        answer=answer,
+        errors=failing,
+        query=query,
+        tells=tells,
+        media=media,
+        about=about,
+    )
+
+
+_SEEN: Final = (SEQ_HEADER, AT_HEADER)
+_GONE: Final = errors.ContainerNotFound
+
+LOOKS: Final = (
+    _look("/v1/fleet", "fleet", "The fleet as a whole, now.", answers.FleetFacts),
+    _look(
+        "/v1/containers",
+        "containers",
+        "All containers, in the order of their names.",
+        tuple[ContainerInfo, ...],
+        *_JOURNAL,
+        query=(parameters.PHASES, parameters.PATTERNS, parameters.AT),
+        tells=_SEEN,
+    ),
+    _look(
+        _NAME,
+        "container",
+        "One container.",
+        ContainerInfo,
+        *_JOURNAL,
+        _GONE,
+        query=(parameters.AT,),
+        tells=_SEEN,
+    ),
+    _look(
+        f"{_NAME}/explain",
+        "explain",
+        "Why a container is where it is, and what comes next.",
+        Explanation,
+        *_JOURNAL,
+        _GONE,
+        query=(parameters.AT,),
+        tells=_SEEN,
+    ),
+    _look(
+        f"{_NAME}/spec",
+        "spec",
+        "A container as it is declared; what looks secret is not shown.",
+        ContainerSpec,
+        _GONE,
+    ),
+    _look(
+        f"{_NAME}/log",
+        "log",
+        "What a container wrote, a JSON object a line.",
+        LogLine,
+        errors.InvalidSpec,
+        _GONE,
+        query=(parameters.FOLLOW,),
+        media=("application/x-ndjson",),
+    ),
+    _look(
+        f"{_NAME}/wait",
+        "wait",
+        "Wait until a container is ready, stopped or completed.",
+        ContainerInfo,
+        errors.InvalidSpec,
+        _GONE,
+        errors.ContainerFailed,
+        errors.CrashLoopDetected,
+        errors.TimedOut,
+        errors.OperatorClosed,
+        query=(parameters.FOR, parameters.LIMIT_MS),
+    ),
+    _look(
+        "/v1/config",
+        "config",
+        "The fleet as it is declared; what looks secret is not shown.",
+        FleetConfig,
+    ),
+    _look(
+        "/v1/platform",
+        "platform",
+        "What the platform says of each container, in its own words.",
+        tuple[PlatformDetail, ...],
+        *_PLATFORM,
+    ),
+)
+
+_EVENTS: Final = (
+    "A page says in `Orchestrator-Seq` up to which row it looked, at most 20000 of them"
+    " where few are wanted; the next page begins there. With `Accept:"
+    " text/event-stream` the events come as they happen: `hello` says where it begins,"
+    " `event` is a row, `heartbeat` comes when nothing happens, `gap` names rows that"
+    " are not sent (the reader was too slow, or they are compacted), `bye` is the end"
+    " of the operator. The `id` is the row: who comes again with `Last-Event-ID` goes"
+    " on behind it. With `Accept: application/x-ndjson`, or `follow=true`, it is the"
+    " same as a JSON object a line, `kind` beside the rest."
+)
+
+_TOLD: Final = (parameters.FROM, parameters.UNTIL)
+
+PAST: Final = (
+    _look(
+        f"{_NAME}/timeline",
+        "timeline",
+        "What happened to a container: runs, waits, decisions, requests, failures.",
+        TimelineTree,
+        *_JOURNAL,
+        _GONE,
+        query=_TOLD,
+        about="`containers` holds this one. Of each kind of entry the newest 1000 are"
+        " kept; `left_out` counts the others.",
+    ),
+    _look(
+        "/v1/steps/{seq}",
+        "step",
+        "One row explained: what it changed, and what was decided.",
+        answers.StepTold,
+        *_JOURNAL,
+    ),
+    _look(
+        "/v1/history",
+        "history",
+        "The fleet over time, in pieces of equal length.",
+        FleetHistory,
+        *_JOURNAL,
+        query=(*_TOLD, parameters.POINTS),
+        about="Counted row by row; at most 1000000 rows at a time.",
+    ),
+    Route(
+        method="GET",
+        path="/v1/events",
+        handler="events",
+        summary="The events of the journal: a page, or a stream.",
+        about=_EVENTS,
+        query=(
+            parameters.AFTER,
+            parameters.LIMIT,
+            parameters.WAIT_MS,
+            parameters.NAMES,
+            parameters.TYPES,
+            parameters.FOLLOW,
+            parameters.WITH,
+            parameters.HEARTBEAT,
+        ),
+        headers=(parameters.LAST_EVENT,),
+        tells=(SEQ_HEADER,),
+        answer=tuple[EventRecord, ...],
+        media=("application/json", "text/event-stream", "application/x-ndjson"),
+        errors=_JOURNAL,
+    ),
+)
+
+OPERATOR: Final = (
+    Route(
+        method="GET",
+        path="/healthz",
+        handler="health",
+        summary="Whether the operator is alive.",
+        scope="open",
+        answer=answers.Health,
+        also=((503, answers.Health),),
+    ),
+    Route(
+        method="GET",
+        path="/readyz",
+        handler="readiness",
+        summary="Whether the operator looks after its fleet.",
+        scope="open",
+        answer=answers.Readiness,
+        also=((503, answers.Readiness),),
+    ),
+    Route(
+        method="GET",
+        path="/version",
+        handler="version",
+        summary="Which release answers.",
+        scope="open",
+        answer=answers.Version,
+    ),
+    _look(
+        "/metrics",
+        "metrics",
+        "The numbers of fleet and operator, as Prometheus reads them.",
+        str,
+        media=("text/plain",),
+    ),
+    _look("/openapi.json", "openapi", "This document.", Table[str, Json]),
+)
