@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         JournalLocked,
         JournalTooNew,
         JournalUnavailable,
+        KeyReused,
         MinReplicaSetContainer,
         NoCapacity,
         NotReplayable,
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     )
     from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, Prune
     from orchestrator.core.table import Table
+    from orchestrator.core.tickets import Ticket
     from orchestrator.journal.memory import MemoryJournal
     from orchestrator.journal.sqlite import open_sqlite
     from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
@@ -105,13 +107,14 @@ if TYPE_CHECKING:
         ReconcileReport,
     )
     from orchestrator.runtime.secrets import EnvironmentSecrets, FileSecrets, Secrets
+    from orchestrator.runtime.steps import Asked
 
 _ERRORS: Final = """
 AdHocContainerNotAllowed ContainerError ContainerFailed ContainerNotFound
 ContainerNotStopped ContainerStartFailed ContainerStopFailed CrashLoopDetected
 EnvVarsFailed InvalidSpec JournalCompacted JournalConflict JournalCorrupt JournalLocked
-JournalTooNew JournalUnavailable MinReplicaSetContainer NoCapacity NotReplayable
-OperatorClosed PartialReconcile PolicyNotRegistered Problem QuotaExceeded
+JournalTooNew JournalUnavailable KeyReused MinReplicaSetContainer NoCapacity
+NotReplayable OperatorClosed PartialReconcile PolicyNotRegistered Problem QuotaExceeded
 RateLimited ReconcileFailed Refused RevisionConflict SecretMissing StaleOperator
 StaleRun StartNeedsForce TimedOut Unauthorized Unreachable
 """
@@ -161,6 +164,7 @@ _HOMES: Final[dict[str, str]] = {
     **dict.fromkeys(("CloudflareChoice", "SchedulingPolicy"), "codec.platform_choices"),
     **dict.fromkeys(("INSTANCE_TYPES", "InstanceType", "Placement"), "core.hosting"),
     "Table": "core.table",
+    "Ticket": "core.tickets",
     "CloudflarePlatform": "platforms.cloudflare.gateway",
     "PlatformDetail": "platforms.port",
     "MemoryJournal": "journal.memory",
@@ -169,6 +173,7 @@ _HOMES: Final[dict[str, str]] = {
     "SimulatedPlatform": "platforms.simulated.platform",
     **dict.fromkeys(("OpenFailed", "Operator"), "runtime.operator"),
     "settled": "runtime.outcomes",
+    "Asked": "runtime.steps",
     **dict.fromkeys(
         ("EventRecord", "FleetConfig", "ReconcileOutcome", "ReconcileReport"),
         "runtime.reports",
@@ -181,6 +186,7 @@ _HOMES: Final[dict[str, str]] = {
 __all__ = (
     "INSTANCE_TYPES",
     "AdHocContainerNotAllowed",
+    "Asked",
     "Backoff",
     "CheckKind",
     "CloudflareChoice",
@@ -227,6 +233,7 @@ __all__ = (
     "JournalLocked",
     "JournalTooNew",
     "JournalUnavailable",
+    "KeyReused",
     "Kinds",
     "LocalPlatform",
     "Membership",
@@ -265,6 +272,7 @@ __all__ = (
     "StartNeedsForce",
     "Table",
     "TcpProbe",
+    "Ticket",
     "TimedOut",
     "Unauthorized",
     "Unreachable",

@@ -30,7 +30,8 @@ replicas stop_grace stop_signal working_dir hooks env_vars replica x policies cu
 exit_rules codes codes_not_in signals signals_not_in kinds kinds_not_in action delays
 delays_ms max_restarts start_budget success_codes version params health startup
 readiness liveness http tcp port path headers statuses period timeout probe type
-success_threshold groups strategy members group"""
+success_threshold groups strategy members group api listen read_only hosts tls_cert
+tls_key requests_per_second body_max_bytes metrics_max_names"""
 KEYS = st.sampled_from(WORDS.split())
 TEXTS = st.one_of(
     st.sampled_from(["local", "always", "10m", "${port.http}", "${secret.A}", "a:b"]),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli.timeline_json import tree_of_timeline
+from orchestrator.api.timelines import tree_of_timeline
 from orchestrator.cli.timeline_svg import drawing_of
 from orchestrator.cli.timeline_text import by_container, by_time
 from orchestrator.core.commands import StartContainer

@@ -34,12 +34,14 @@ from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.environment import EnvVars
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, Limits
+from orchestrator.runtime.logs import Lifecycle
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.prober import Prober
 from orchestrator.runtime.recovery import Recovered, recover
 from orchestrator.runtime.secrets import EnvironmentSecrets, Secrets
 from orchestrator.runtime.steps import Asked
+from orchestrator.runtime.telemetry import Telemetry
 from orchestrator.runtime.travel import Travel
 
 __all__ = ("Engine", "Means", "boot")
@@ -68,6 +70,7 @@ class Engine:
     journal: Journal
     platform: Platform
     travel: Travel
+    policies: CustomPolicies = NO_POLICIES
 
     async def close(self) -> None:
         """End in order."""
@@ -99,7 +102,8 @@ class Means(TypedDict):
     ``secrets`` is the operator's own environment by default; ``hooks`` an object with
     any of ``on_start``, ``on_stop``, ``on_error``; ``policies`` are the custom restart
     policies that specs may name (``core.custom.registered``); ``snapshot_every``: after
-    so many rows the fleet is saved beside them (1 to 1,000,000, by default 10,000).
+    so many rows the fleet is saved beside them (1 to 1,000,000, by default 10,000);
+    ``telemetry`` counts what happens.
     """
 
     platform: Platform
@@ -110,6 +114,7 @@ class Means(TypedDict):
     limits: NotRequired[Limits]
     policies: NotRequired[CustomPolicies]
     snapshot_every: NotRequired[int]
+    telemetry: NotRequired[Telemetry]
 
 
 def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]:
@@ -128,12 +133,23 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
         recovered, attachment = prepared
         told = Hooks(means.get("hooks"))
         clock = Clock(not_before=recovered.fleet.at)
-        loop = Loop(recovered, journal, clock, told, policies, snapshot_every=every)
+        telemetry = means.get("telemetry") or Telemetry()
+        loop = Loop(
+            recovered,
+            journal,
+            clock,
+            told,
+            policies,
+            snapshot_every=every,
+            telemetry=telemetry,
+        )
         secrets = means.get("secrets") or EnvironmentSecrets()
         limits = means.get("limits", Limits())
         interpreter = Interpreter(
-            platform, secrets, means.get("env_vars"), loop.tell, limits
+            platform, secrets, means.get("env_vars"), loop.tell, limits, telemetry
         )
+        telemetry.follow(lambda: loop.head.seq)
+        loop.watchers.append(Lifecycle(recovered.head.seq).see)
         loop.interpreter = interpreter
         engine = Engine(
             loop=loop,
@@ -148,6 +164,7 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
             journal=journal,
             platform=platform,
             travel=Travel(journal, policies),
+            policies=policies,
         )
         problem = await _take_over(engine, fleet, attachment)
         if problem is None:

@@ -49,8 +49,10 @@ from orchestrator.platforms.port import (
     StopOrder,
 )
 from orchestrator.runtime.environment import EnvVars, Surroundings, fill
+from orchestrator.runtime.notifier import Envelope, Notifier
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.secrets import Secrets
+from orchestrator.runtime.telemetry import Telemetry
 
 __all__ = ("Interpreter", "Limits", "Setting", "setting_of")
 
@@ -104,8 +106,10 @@ class Interpreter:
         env_vars: EnvVars | None,
         submit: Callable[[Event], None],
         limits: Limits,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """Talk to *platform*; every outcome goes to *submit*."""
+        self._telemetry = telemetry or Telemetry()
         self._platform = platform
         self._secrets = secrets
         self._env_vars = env_vars
@@ -115,6 +119,7 @@ class Interpreter:
         self._waiting: dict[str, deque[Ordered]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self._notifier = Notifier(secrets, submit)
 
     def carry_out(self, command: ContainerCommand, setting: Setting) -> None:
         """Carry out a command, after those that wait for the same container.
@@ -140,9 +145,15 @@ class Interpreter:
         if not self._is_closed:
             self._begin(self._look(tell))
 
+    def notify(self, envelope: Envelope | None) -> None:
+        """Send a notice of trouble, if there is somebody to tell."""
+        if envelope is not None:
+            self._notifier.send(envelope)
+
     async def close(self, grace_s: float) -> None:
         """Let what is under way finish, within limits; give up what waits."""
         self._is_closed = True
+        await self._notifier.close()
         for waiting in self._waiting.values():
             waiting.clear()
         if self._tasks:
@@ -154,7 +165,9 @@ class Interpreter:
     async def _look(self, tell: Callable[[Observation | PlatformError], None]) -> None:
         try:
             async with asyncio.timeout(self._limits.observe_ms / 1_000):
-                tell(await settled(self._platform.observe()))
+                with self._telemetry.looking():
+                    seen = await settled(self._platform.observe())
+            tell(seen)
         except TimeoutError:
             tell(TimedOut(after_ms=self._limits.observe_ms))
         except Exception as error:
@@ -167,7 +180,9 @@ class Interpreter:
             while waiting:
                 command, setting = waiting.popleft()
                 async with self._at_once:
-                    error = await self._bounded(command, setting)
+                    with self._telemetry.carrying_out(command, setting.fleet) as told:
+                        error = await self._bounded(command, setting)
+                        told(error)
                 self._submit(_event(command, error))
         finally:
             del self._waiting[name]

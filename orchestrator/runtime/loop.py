@@ -21,7 +21,7 @@ from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
 from orchestrator.codec.journal_choice import SNAPSHOT_EVERY
-from orchestrator.core.commands import ContainerCommand, ObserveFleet
+from orchestrator.core.commands import Command, ObserveFleet, SendNotice
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import (
     ContainerError,
@@ -40,6 +40,7 @@ from orchestrator.journal.port import Head, Journal
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, setting_of
+from orchestrator.runtime.notifier import envelope_of
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.recovery import Recovered, snapshot_of
 from orchestrator.runtime.steps import (
@@ -52,6 +53,7 @@ from orchestrator.runtime.steps import (
     draft_of,
     looked,
 )
+from orchestrator.runtime.telemetry import Telemetry
 from orchestrator.runtime.timers import Timers
 from orchestrator.runtime.watch import Watch
 
@@ -83,6 +85,7 @@ class Loop:
         policies: CustomPolicies = NO_POLICIES,
         *,
         snapshot_every: int = SNAPSHOT_EVERY,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """Begin where the journal ends."""
         fleet, head = recovered.fleet, recovered.head
@@ -94,6 +97,7 @@ class Loop:
         self.watchers: list[Seen] = []
         self.turned = asyncio.Condition()
         self.watch = Watch()
+        self.telemetry = telemetry or Telemetry()
         self._journal = journal
         self._policies = policies
         self._clock = clock
@@ -192,12 +196,13 @@ class Loop:
             for name in self._timers.due(now, BATCH_MAX)
         )
         self._in_hand = items
-        batch = Batch(fleet=self.fleet, policies=self._policies)
+        batch = Batch(fleet=self.fleet, seq=self.head.seq, policies=self._policies)
         for item in items:
             batch.take(item, now)
         if batch.steps:
             drafts = tuple(map(draft_of, batch.steps))
-            head = await settled(self._journal.append(self.head, drafts))
+            with self.telemetry.committing():
+                head = await settled(self._journal.append(self.head, drafts))
             if not isinstance(head, Head):
                 self._keep(items, head)
                 return True
@@ -226,6 +231,7 @@ class Loop:
     def _commit(self, batch: Batch) -> None:
         """Make true what has become durable."""
         self.fleet = batch.fleet
+        self.telemetry.committed(batch)
         for ask, answer in batch.answers:
             if not ask.answer.done():
                 ask.answer.set_result(answer)
@@ -239,13 +245,16 @@ class Loop:
         touched = {name for step in batch.steps for name in step.touched}
         self._timers.refresh(self.fleet, touched)
 
-    def _hand_out(self, command: ContainerCommand | ObserveFleet, step: Step) -> None:
+    def _hand_out(self, command: Command, step: Step) -> None:
         interpreter, fleet = self.interpreter, step.after
         if interpreter is None:
             return
         if isinstance(command, ObserveFleet):
             began = self._not_before = max(self.now(), fleet.at + 1)
             interpreter.look(lambda seen: self._put(looked(seen, began)))
+            return
+        if isinstance(command, SendNotice):
+            interpreter.notify(envelope_of(command, fleet))
             return
         interpreter.carry_out(command, setting_of(command, fleet))
 

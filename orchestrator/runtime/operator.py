@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Unpack
 
 from returns.future import FutureResult
-from returns.result import Failure
+from returns.result import Failure, Result, Success
 
 from orchestrator.codec.wire import frozen_config
-from orchestrator.core.errors import ContainerError
+from orchestrator.core.errors import ContainerError, ContainerNotFound
 from orchestrator.core.explain import (
     ContainerInfo,
     container_info,
@@ -34,6 +34,7 @@ from orchestrator.core.requests import (
     Stop,
 )
 from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.tickets import Ticket
 from orchestrator.runtime import waits
 from orchestrator.runtime.boot import Means, boot
 from orchestrator.runtime.outcomes import settled
@@ -42,7 +43,7 @@ from orchestrator.runtime.reports import (
     ReconcileReport,
     WaitFor,
 )
-from orchestrator.runtime.steps import Asked
+from orchestrator.runtime.steps import Asked, Heard
 
 __all__ = ("OpenFailed", "Operator")
 
@@ -96,9 +97,10 @@ class Operator(Reads):
         await asyncio.wait([self._engine.running])
         return self._loop.fatal
 
-    # Requests
+    # Requests. One with a *ticket* is done at most once (``core.tickets``); *heard* is
+    # told in which row it stands, or that it was made before.
 
-    def start_container(
+    def start_container(  # noqa: PLR0913 - each says one thing of the request
         self,
         container: str | ContainerSpec,
         config: Mapping[str, Any] | None = None,
@@ -108,6 +110,8 @@ class Operator(Reads):
         force: bool = False,
         by: str = "owner",
         why: str = "",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
     ) -> FutureResult[ContainerInfo, ContainerError]:
         """Start a container; an unknown name takes the fleet's ``[ad_hoc]`` template.
 
@@ -128,33 +132,61 @@ class Operator(Reads):
             force=force,
             by=by,
             why=why,
+            ticket=ticket,
         )
-        return self._of_container(name, request)
+        return self._of_container(name, request, heard)
 
     def stop_container(
-        self, name: str, *, by: str = "owner", why: str = ""
+        self,
+        name: str,
+        *,
+        by: str = "owner",
+        why: str = "",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
     ) -> FutureResult[ContainerInfo, ContainerError]:
         """Stop a container; it stays stopped until it is asked for again."""
-        return self._of_container(name, Stop(name=name, by=by, why=why))
+        request = Stop(name=name, by=by, why=why, ticket=ticket)
+        return self._of_container(name, request, heard)
 
     def restart_container(
-        self, name: str, *, by: str = "owner", why: str = ""
+        self,
+        name: str,
+        *,
+        by: str = "owner",
+        why: str = "",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
     ) -> FutureResult[ContainerInfo, ContainerError]:
         """End the run, and start another; counts no crash."""
-        return self._of_container(name, Restart(name=name, by=by, why=why))
+        request = Restart(name=name, by=by, why=why, ticket=ticket)
+        return self._of_container(name, request, heard)
 
     def clear_crash_history(
-        self, name: str, *, by: str = "owner", why: str = ""
+        self,
+        name: str,
+        *,
+        by: str = "owner",
+        why: str = "",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
     ) -> FutureResult[ContainerInfo, ContainerError]:
         """Empty the failure history; a held or failed container starts again."""
-        return self._of_container(name, ClearCrashHistory(name=name, by=by, why=why))
+        request = ClearCrashHistory(name=name, by=by, why=why, ticket=ticket)
+        return self._of_container(name, request, heard)
 
     def remove_container(
-        self, name: str, *, by: str = "owner", why: str = ""
+        self,
+        name: str,
+        *,
+        by: str = "owner",
+        why: str = "",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
     ) -> FutureResult[None, ContainerError]:
         """Forget an ad-hoc container that is at rest."""
-        asked = self._loop.ask(Remove(name=name, by=by, why=why))
-        return asked.map(lambda _: None)
+        request = Remove(name=name, by=by, why=why, ticket=ticket)
+        return self._asked(request, heard).map(lambda _: None)
 
     def apply(
         self,
@@ -163,19 +195,34 @@ class Operator(Reads):
         expect_revision: int | None = None,
         by: str = "owner",
         why: str = "",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
     ) -> FutureResult[int, ContainerError]:
         """Make *fleet* the declared one; the answer is the revision of the fleet."""
-        request = Apply(spec=fleet, expect_revision=expect_revision, by=by, why=why)
-        return self._loop.ask(request).map(lambda asked: asked.fleet.revision)
+        request = Apply(
+            spec=fleet,
+            expect_revision=expect_revision,
+            by=by,
+            why=why,
+            ticket=ticket,
+        )
+        return self._asked(request, heard).map(lambda asked: asked.fleet.revision)
 
     def _of_container(
-        self, name: str, request: Request
+        self, name: str, request: Request, heard: Heard | None
     ) -> FutureResult[ContainerInfo, ContainerError]:
-        def info(asked: Asked) -> ContainerInfo:
-            container = asked.fleet.containers[name]
-            return container_info(asked.fleet, container, asked.at)
+        def info(asked: Asked) -> Result[ContainerInfo, ContainerError]:
+            container = asked.fleet.containers.get(name)
+            if container is None:  # it has gone since the request was made first
+                return Failure(ContainerNotFound(name=name))
+            return Success(container_info(asked.fleet, container, asked.at))
 
-        return self._loop.ask(request).map(info)
+        return self._asked(request, heard).bind_result(info)
+
+    def _asked(
+        self, request: Request, heard: Heard | None
+    ) -> FutureResult[Asked, ContainerError]:
+        return FutureResult(waits.asked(self._engine, request, heard))
 
     # Waiting
 
@@ -196,19 +243,30 @@ class Operator(Reads):
         return FutureResult(waits.converge(self._engine, limit_ms, steady_ms))
 
     def reconcile(
-        self, *, by: str = "owner", why: str = ""
+        self,
+        *,
+        by: str = "owner",
+        why: str = "",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
     ) -> FutureResult[ReconcileReport, ContainerError]:
         """Observe now, and close every difference; one outcome a container.
 
         The answer comes when the look is over and what it calls for is durable.
         """
-        request = Reconcile(by=by, why=why)
-        return FutureResult(waits.reconcile(self._engine, request))
+        request = Reconcile(by=by, why=why, ticket=ticket)
+        return FutureResult(waits.reconcile(self._engine, request, heard))
 
-    def down(self, *, by: str = "owner") -> FutureResult[None, ContainerError]:
+    def down(
+        self,
+        *,
+        by: str = "owner",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
+    ) -> FutureResult[None, ContainerError]:
         """Stop everything: declared containers leave the fleet, ad-hoc ones stay.
 
         The answer comes when nothing runs any more. The next ``apply`` of the same
         fleet starts it again.
         """
-        return FutureResult(waits.down(self._engine, by))
+        return FutureResult(waits.down(self._engine, by, ticket, heard))

@@ -8,12 +8,14 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from orchestrator.core.commands import Command, ObserveFleet
+from orchestrator.core.commands import Command, ObserveFleet, SendNotice
 from orchestrator.core.decide import crash_loop
 from orchestrator.core.errors import ContainerFailed, CrashLoopDetected
 from orchestrator.core.events import Event
 from orchestrator.core.explain import why
+from orchestrator.core.fields import Json
 from orchestrator.core.moments import Moment
+from orchestrator.core.notify import hidden_url
 from orchestrator.core.phases import (
     Asleep,
     Completed,
@@ -40,6 +42,8 @@ __all__ = (
     "has_settled",
     "is_at_rest",
     "outcomes_of",
+    "redacted",
+    "redacted_settings",
 )
 
 WaitFor: TypeAlias = Literal["ready", "stopped", "completed"]
@@ -87,7 +91,7 @@ def outcomes_of(
     """Return what a reconcile did about each container of the fleet."""
     actions: dict[str, str] = {}
     for command in commands:
-        if not isinstance(command, ObserveFleet):
+        if not isinstance(command, ObserveFleet | SendNotice):
             action = type(command).__name__.removesuffix("Container").lower()
             actions.setdefault(command.name, action)
     return tuple(
@@ -146,28 +150,46 @@ _REDACTED: Final = "***"
 
 def config_of(fleet: Fleet) -> FleetConfig:
     """Return the fleet as it is declared, without what looks secret."""
-    template = fleet.settings.ad_hoc
-    settings = fleet.settings
-    if template is not None:
-        settings = attrs.evolve(settings, ad_hoc=_redacted(template))
     return FleetConfig(
         name=fleet.name,
         revision=fleet.revision,
-        settings=settings,
+        settings=redacted_settings(fleet.settings),
         containers=tuple(
-            _redacted(container.spec) for container in fleet.containers.values()
+            redacted(container.spec) for container in fleet.containers.values()
         ),
     )
 
 
-def _redacted(spec: ContainerSpec) -> ContainerSpec:
+def redacted_settings(settings: FleetSettings) -> FleetSettings:
+    """Hide what looks secret in the template, and the path of the notices' address."""
+    if settings.ad_hoc is not None:
+        settings = attrs.evolve(settings, ad_hoc=redacted(settings.ad_hoc))
+    if settings.notify is not None:
+        hidden = attrs.evolve(settings.notify, url=hidden_url(settings.notify.url))
+        settings = attrs.evolve(settings, notify=hidden)
+    return settings
+
+
+def redacted(spec: ContainerSpec) -> ContainerSpec:
     """Hide literal values of telling keys; a placeholder says nothing secret."""
     env = Table.of(
         (key, _REDACTED if _SECRET_LIKE.search(key) and "${" not in text else text)
         for key, text in spec.env.items()
     )
-    config = Table.of(
-        (key, _REDACTED if _SECRET_LIKE.search(key) else value)
-        for key, value in spec.config.items()
+    return attrs.evolve(spec, env=env, config=_hidden(spec.config))
+
+
+def _hidden(config: Table[str, Json]) -> Table[str, Json]:
+    return Table.of(
+        (key, _REDACTED if _SECRET_LIKE.search(key) else _without_secrets(value))
+        for key, value in config.items()
     )
-    return attrs.evolve(spec, env=env, config=config)
+
+
+def _without_secrets(value: Json) -> Json:
+    """Look into tables and lists, too; how deep they go is bounded where they come."""
+    if isinstance(value, Table):
+        return _hidden(value)
+    if isinstance(value, tuple):
+        return tuple(map(_without_secrets, value))
+    return value

@@ -8,6 +8,7 @@ written is forgotten, and its facts are tried again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -15,7 +16,7 @@ from returns.result import Failure
 
 from orchestrator.codec.changes import encode_changes
 from orchestrator.codec.wire import encode_commands, encode_event
-from orchestrator.core.admit import admit
+from orchestrator.core.admit import admit, is_repeated
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import ContainerError, PlatformError, RequestError
 from orchestrator.core.events import Event, FleetObserved
@@ -33,6 +34,7 @@ __all__ = (
     "Asked",
     "Batch",
     "Happened",
+    "Heard",
     "Item",
     "Looked",
     "draft_of",
@@ -42,10 +44,20 @@ __all__ = (
 
 @attrs.frozen(kw_only=True)
 class Asked:
-    """What a request came to: the fleet after it was admitted."""
+    """What a request came to: the fleet after it was admitted.
+
+    ``seq`` is the row of its event; where it was made before (``replayed``) nothing is
+    written, and it is the newest row.
+    """
 
     fleet: Fleet
     at: Moment
+    seq: int
+    replayed: bool = False
+
+
+Heard: TypeAlias = Callable[[Asked], None]
+"""Is told what a request came to, as soon as that is durable."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -92,13 +104,20 @@ def draft_of(step: Step) -> Draft:
 
 @attrs.define(kw_only=True)
 class Batch:
-    """Items on their way: the steps to write, the answers to give once written."""
+    """Items on their way: the steps to write, the answers to give once written.
+
+    They begin behind row ``seq``.
+    """
 
     fleet: Fleet
+    seq: int = 0
     policies: CustomPolicies = NO_POLICIES
     steps: list[Step] = attrs.field(factory=list[Step])
     answers: list[tuple[Ask, Asked | RequestError]] = attrs.field(
         factory=list[tuple[Ask, Asked | RequestError]]
+    )
+    passed_over: list[tuple[Event, Fleet]] = attrs.field(
+        factory=list[tuple[Event, Fleet]]
     )
 
     def take(self, item: Item, now: Moment) -> None:
@@ -117,12 +136,16 @@ class Batch:
                 self._move(failed)
 
     def _ask(self, item: Ask, request: Request, at: Moment) -> None:
-        admitted = admit(self.fleet, request, at, self.policies)
-        if isinstance(admitted, Failure):
-            self.answers.append((item, admitted.failure()))
-            return
-        self._move(admitted.unwrap(), always=True)
-        self.answers.append((item, Asked(fleet=self.fleet, at=at)))
+        replayed = is_repeated(self.fleet, request, at)
+        if not replayed:
+            admitted = admit(self.fleet, request, at, self.policies)
+            if isinstance(admitted, Failure):
+                self.answers.append((item, admitted.failure()))
+                return
+            self._move(admitted.unwrap(), always=True)
+        seq = self.seq + len(self.steps)
+        asked = Asked(fleet=self.fleet, at=at, seq=seq, replayed=replayed)
+        self.answers.append((item, asked))
 
     def _move(self, event: Event, *, always: bool = False) -> None:
         """Take a step; a fact that changes nothing is not worth a row."""
@@ -130,6 +153,8 @@ class Batch:
         if always or step.commands or _changes(step):
             self.fleet = step.after
             self.steps.append(step)
+        else:
+            self.passed_over.append((event, self.fleet))
 
 
 def _cause(error: Any) -> str:

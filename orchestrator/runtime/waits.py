@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import attrs
@@ -22,12 +22,13 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import FleetObserved
 from orchestrator.core.explain import ContainerInfo, container_info
-from orchestrator.core.moments import Millis
+from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.phases import Unknown
-from orchestrator.core.requests import Apply, Reconcile, Stop
+from orchestrator.core.requests import Apply, Reconcile, Request, Stop
 from orchestrator.core.specs import FleetSpec, Origin, Prune
-from orchestrator.core.state import Container
+from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
+from orchestrator.core.tickets import Ticket
 from orchestrator.runtime.boot import Engine
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.recovery import decoded
@@ -41,9 +42,9 @@ from orchestrator.runtime.reports import (
     is_at_rest,
     outcomes_of,
 )
-from orchestrator.runtime.steps import Asked
+from orchestrator.runtime.steps import Asked, Heard
 
-__all__ = ("converge", "down", "events", "reconcile", "wait")
+__all__ = ("asked", "converge", "down", "events", "reconcile", "wait")
 
 DOWN_MARGIN_MS: Final[Millis] = 30_000
 """Beyond the longest grace, for everything to come down."""
@@ -140,10 +141,25 @@ async def converge(
     return _not_yet(engine, limit_ms)
 
 
+async def asked(
+    engine: Engine, request: Request, heard: Heard | None
+) -> Result[Asked, ContainerError]:
+    """Make a request, and tell whoever wants to hear it what it came to."""
+    answer = await settled(engine.loop.ask(request))
+    if not isinstance(answer, Asked):
+        return Failure(answer)
+    if heard is not None:
+        heard(answer)
+    return Success(answer)
+
+
 async def reconcile(
-    engine: Engine, request: Reconcile
+    engine: Engine, request: Reconcile, heard: Heard | None = None
 ) -> Result[ReconcileReport, ContainerError]:
-    """Observe, and wait until the look is over and what it calls for is durable."""
+    """Observe, and wait until the look is over and what it calls for is durable.
+
+    One that was asked for before looks no second time: it is told how things stand.
+    """
     over: list[FleetObserved] = []
     commands: list[Command] = []
 
@@ -154,13 +170,24 @@ async def reconcile(
 
     engine.loop.watchers.append(watch)
     try:
-        asked = await settled(engine.loop.ask(request))
-        if not isinstance(asked, Asked):
-            return Failure(asked)
+        answer = await asked(engine, request, heard)
+        if isinstance(answer, Failure):
+            return answer
+        if answer.unwrap().replayed:
+            await _until(engine, lambda: not engine.loop.fleet.observing, None)
+            over.extend(_last_look(engine.loop.fleet))
         await _until(engine, lambda: bool(over), None)
     finally:
         engine.loop.watchers.remove(watch)
     return _report(engine, over[0], commands) if over else _not_yet(engine, None)
+
+
+def _last_look(fleet: Fleet) -> Iterable[FleetObserved]:
+    """Return the newest complete look, as far as the fleet knows of it."""
+    if fleet.observed and fleet.reconciled_at is not None:
+        yield FleetObserved(
+            at=fleet.reconciled_at, complete=True, strangers=fleet.strangers
+        )
 
 
 def _report(
@@ -186,17 +213,30 @@ def _report(
     )
 
 
-async def down(engine: Engine, by: str) -> Result[None, ContainerError]:
-    """Stop everything, and wait until nothing runs any more."""
+async def down(
+    engine: Engine,
+    by: str,
+    ticket: Ticket | None = None,
+    heard: Heard | None = None,
+) -> Result[None, ContainerError]:
+    """Stop everything, and wait until nothing runs any more.
+
+    Asked for again with the same ticket it goes on where it was interrupted, and
+    leaves alone what somebody has started since.
+    """
     fleet = engine.loop.fleet
     graces = [container.spec.stop_grace_ms for container in fleet.containers.values()]
     settings = attrs.evolve(fleet.settings, prune=Prune.STOP)
     empty = FleetSpec(name=fleet.name, settings=settings)
-    applied = await settled(engine.loop.ask(Apply(spec=empty, by=by, why="down")))
-    if not isinstance(applied, Asked):
-        return Failure(applied)
+    request = Apply(spec=empty, by=by, why="down", ticket=ticket)
+    applied = await asked(engine, request, heard)
+    if isinstance(applied, Failure):
+        return applied
+    since = _first_asked(applied.unwrap(), ticket)
     for name, container in fleet.containers.items():
-        if container.origin is Origin.AD_HOC and not is_at_rest(container):
+        if container.origin is not Origin.AD_HOC or _is_newer(container, since):
+            continue
+        if not is_at_rest(container):
             stop = Stop(name=name, by=by, why="down")
             stopped = await settled(engine.loop.ask(stop))
             if not isinstance(stopped, Asked | ContainerNotFound):
@@ -204,9 +244,25 @@ async def down(engine: Engine, by: str) -> Result[None, ContainerError]:
 
     def is_so() -> bool:
         now = engine.loop.fleet
-        return not now.forgetting and all(map(is_at_rest, now.containers.values()))
+        return not now.forgetting and all(
+            is_at_rest(each) or _is_newer(each, since)
+            for each in now.containers.values()
+        )
 
     limit_ms = max(graces, default=0) + DOWN_MARGIN_MS
     if await _until(engine, is_so, limit_ms):
         return Success(None)
     return _not_yet(engine, limit_ms)
+
+
+def _first_asked(answer: Asked, ticket: Ticket | None) -> Moment | None:
+    """Return when a repeated request was made first; None where this is the first."""
+    if ticket is None or not answer.replayed:
+        return None
+    return answer.fleet.tickets.used[ticket.key].at
+
+
+def _is_newer(container: Container, since: Moment | None) -> bool:
+    """Say whether somebody has wanted a container to run since a moment."""
+    desired = container.desired
+    return since is not None and desired.running and desired.at > since

@@ -14,8 +14,8 @@ from typing import Final, TypeAlias, TypeGuard
 import attrs
 from returns.pipeline import is_successful
 
-from orchestrator.core.admit import admit
-from orchestrator.core.commands import Command, ObserveFleet
+from orchestrator.core.admit import admit, is_repeated
+from orchestrator.core.commands import Command, ObserveFleet, SendNotice
 from orchestrator.core.errors import (
     JournalUnavailable,
     OperatorClosed,
@@ -30,6 +30,7 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.moments import Millis, Moment
+from orchestrator.core.notices import NoticeDelivered, NoticeFailed
 from orchestrator.core.observations import Observation
 from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Request
@@ -46,6 +47,9 @@ __all__ = ("Operator", "Refusal")
 
 RETRY_MS: Final[tuple[Millis, Millis]] = (100, 5_000)
 """Before the journal is tried again: at first, and at most."""
+
+NOTICE_MS: Final[Millis] = 20
+"""What it takes to tell somebody of trouble."""
 
 Refusal: TypeAlias = RequestError | JournalUnavailable | OperatorClosed
 """Why a request was not taken."""
@@ -118,6 +122,8 @@ class Operator:
         """Take a request in; the answer is why not, or None."""
         if self._is_stuck():
             return JournalUnavailable(cause="the disk is full")
+        if is_repeated(self.fleet, request, self.now()):
+            return None
         answer = admit(self.fleet, request, self.now(), self.stage.policies)
         if not is_successful(answer):
             return answer.failure()
@@ -190,9 +196,19 @@ class Operator:
         if isinstance(command, ObserveFleet):
             began = self._not_before = max(self.now(), self.fleet.at + 1)
             self.interpreter.look(began)
+        elif isinstance(command, SendNotice):
+            self._tell_receiver(command.number)
         else:
             container = self.fleet.containers.get(command.name)
             self.interpreter.carry_out(command, container)
+
+    def _tell_receiver(self, number: int) -> None:
+        """Have whoever is told of trouble take a notice, or be out of reach."""
+        stage = self.stage
+        outcome: Event = NoticeDelivered(at=0, number=number)
+        if stage.fails(stage.plan.unreachable + stage.plan.unanswered):
+            outcome = NoticeFailed(at=0, number=number, cause="no answer")
+        self.later(stage.now + NOTICE_MS, lambda: self.tell(outcome))
 
     # Time
 

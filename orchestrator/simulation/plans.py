@@ -47,7 +47,8 @@ class FaultPlan:
 
     | of all commands | |
     |---|---|
-    | ``unreachable``, ``unanswered`` | it takes no effect, and nobody knows |
+    | ``unreachable``, ``unanswered`` | it takes no effect, and nobody knows; notices \
+of trouble do not arrive |
     | ``acknowledgement_lost`` | it takes effect, and nobody knows |
     | ``stop_fails`` | the platform cannot stop it |
 

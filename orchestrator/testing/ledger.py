@@ -20,6 +20,7 @@ from orchestrator.core.commands import (
     Command,
     ContainerCommand,
     ObserveFleet,
+    SendNotice,
     StartContainer,
 )
 from orchestrator.core.errors import TimedOut, Unreachable
@@ -163,6 +164,8 @@ def recorded(ledger: Ledger, event: Event, commands: tuple[Command, ...]) -> Led
     """Return the ledger after an event and the commands that it caused."""
     ledger = _heard(ledger, event)
     for command in commands:
+        if isinstance(command, SendNotice):
+            continue
         if isinstance(command, ObserveFleet):
             ledger = attrs.evolve(ledger, looks=ledger.looks + 1)
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from orchestrator.core.commands import ObserveFleet
+from orchestrator.core.commands import ObserveFleet, SendNotice
 from orchestrator.core.events import (
     Booted,
     CommandAccepted,
@@ -24,6 +24,7 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.exits import exit_text
 from orchestrator.core.moments import format_duration
+from orchestrator.core.notices import NoticeDelivered, NoticeFailed
 from orchestrator.core.observations import SeenEnded
 from orchestrator.core.phases import BackingOff, CrashLooping, phase_name
 from orchestrator.core.state import Container
@@ -50,6 +51,8 @@ _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     ),
     CommandAccepted: lambda e: f"{e.name}#{e.run}: {e.kind} accepted",
     CommandFailed: lambda e: f"{e.name}#{e.run}: {e.kind} failed: {e.error.message}",
+    NoticeDelivered: lambda e: f"notice {e.number} arrives",
+    NoticeFailed: lambda e: f"notice {e.number} does not arrive: {e.cause}",
     TimeReached: lambda e: "time passes" + (f" for {e.name}" if e.name else ""),
 }
 
@@ -100,7 +103,7 @@ def _came_of(step: Step) -> str:
     orders = [
         command_text(command)
         for command in step.commands
-        if not isinstance(command, ObserveFleet)
+        if not isinstance(command, ObserveFleet | SendNotice)
     ]
     parts = [", ".join(part) for part in (changed, orders) if part]
     return f"-> {'; '.join(parts)}" if parts else ""

@@ -12,12 +12,18 @@ from collections.abc import Iterable
 import attrs
 from returns.pipeline import is_successful
 
-from orchestrator.core.admit import admit
-from orchestrator.core.commands import Command, ContainerCommand, ObserveFleet
+from orchestrator.core.admit import admit, is_repeated
+from orchestrator.core.commands import (
+    Command,
+    ContainerCommand,
+    ObserveFleet,
+    SendNotice,
+)
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import RequestError
 from orchestrator.core.events import Booted, Event, FleetObserved, TimeReached
 from orchestrator.core.moments import Millis, Moment
+from orchestrator.core.notices import NoticeDelivered
 from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import Apply, Request
 from orchestrator.core.specs import FleetSpec
@@ -39,6 +45,7 @@ class Tale:
     """What has happened to a fleet, and what it has become.
 
     ``answers_looks``: a look at the platform ends at once, and shows what is believed.
+    A notice of trouble arrives at once.
     ``refusal`` is why the newest request was refused.
     """
 
@@ -70,7 +77,7 @@ class Tale:
             command
             for step in self.steps[place:]
             for command in step.commands
-            if not isinstance(command, ObserveFleet)
+            if not isinstance(command, ObserveFleet | SendNotice)
         )
 
     def happens(self, event: Event, *, late: bool = False) -> Tale:
@@ -91,12 +98,21 @@ class Tale:
             ledger=recorded(self.ledger, event, step.commands),
             now=max(self.now, event.at),
         )
+        for command in step.commands:
+            if isinstance(command, SendNotice):
+                arrived = NoticeDelivered(at=after.now, number=command.number)
+                after = after.happens(arrived)
         if self.answers_looks and _looks(step.commands):
             return after.happens(FleetObserved(at=after.now, complete=True))
         return after
 
     def asked(self, request: Request) -> Tale:
-        """Make a request; ``refusal`` is the reason where it is not admitted."""
+        """Make a request; ``refusal`` is the reason where it is not admitted.
+
+        One that was made before, with the same ticket, does nothing.
+        """
+        if is_repeated(self.fleet, request, self.now):
+            return attrs.evolve(self, refusal=None)
         answer = admit(self.fleet, request, self.now, self.policies)
         if not is_successful(answer):
             return attrs.evolve(self, refusal=answer.failure())

@@ -1,9 +1,10 @@
 """``python -m tests.benchmarks [NAME]``: run a benchmark, and print its tables.
 
-``replay`` (the only one so far) folds a journal again in all the ways there are, beside
-their limits. ``--events``, ``--containers`` and ``--rounds`` say how much: a smoke run
-takes seconds, the figures of the docs take minutes. ``--json`` prints the same for
-programs. Journals are kept in ``--directory`` from one run to the next.
+``api`` asks an operator for reads at an even pace, beside a bare handler. ``replay``
+(where nothing is said) folds a journal again in all the ways there are, beside their
+limits. ``--events``, ``--containers`` and ``--rounds`` say how much: a smoke run takes
+seconds, the figures of the docs take minutes. ``--json`` prints the same for programs.
+Journals are kept in ``--directory`` from one run to the next.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 
 import attrs
 
+from tests.benchmarks import api
 from tests.benchmarks.harness import Goal, Spread
+from tests.benchmarks.recovery import recovery_of
 from tests.benchmarks.replay import (
     GOALS,
     memory_of,
-    recovery_of,
     replay_of,
     stored,
 )
@@ -36,15 +38,19 @@ def _asked() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", nargs="?", default="replay", choices=["replay"])
+    parser.add_argument("name", nargs="?", default="replay", choices=["replay", "api"])
     parser.add_argument("--events", type=int, default=100_000, help="rows of a journal")
     parser.add_argument("--containers", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=20_000, help="reads of a round")
+    parser.add_argument("--readers", type=int, default=100, help="of live events")
     parser.add_argument(
         "--long", type=int, default=10, help="so many times the rows, for memory"
     )
     parser.add_argument(
-        "--only", default="", help="parts, with commas: timing, memory, recovery"
+        "--only",
+        default="",
+        help="parts, with commas: timing (or its half, files), memory, recovery",
     )
     parser.add_argument("--directory", type=Path, default=KEPT)
     parser.add_argument("--json", action="store_true")
@@ -55,14 +61,19 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     """Run what was asked for; return it as plain JSON."""
     parts = asked.only.split(",") if asked.only else ["timing", "memory", "recovery"]
     found: dict[str, Any] = {"rows": asked.events, "containers": asked.containers}
-    if "timing" in parts:
+    if "timing" in parts or "files" in parts:
         timing = replay_of(
-            asked.directory, asked.events, asked.containers, asked.rounds
+            asked.directory,
+            asked.events,
+            asked.containers,
+            asked.rounds,
+            whole="timing" in parts,
         ).timing
         found["cost_ns"] = {
             name: attrs.asdict(timing.cost(name)) for name in timing.rounds
         }
-        found["goals"] = [_told(goal, timing.speed(goal)) for goal in GOALS]
+        goals = [goal for goal in GOALS if {goal.case, goal.limit} <= {*timing.rounds}]
+        found["goals"] = [_told(goal, timing.speed(goal)) for goal in goals]
     long = asked.events * asked.long
     if "memory" in parts:
         short = written(asked.directory, asked.events, asked.containers)
@@ -119,9 +130,19 @@ def printed(found: dict[str, Any]) -> None:
 def main() -> None:
     """Run what the command line asks for."""
     asked = _asked()
-    found = measured(asked)
+    if asked.name == "api":
+        load = api.Load(
+            containers=min(asked.containers, 1_000),
+            requests=asked.requests,
+            readers=asked.readers,
+        )
+        found = api.measured(load, asked.rounds)
+    else:
+        found = measured(asked)
     if asked.json:
         print(json.dumps(found, indent=2))
+    elif asked.name == "api":
+        api.printed(found)
     else:
         printed(found)
 

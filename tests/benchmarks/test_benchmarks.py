@@ -77,3 +77,20 @@ def test_a_small_run_prints_every_table(tmp_path: Path) -> None:
     assert len(told["goals"]) == 8
     assert told["memory_bytes"].keys() == {"300", "600"}
     assert told["recovery_ns"].keys() == {"recover whole", "recover"}
+
+
+def test_an_operator_is_asked_beside_a_bare_handler() -> None:
+    words = "api --requests 200 --containers 10 --rounds 1 --readers 3 --json"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", *words.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["cpu_ratio"]["bare"] == [1.0]
+    (changing,) = told["rounds"]["changing"]
+    assert changing["rows_a_second"] > 0
+    assert changing["rows_seen"] > 0

@@ -81,9 +81,11 @@ from orchestrator.core.policies import (
 from orchestrator.core.specs import ContainerSpec, Origin
 from orchestrator.core.state import Container, Desired, History, LastRun
 from orchestrator.core.terms import FixedTerms
+from tests.docs.generate_api import api_page, openapi_file
 from tests.docs.generate_failures import failures
 from tests.docs.generate_fleet_file import fleet_file
 from tests.docs.generate_gateway import gateway_page
+from tests.docs.generate_metrics import metrics_page
 from tests.docs.generate_policies import policies_page
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -245,6 +247,8 @@ def commands() -> str:
     lines = ["# Commands", "", "`orchestrator COMMAND`; each says more with `--help`."]
     lines += ["", "The state folder of a fleet is `--state DIR`, or"]
     lines += ["`ORCHESTRATOR_STATE`, or, where this user has one fleet only, its own."]
+    lines += ["An operator that listens to HTTP is reached from anywhere: by `--url`,"]
+    lines += ["`--context` or `ORCHESTRATOR_URL`, or by the context in use."]
     for words, command in _all_commands():
         context = click.Context(command, info_name=f"orchestrator {words}")
         usage = command.get_usage(context).removeprefix("Usage: ")
@@ -316,7 +320,10 @@ PAGES = {
     "reference/restart-policies.md": policies_page,
     "reference/commands.md": commands,
     "reference/errors.md": errors,
+    "reference/api.md": api_page,
+    "reference/openapi.json": openapi_file,
     "reference/gateway.md": gateway_page,
+    "reference/metrics.md": metrics_page,
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from orchestrator.codec.api_choice import ApiChoice
 from orchestrator.codec.fleet_groups import GROUP_KEYS
 from orchestrator.codec.fleet_health import PROBES
 from orchestrator.codec.fleet_policies import MATCHES
@@ -32,6 +33,7 @@ from orchestrator.core.hosting import (
     Placement,
 )
 from orchestrator.core.moments import format_duration
+from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CrashLimit, CustomPolicyRef, RestartPolicy
 from orchestrator.core.specs import ContainerSpec, FleetSettings
 
@@ -51,6 +53,31 @@ ABOUT: dict[type, dict[str, str]] = {
     JournalChoice: {
         "snapshot_every": "after so many rows the fleet is saved beside them, so that"
         " neither a boot nor a look into the past folds many more; 1 to 1000000",
+    },
+    ApiChoice: {
+        "listen": "where HTTP is served, beside the Unix socket: `127.0.0.1:8400`,"
+        " `[::1]:8400`; port 0 is any that is free; unsaid, nowhere; an address that"
+        " other machines reach needs a token",
+        "read_only": "whether nobody may change anything over HTTP",
+        "hosts": "further names under which it is reached, such as that of a proxy,"
+        " with a port or with any",
+        "tls_cert": "the certificate, with its chain, a file in PEM, relative to the"
+        " file's folder; read anew when it is renewed",
+        "tls_key": "its key, without a passphrase; the two go together",
+        "requests_per_second": "so many of one client in the long run, twice as many,"
+        " and 100 at least, at once; 1 to 1000000",
+        "body_max_bytes": "the longest body of a request; 64 MiB at most",
+        "metrics_max_names": "so many containers have metrics of their own; 0: none",
+    },
+    Notify: {
+        "url": "where notices are posted to, http or https; `${secret.NAME}` may stand"
+        " in it; needed",
+        "secret": "the name of the secret that signs them; unsaid, none is signed",
+        "events": "what is told: `crash_looping`, `failed`, `recovered`; unsaid, all",
+        "timeout_ms": "how long the receiver may take to answer, 5m at most",
+        "attempts": "so often each is tried, then it is given up; 1000 at most",
+        "backoff": "how long to wait before the next attempt, keys as of a restart"
+        " policy; unsaid, 1s, then three times as long each time, 10m at most",
     },
     LocalChoice: {"log_max_bytes": "bytes of a log; one older file is as large"},
     SimulatedChoice: {"seed": "what every fate is drawn from"},
@@ -161,7 +188,7 @@ ABOUT: dict[type, dict[str, str]] = {
     },
 }
 HIDDEN = {
-    FleetSettings: {"ad_hoc"},
+    FleetSettings: {"ad_hoc", "notify"},
     ContainerSpec: {"service", "replica", "group"},
     HealthCheck: {"probe"},
     InstanceType: {"name"},
@@ -222,6 +249,8 @@ def fleet_file() -> str:
             for k, c in CHOICES.items()
         ),
         _section("`[journal]`", fields_of(JournalChoice)),
+        _section("`[api]`", fields_of(ApiChoice)),
+        _section("`[notify]`", fields_of(Notify)),
         _section("`[[containers]]`", fields_of(ContainerSpec) | replicas),
         _section("`instance_type` of a container", fields_of(InstanceType)) + _sizes(),
         _section("`placement` of a container", fields_of(Placement)),

@@ -181,12 +181,16 @@ SHELL = {
 }
 
 
+PROGRAMS = {"embed.md", "notifications.md"}
+"""Pages whose Python is a program, run by a test of its own."""
+
+
 def test_every_block_is_of_a_kind_that_is_run() -> None:
     """Python is a doctest or the program, TOML a fleet file, shell is followed."""
     for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
         found = BLOCK.findall(page.read_text(encoding="utf-8"))
         for kind, body in found:
             assert kind in {"python", "sh", "toml", "text", "mermaid", "console"}, page
-            if kind == "python" and page.name != "embed.md":
+            if kind == "python" and page.name not in PROGRAMS:
                 assert body.startswith(">>>"), page
             assert kind != "sh" or page.name in SHELL, page

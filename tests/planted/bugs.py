@@ -27,8 +27,8 @@ BUGS = (
     Bug(
         "a failure stays in the window a millisecond longer",
         "histories",
-        "for moment in history.failures if moment > oldest)",
-        "for moment in history.failures if moment >= oldest)",
+        "for moment in history.failures if moment > oldest]",
+        "for moment in history.failures if moment >= oldest]",
         "core/test_histories.py",
     ),
     Bug(
@@ -121,9 +121,9 @@ BUGS = (
         "a stop is given twice at once",
         "moves",
         "grace_ms=spec.stop_grace_ms,\n    )\n"
-        "    return evolve(container, phase=stopping), (command,)",
+        "    return in_phase(container, stopping, at), (command,)",
         "grace_ms=spec.stop_grace_ms,\n    )\n"
-        "    return evolve(container, phase=stopping), (command, command)",
+        "    return in_phase(container, stopping, at), (command, command)",
         WALKS,
     ),
     Bug(
@@ -203,26 +203,26 @@ BUGS = (
     Bug(
         "one that runs keeps its start slot",
         "drafts",
-        "case Starting():",
-        "case Starting() | Running():",
+        "return _NOWHERE if is_settled else _DIVERGED",
+        "return None, True, not is_settled",
         WALKS,
     ),
     Bug(
         "one start too many is in flight",
-        "reduce",
+        "grants",
         "if len(draft.starting) >= draft.settings.max_concurrent_starts:",
         "if len(draft.starting) > draft.settings.max_concurrent_starts:",
         WALKS,
     ),
     Bug(
         "the minute of the start rate has thirty seconds",
-        "reduce",
+        "grants",
         "return draft.recent_starts[-limit] + MINUTE <= at",
         "return draft.recent_starts[-limit] + MINUTE // 2 <= at",
     ),
     Bug(
         "it starts before the platform was seen",
-        "reduce",
+        "grants",
         "while draft.observed and _has_slot(draft, at):",
         "while _has_slot(draft, at):",
         WALKS,

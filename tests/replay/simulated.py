@@ -9,7 +9,12 @@ from itertools import count
 import attrs
 
 from orchestrator.core.admit import admit
-from orchestrator.core.commands import Command, ObserveFleet, StartContainer
+from orchestrator.core.commands import (
+    Command,
+    ObserveFleet,
+    SendNotice,
+    StartContainer,
+)
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.events import (
     Booted,
@@ -197,6 +202,8 @@ def _answers(command: Command, fleet: Fleet) -> list[Event]:
     at = fleet.at
     if isinstance(command, ObserveFleet):
         return [FleetObserved(at=at + 20, complete=True)]
+    if isinstance(command, SendNotice):
+        return []
     name, run = command.name, command.run
     if not isinstance(command, StartContainer):
         return [

@@ -21,6 +21,7 @@ from orchestrator.core.observations import Observation, SeenUnreachable
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
 from orchestrator.core.state import RULES
 from orchestrator.core.table import Table
+from orchestrator.core.tickets import Ticket
 from orchestrator.journal.port import START, Snapshot
 from orchestrator.journal.reading import RECORDING
 from orchestrator.journal.sqlite import open_sqlite
@@ -110,6 +111,15 @@ async def config_that_is_not_json(_: Path) -> object:
 async def application_to_a_fleet_that_has_moved(_: Path) -> object:
     async with opened(fleet()) as kit:
         return await error(kit.operator.apply(fleet(spec("web")), expect_revision=99))
+
+
+@produces(errors.KeyReused)
+async def key_of_another_request(_: Path) -> object:
+    async with opened(fleet(spec("web"))) as kit:
+        ticket = Ticket(key="one", digest="d1")
+        await value(kit.operator.stop_container("web", ticket=ticket))
+        other = attrs.evolve(ticket, digest="d2")
+        return await error(kit.operator.restart_container("web", ticket=other))
 
 
 @produces(errors.ReconcileFailed)

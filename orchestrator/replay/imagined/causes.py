@@ -22,6 +22,7 @@ from orchestrator.core.commands import (
     DestroyContainer,
     ForgetContainer,
     ObserveFleet,
+    SendNotice,
     StartContainer,
     StopContainer,
 )
@@ -205,7 +206,7 @@ class _Gathering:
                 self._draft(name, run).stops.append(answer)
             case ObserveFleet():
                 self.looked_at = entry.event.at
-            case ForgetContainer():
+            case ForgetContainer() | SendNotice():
                 pass
             case _:
                 assert_never(command)

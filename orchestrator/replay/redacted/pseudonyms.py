@@ -65,6 +65,8 @@ class Kind(StrEnum):
     ADDRESS = "address"
     CURSOR = "cursor"
     FINGERPRINT = "fingerprint"
+    TICKET = "ticket"
+    URL = "url"
 
 
 _NUMBERED: Final[Mapping[Kind, str]] = {
@@ -103,7 +105,11 @@ _MAY_BE_KEPT: Final[Mapping[Kind, Kept]] = {
     Kind.TEXT: Kept.TEXTS,
     **dict.fromkeys((Kind.ADDRESS, Kind.CURSOR), Kept.ADDRESSES),
 }
-"""By which word each kind is kept; fingerprints follow from the specs."""
+"""By which word each kind is kept; fingerprints follow from the specs.
+
+A ticket is never kept: it is the secret of a caller, and names what it stands for.
+Nor is the address of who is told of trouble: there may be a secret in its path.
+"""
 
 OWN_TEXTS: Final = frozenset({"", "owner", "its spec has left the fleet"})
 """What the program itself writes where the owner may write, too (``core.declare``)."""
@@ -208,7 +214,7 @@ class Pseudonyms:
 
     def replaces(self, kind: Kind) -> bool:
         """Say whether words of a kind are replaced, and not kept."""
-        return _MAY_BE_KEPT[kind] not in self.kept
+        return _MAY_BE_KEPT.get(kind) not in self.kept
 
     def text(self, kind: Kind, text: str) -> str:
         """Return the pseudonym; a word of a numbered kind was heard before."""
@@ -289,5 +295,7 @@ _LABELS: Final[Mapping[Kind, str]] = {
     Kind.TEXT: "text",
     Kind.ADDRESS: "address",
     Kind.CURSOR: "cursor",
+    Kind.TICKET: "ticket",
+    Kind.URL: "https://receiver.invalid/url",
 }
 """What stands before a hash, so that one sees what it stands for."""

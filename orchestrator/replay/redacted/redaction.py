@@ -18,7 +18,15 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from orchestrator.core import commands, errors, events, exits, observations, phases
+from orchestrator.core import (
+    commands,
+    errors,
+    events,
+    exits,
+    notices,
+    observations,
+    phases,
+)
 from orchestrator.core.groups import Membership
 from orchestrator.core.health import CheckKind, CommandProbe, HttpProbe, TcpProbe
 from orchestrator.core.hosting import (
@@ -29,9 +37,13 @@ from orchestrator.core.hosting import (
     InstanceType,
     Placement,
 )
+from orchestrator.core.notices import Notice, Notices
+from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CustomPolicyRef
 from orchestrator.core.specs import STOP_SIGNALS, ContainerSpec, FleetSettings
 from orchestrator.core.state import Container, Desired, Fleet
+from orchestrator.core.table import Table
+from orchestrator.core.tickets import Ticket, Tickets, Used
 from orchestrator.replay.redacted.pseudonyms import Kind, Words
 from orchestrator.replay.redacted.rewording import (
     Treatment,
@@ -73,6 +85,9 @@ def _walk(value: Any, words: Words) -> Any:
         return value
     if kind is tuple:
         return tuple(_walk(inner, words) for inner in value)
+    if kind is Table:
+        pairs = ((_walk(key, words), _walk(one, words)) for key, one in value.items())
+        return Table.of(pairs)
     if not attrs.has(kind):
         msg = f"expected a decision about a {kind.__name__}"
         raise AssertionError(msg)
@@ -107,6 +122,7 @@ TEXT: Final = as_(Kind.TEXT)
 CURSOR: Final = as_(Kind.CURSOR)
 NAMES: Final = table(NAME, same)
 ADDRESSES: Final = table(PORT, as_(Kind.ADDRESS))
+TICKET: Final = as_(Kind.TICKET)
 ASKED: Final = {"by": TEXT, "why": TEXT}
 TOLD: Final = {"name": NAME, "cursor": CURSOR}
 
@@ -142,8 +158,15 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
         "name": same,  # it names code, which a replay needs
         "params": json(Kind.PARAM_KEY, Kind.PARAM_VALUE),
     },
+    Notify: {"url": as_(Kind.URL), "secret": as_(Kind.SECRET)},
+    Notice: {"name": NAME},
+    Notices: {"open": table(same, _walk), "troubled": NAMES},
+    notices.NoticeFailed: {"cause": TEXT},
     Container: {"name": NAME},
     Desired: ASKED,
+    Ticket: {"key": TICKET, "digest": TICKET},
+    Tickets: {"used": table(TICKET, _walk), "order": table(both(same, TICKET), same)},
+    Used: {"digest": TICKET},
     Fleet: {
         "name": as_(Kind.FLEET),
         "containers": table(NAME, _walk),

@@ -12,10 +12,11 @@ from typing import Final, assert_never
 import attrs
 
 from orchestrator.core.commands import (
-    Command,
+    ContainerCommand,
     DestroyContainer,
     ForgetContainer,
     ObserveFleet,
+    SendNotice,
     StartContainer,
     StopContainer,
 )
@@ -79,9 +80,10 @@ def items_of(
     if is_new and now is not None and now.rule is not None:
         yield _settled(step, seq, now)
     for command in step.commands:
-        decided = _ordered(step, seq, command, rules)
-        if decided is not None and decided.name == name:
-            yield decided
+        if isinstance(command, ObserveFleet | SendNotice):
+            continue
+        if command.name == name:  # of those of a thousand others
+            yield _ordered(step, seq, command, rules)
     if after is not None:
         yield from _beginnings(step, seq, after, rules.get(name))
     if is_new and now is not None:
@@ -154,12 +156,10 @@ _UNTIL: Final = {"backing_off": What.WAIT, "crash_looping": What.COOL_DOWN}
 
 
 def _ordered(
-    step: Step, seq: int, command: Command, rules: dict[str, Rule]
-) -> Decided | None:
+    step: Step, seq: int, command: ContainerCommand, rules: dict[str, Rule]
+) -> Decided:
     """Tell a command as a decision."""
     match command:
-        case ObserveFleet():
-            return None
         case StartContainer(name=name):
             what = What.START if name in rules else What.START_AGAIN
         case StopContainer():

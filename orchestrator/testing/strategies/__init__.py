@@ -41,6 +41,7 @@ from orchestrator.testing.strategies.pools import (
     runs,
     tables,
     texts,
+    tickets,
 )
 from orchestrator.testing.strategies.records import (
     containers,
@@ -54,6 +55,7 @@ from orchestrator.testing.strategies.specs import (
     health_checks,
     instance_types,
     memberships,
+    notifies,
     placements,
     probes,
 )
@@ -81,6 +83,7 @@ __all__ = (
     "moments",
     "moves",
     "names",
+    "notifies",
     "obstacles",
     "phases",
     "placements",
@@ -94,4 +97,5 @@ __all__ = (
     "start_errors",
     "tables",
     "texts",
+    "tickets",
 )

@@ -19,6 +19,7 @@ from orchestrator.core.events import (
     Event,
     FleetObserved,
     HealthChanged,
+    OwnerEvent,
     ReconcileRequested,
     RemoveRequested,
     RestartRequested,
@@ -28,6 +29,7 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.health import CheckKind
+from orchestrator.core.notices import NoticeDelivered, NoticeFailed
 from orchestrator.testing.strategies.ends import command_errors, exits
 from orchestrator.testing.strategies.pools import (
     addresses,
@@ -36,6 +38,7 @@ from orchestrator.testing.strategies.pools import (
     runs,
     tables,
     texts,
+    tickets,
 )
 from orchestrator.testing.strategies.records import sights
 from orchestrator.testing.strategies.specs import container_specs, fleet_settings
@@ -55,12 +58,11 @@ def _declared_once() -> st.SearchStrategy[tuple[Declaration, ...]]:
     ).map(tuple)
 
 
-def events() -> st.SearchStrategy[Event]:
-    """Draw any event, likely or not."""
-    at, name, run = moments(), names(), runs()
-    kinds = st.sampled_from(CommandKind)
+def _asked_for() -> st.SearchStrategy[OwnerEvent]:
+    """Draw what an owner has asked for, with a ticket or without."""
+    at, name = moments(), names()
+    ticket = st.none() | tickets()
     return st.one_of(
-        st.builds(Booted, at=at, epoch=runs(), rules=st.just(1), fences=st.booleans()),
         st.builds(
             SpecApplied,
             at=at,
@@ -68,6 +70,7 @@ def events() -> st.SearchStrategy[Event]:
             settings=fleet_settings(),
             declarations=_declared_once(),
             by=texts(),
+            ticket=ticket,
         ),
         _declarations().flatmap(
             lambda declared: st.builds(
@@ -76,13 +79,24 @@ def events() -> st.SearchStrategy[Event]:
                 name=st.just(declared.spec.name),
                 declaration=st.none() | st.just(declared),
                 force=st.booleans(),
+                ticket=ticket,
             )
         ),
-        st.builds(StopRequested, at=at, name=name, why=texts()),
-        st.builds(RestartRequested, at=at, name=name),
-        st.builds(RemoveRequested, at=at, name=name),
-        st.builds(CrashHistoryCleared, at=at, name=name),
-        st.builds(ReconcileRequested, at=at),
+        st.builds(StopRequested, at=at, name=name, why=texts(), ticket=ticket),
+        st.builds(RestartRequested, at=at, name=name, ticket=ticket),
+        st.builds(RemoveRequested, at=at, name=name, ticket=ticket),
+        st.builds(CrashHistoryCleared, at=at, name=name, ticket=ticket),
+        st.builds(ReconcileRequested, at=at, ticket=ticket),
+    )
+
+
+def events() -> st.SearchStrategy[Event]:
+    """Draw any event, likely or not."""
+    at, name, run = moments(), names(), runs()
+    kinds = st.sampled_from(CommandKind)
+    return st.one_of(
+        st.builds(Booted, at=at, epoch=runs(), rules=st.just(1), fences=st.booleans()),
+        _asked_for(),
         st.builds(ContainerStarted, at=at, name=name, run=run, cursor=texts()),
         st.builds(ContainerReady, at=at, name=name, run=run, addresses=addresses()),
         st.builds(ContainerEnded, at=at, name=name, run=run, exit=exits()),
@@ -112,5 +126,7 @@ def events() -> st.SearchStrategy[Event]:
             complete=st.booleans(),
             strangers=tables(names(), runs()),
         ),
+        st.builds(NoticeDelivered, at=at, number=run),
+        st.builds(NoticeFailed, at=at, number=run, cause=texts()),
         st.builds(TimeReached, at=at, name=st.none() | name),
     )

@@ -8,8 +8,18 @@ from hypothesis import strategies as st
 
 from orchestrator.core.fields import Json
 from orchestrator.core.table import Table
+from orchestrator.core.tickets import Ticket
 
-__all__ = ("addresses", "configs", "moments", "names", "runs", "tables", "texts")
+__all__ = (
+    "addresses",
+    "configs",
+    "moments",
+    "names",
+    "runs",
+    "tables",
+    "texts",
+    "tickets",
+)
 
 V = TypeVar("V")
 
@@ -27,6 +37,15 @@ def moments() -> st.SearchStrategy[int]:
 def runs() -> st.SearchStrategy[int]:
     """Draw a run from a small pool."""
     return st.integers(1, 4)
+
+
+def tickets() -> st.SearchStrategy[Ticket]:
+    """Draw a ticket from a small pool, so that some come twice."""
+    return st.builds(
+        Ticket,
+        key=st.sampled_from(("order-1", "order-2", "order-3")),
+        digest=st.sampled_from(("d0", "d1")),
+    )
 
 
 def texts() -> st.SearchStrategy[str]:

@@ -22,6 +22,7 @@ from orchestrator.core.hosting import (
     InstanceType,
     Placement,
 )
+from orchestrator.core.notify import NoticeKind, Notify
 from orchestrator.core.specs import (
     STOP_SIGNALS,
     ContainerSpec,
@@ -31,7 +32,7 @@ from orchestrator.core.specs import (
     named,
 )
 from orchestrator.core.table import Table
-from orchestrator.testing.strategies.policies import restart_policies
+from orchestrator.testing.strategies.policies import backoffs, restart_policies
 from orchestrator.testing.strategies.pools import configs, names, tables
 
 __all__ = (
@@ -41,6 +42,7 @@ __all__ = (
     "health_checks",
     "instance_types",
     "memberships",
+    "notifies",
     "placements",
     "probes",
 )
@@ -175,6 +177,24 @@ def fleet_settings(*, custom: bool = False) -> st.SearchStrategy[FleetSettings]:
         max_starts_per_minute=st.none() | st.integers(1, 5),
         prune=st.sampled_from(Prune),
         ad_hoc=st.none() | container_specs(st.just("any"), custom=custom),
+        notify=st.none() | notifies(),
+    )
+
+
+def notifies() -> st.SearchStrategy[Notify]:
+    """Draw whom to tell of trouble, and how."""
+    return st.builds(
+        Notify,
+        url=st.sampled_from(
+            ("http://127.0.0.1:9/a?b=c", "https://a.invalid/${secret.PATH}")
+        ),
+        secret=st.none() | st.just("KEY"),
+        events=st.lists(st.sampled_from(NoticeKind), min_size=1, unique=True).map(
+            tuple
+        ),
+        timeout_ms=st.integers(1, 60_000),
+        attempts=st.integers(1, 4),
+        backoff=backoffs(),
     )
 
 

@@ -1,0 +1,140 @@
+"""What ``api`` asks: an operator of a simulated fleet, or a bare handler of aiohttp.
+
+It prints its port, and answers each line of its input with what it has used so far.
+``change N`` has N containers restarted each second from then on, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+from aiohttp import web
+
+from orchestrator.api.app import make_app
+from orchestrator.core.policies import RestartPolicy
+from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.journal.memory import MemoryJournal
+from orchestrator.platforms.simulated.platform import SimulatedPlatform
+from orchestrator.runtime.operator import Operator
+
+SAME = b'{"name":"c-0","origin":"min_replica_set","phase":"running","why":"%s"}'
+
+
+def declared(count: int) -> FleetSpec:
+    names = (f"c-{number}" for number in range(count))
+    return FleetSpec(
+        name="bench",
+        settings=FleetSettings(max_concurrent_starts=64),
+        containers=tuple(
+            ContainerSpec(name=name, command=("run",), restart=RestartPolicy())
+            for name in names
+        ),
+    )
+
+
+@attrs.define
+class Server:
+    """An application, and the operator behind it, if there is one."""
+
+    app: web.Application
+    operator: Operator | None = None
+    changing: asyncio.Task[None] | None = None
+
+    def used(self) -> dict[str, Any]:
+        operator = self.operator
+        return {
+            "cpu_s": time.process_time(),
+            "seq": 0 if operator is None else operator.seq,
+            "memory_kb": memory_kb(),
+        }
+
+    async def change(self, a_second: float) -> None:
+        """Restart one container after the other, evenly spread over each second."""
+        operator = self.operator
+        assert operator is not None
+        loop = asyncio.get_running_loop()
+        begun, done = loop.time(), 0
+        names = tuple(operator.fleet.containers)
+        while True:
+            due = int((loop.time() - begun) * a_second)
+            while done < due:
+                _ = await operator.restart_container(names[done % len(names)])
+                done += 1
+            await asyncio.sleep(0.01)
+
+
+def memory_kb() -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1])
+
+
+@asynccontextmanager
+async def prepared(kind: str, containers: int) -> AsyncIterator[Server]:
+    if kind == "bare":
+        body = SAME % (b"x" * 300)
+
+        async def handler(_: web.Request) -> web.Response:
+            return web.Response(body=body, content_type="application/json")
+
+        app = web.Application()
+        app.router.add_get("/{path:.*}", handler)
+        yield Server(app)
+        return
+    platform = SimulatedPlatform(seed=1, speed=50)
+    async with Operator.open(
+        declared(containers), platform=platform, journal=MemoryJournal()
+    ) as operator:
+        _ = await operator.converge(limit_ms=300_000, steady_ms=100)
+        app = make_app(operator, version="bench")
+        yield Server(app, operator)
+
+
+async def lines() -> AsyncIterator[str]:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    async for line in reader:
+        yield line.decode().strip()
+
+
+async def serve(kind: str, containers: int) -> None:
+    async with prepared(kind, containers) as server:
+        runner = web.AppRunner(server.app, access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0, backlog=1_024).start()
+        print(runner.addresses[0][1], flush=True)
+        async for line in lines():
+            if line.startswith("change"):
+                a_second = float(line.split()[1])
+                server.changing = asyncio.ensure_future(server.change(a_second))
+            elif line == "rest" and server.changing is not None:
+                server.changing.cancel()
+            print(json.dumps(server.used()), flush=True)
+        if server.changing is not None:
+            server.changing.cancel()
+        await runner.cleanup()
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=["bare", "operator"])
+    parser.add_argument("--containers", type=int, default=1_000)
+    asked = parser.parse_args()
+    asyncio.run(serve(asked.kind, asked.containers))
+
+
+if __name__ == "__main__":
+    main()
