@@ -34,8 +34,6 @@ _CHANGES: Final = b',"changes":'
 _END: Final = -len(b',"digest":""}\n') - 2 * SIZE
 """Where the changes end, from the end of the line."""
 
-_ZERO: Final = ord("0")
-
 _row: Final = maker(Row)
 
 
@@ -44,13 +42,13 @@ def framed_row(line: bytes, seq: int, before: bytes) -> Row | None:
     numbers, _, rest = line.partition(_EVENT)
     event, _, rest = rest.partition(_COMMANDS)
     commands, _, rest = rest.partition(_CHANGES)
-    changes, written = rest[:_END], numbers.removeprefix(b'{"seq":%d,"at":' % seq)
+    changes = rest[:_END]
     try:
-        at = int(written)
+        at = int(numbers.rpartition(b":")[2])
         digest = chain(before, seq, at, event, commands, changes)
     except (ValueError, struct.error):
         return None
-    if not written.isdigit() or written[0] == _ZERO:  # as int reads, but not as written
+    if numbers != b'{"seq":%d,"at":%d' % (seq, at):
         return None
     if len(changes) == SIZE:  # that may be a digest of rules 1
         return None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -89,6 +90,7 @@ def _open(
             if isinstance(taken, Failure):
                 return Failure(taken.failure())
             lock = taken.unwrap()
+            _keep_to_owner(path)
         opened = open_database(path, read_only=read_only, base=base)
         if isinstance(opened, Success):
             database: Database = opened.unwrap()
@@ -102,6 +104,17 @@ def _open(
     if lock is not None:
         lock.release()
     return Failure(problem)
+
+
+def _keep_to_owner(path: Path) -> None:
+    """Make the file for its owner alone, whatever the folder lets others do.
+
+    Specs hold what their owner wrote, and that may be a secret. What SQLite puts beside
+    the file gets the same mode. A file that was made for more eyes is left so: somebody
+    may have wanted it.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 class SqliteJournal:

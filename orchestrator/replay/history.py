@@ -7,8 +7,9 @@ the empty one for a whole journal, that of its base for one that was compacted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
+from operator import attrgetter
 from typing import Final
 
 import attrs
@@ -44,6 +45,9 @@ class Entry:
     changes: bytes
 
 
+_event: Final[Callable[[Entry], Event]] = attrgetter("event")
+
+
 def fold(
     entries: Iterable[Entry],
     *,
@@ -57,8 +61,9 @@ def fold(
     0
 
     """
-    rows = takewhile(lambda one: is_within(until, one.seq, one.event.at), entries)
-    return fold_events(fleet, (entry.event for entry in rows), policies)
+    if until is not None:
+        entries = takewhile(lambda e: is_within(until, e.seq, e.event.at), entries)
+    return fold_events(fleet, map(_event, entries), policies)
 
 
 def states(

@@ -121,3 +121,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 )
 def test_a_place_is_read_or_is_none(text: str, expected: Address | None) -> None:
     assert address_of(text) == expected
+
+
+@pytest.mark.parametrize("text", ["ops.example.com", "a:0", "[::1]", "[2001:db8::1]:1"])
+def test_a_place_is_written_as_it_is_read(text: str) -> None:
+    assert str(address_of(text)) == text

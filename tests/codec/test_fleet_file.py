@@ -437,6 +437,13 @@ def test_what_can_hardly_be_meant_is_a_warning(text: str, warning: str) -> None:
     assert warning in found
 
 
+def test_durable_objects_may_be_placed_by_anything_but_regions() -> None:
+    choice = 'scheduling_policy = "durable_object"\nurl = "https://fleet.example.com"'
+    lines = 'image = "x"\nplacement = {jurisdiction = "eu", location_hint = "weur"}'
+    (placed,) = read(on_cloudflare(lines, choice)).spec.containers
+    assert placed.placement == Placement(jurisdiction="eu", location_hint="weur")
+
+
 def test_a_policy_that_never_restarts_needs_no_window() -> None:
     lines = '\nrestart = { when = "never" }'
     assert read(container(RUN + lines)).warnings == ()

@@ -146,6 +146,11 @@ def test_the_owners_json_is_left_to_the_converter() -> None:
     assert READERS.of(kind)([1, None]) == (1, None)
 
 
+def test_an_event_is_read_as_it_was_written() -> None:
+    event = READERS.of(Event)(STARTED)
+    assert event_of(encode_event(event)) == event
+
+
 def test_rubbish_is_told_with_its_byte() -> None:
     told = event_of(b'{"type":')
     assert isinstance(told, InvalidSpec)

@@ -36,6 +36,36 @@ def test_a_row_that_makes_no_sense_ends_the_entries(tmp_path: Path, part: str) -
     read.close()
 
 
+def test_a_row_and_its_event_are_of_one_moment(tmp_path: Path) -> None:
+    late = attrs.evolve(drafts([2])[0], at=9_999)
+    path = tmp_path / "out.jsonl"
+    opened(export_rows(path, chained(START, (*drafts([1]), late))))
+    read = opened(open_reading(path))
+    assert [entry.seq for entry in read.entries()] == [1]
+    assert isinstance(read.error, JournalCorrupt)
+    assert (read.error.seq, read.error.place, read.error.found) == (2, "at", "9999")
+    read.close()
+
+
+def test_a_journal_is_bare_that_breaks_off_before_its_first_row(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    opened(export_rows(path, ROWS))
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == len(ROWS) + 2  # what it is, its rows, and how it ends
+    told = {}
+    for number in (1, 2):
+        path.write_bytes(b"".join(lines[:number]))
+        read = opened(open_reading(path))
+        rows = list(read.rows())
+        told[number] = (len(rows), read.is_bare)
+        read.close()
+    assert told == {1: (0, True), 2: (1, False)}
+    opened(export_rows(path, ()))
+    read = opened(open_reading(path))
+    assert (list(read.rows()), read.is_bare) == ([], False)
+    read.close()
+
+
 async def test_entries_after_a_row_are_read_from_both_kinds(tmp_path: Path) -> None:
     stored, out = tmp_path / "journal.db", tmp_path / "out.jsonl"
     await good((await filled(stored, 5)).close())

@@ -456,6 +456,20 @@ def test_a_stretch_begins_with_what_was_there() -> None:
     assert web.totals.starts == 0
 
 
+def test_a_stretch_may_begin_where_nothing_runs() -> None:
+    story = Story()
+    story.gets_ready()
+    story.ends()
+    ended_at = story.at
+    story.waits()
+    told = timeline(story.entries, since=AfterRow(7), until=AfterRow(8))
+    (web,) = told.courses
+    waited = {"backing_off": story.at - ended_at}
+    assert dict(web.totals.phase_ms.items()) == waited
+    (run,) = web.runs
+    assert (run.begun.seq, run.begun.run) == (8, 2)
+
+
 def test_a_stretch_may_begin_and_end_between_rows() -> None:
     story = Story()
     story.gets_ready()

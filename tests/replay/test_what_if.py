@@ -666,6 +666,24 @@ def test_who_was_cut_short_goes_on_as_a_run_of_its_own_spec() -> None:
     ) in texts(answer)
 
 
+def test_who_was_cut_short_goes_on_as_the_run_before_it_that_was_not() -> None:
+    crashed = [*begun(WEB), *up(1, 30), ended(1, 10 * SECOND)]
+    due = getattr(fold(NOTHING, crashed).containers["web"].phase, "until", 0)
+    again = [*crashed, TimeReached(at=due, name="web"), *up(2, due)[:2]]
+    stop = StopRequested(at=due + 30, name="web")
+    accepted = CommandAccepted(at=due + 35, name="web", run=2, kind=CommandKind.STOP)
+    late = ReconcileRequested(at=MINUTE)
+    record = told(*again, stop, accepted, ended(2, due + 45), late)
+    answer = answered(record, Hypothesis(skip=frozenset({len(again) + 1})))
+    web = only(answer)
+    assert web.recorded.phase == "stopped"
+    assert web.imagined.phase == "running"
+    ready_ms = MINUTE - (due + 50)  # as soon as the first run was
+    assert web.imagined.totals.ready_ms - web.recorded.totals.ready_ms == ready_ms
+    assert kinds(answer)[Supposed.CUT_SHORT] == 1
+    assert Supposed.CUT_SHORT_ALWAYS not in kinds(answer)
+
+
 def test_what_is_found_of_a_spec_that_never_ran_is_its_own() -> None:
     other = attrs.evolve(WEB, image="other")
     seen = ContainerObserved(
