@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from orchestrator.api.guard.tokens import Grant
 from tests.page.kit import (
@@ -61,10 +61,50 @@ async def test_a_dialog_that_was_put_off_can_be_opened_again(
         page = await windows.open(url, allow=UNAUTHORIZED)
         await page.get_by_role("button", name="Not now").click()
         await expect(page.get_by_text("A token is needed")).to_be_visible()
+        await expect(page.locator(".notes")).to_be_hidden()
         await page.get_by_role("button", name="Enter a token").click()
         await page.get_by_label("Token", exact=True).fill(secret)
         await page.get_by_role("button", name="Use this token").click()
         await expect(row(page, "web")).to_be_visible()
+
+
+async def test_a_container_that_is_looked_at_without_a_token_says_how_to_give_one(
+    windows: Windows, tmp_path: Path
+) -> None:
+    secret = token(tmp_path, "ops")
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url, "#/c/web", allow=UNAUTHORIZED)
+        await page.get_by_role("button", name="Not now").click()
+        note = page.locator(".notes")
+        await expect(note).to_contain_text("without a token")
+        await note.get_by_role("button", name="Enter a token").click()
+        await page.get_by_label("Token", exact=True).fill(secret)
+        await page.get_by_role("button", name="Use this token").click()
+        await expect(page.locator(".pill")).to_contain_text("live")
+        await expect(note).to_be_hidden()
+
+
+async def test_a_request_that_is_repeated_is_known_to_be_one(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url)
+        await expect(row(page, "web")).to_be_visible()
+        assert await stopped(page) == [200, False]
+        assert await stopped(page) == [200, True]
+
+
+async def stopped(page: Page) -> list[int | bool]:
+    """Ask for a stop with the same key each time: its status, and whether repeated."""
+    told: list[int | bool] = await page.evaluate(
+        """async () => {
+          const { send } = await import("/page/api.js");
+          const words = { by: "ada", why: "enough" };
+          const told = await send("POST", "/v1/containers/web/stop", words, "one-key");
+          return [told.status, told.replayed];
+        }"""
+    )
+    return told
 
 
 @pytest.mark.parametrize("by", ["token", "door"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from orchestrator.api.guard.tokens import Grant
 from orchestrator.core.events import StartRequested, StopRequested
 from orchestrator.core.phases import Running
-from tests.page.kit import Windows, is_accessible
+from tests.page.kit import UNAUTHORIZED, Windows, is_accessible, row, token
 from tests.page.scenes import MARKUP, ask, card, scene
 from tests.runtime.kit import value
 
@@ -41,11 +43,11 @@ async def test_a_stop_is_accepted_as_a_row_and_followed_to_its_end(
         page = await windows.open(it.url, "#/c/web")
         await ask(page, "Stop", why=MARKUP, by="ada")
         await settles(page, "✓ Stop: done", "It rests: stopped by ada")
-        row = await row_of(page)
-        (record, *_) = await value(it.kit.operator.events(row - 1, limit=1))
+        accepted = await row_of(page)
+        (record, *_) = await value(it.kit.operator.events(accepted - 1, limit=1))
         asked = record.event
         assert isinstance(asked, StopRequested)
-        assert record.seq == row
+        assert record.seq == accepted
         assert (asked.name, asked.by, asked.why) == ("web", "ada", MARKUP)
         told = page.locator(".outcome").first
         await expect(told).to_contain_text(f"Reason: {MARKUP}")
@@ -108,8 +110,8 @@ async def test_a_forced_start_that_fails_again_is_not_called_done(
             "✕ Force start: accepted, but it failed",
             "Run 2 is over.*fails too often",
         )
-        row = await row_of(page)
-        (record, *_) = await value(it.kit.operator.events(row - 1, limit=1))
+        accepted = await row_of(page)
+        (record, *_) = await value(it.kit.operator.events(accepted - 1, limit=1))
         assert isinstance(record.event, StartRequested)
         assert record.event.force
 
@@ -119,6 +121,8 @@ async def test_a_run_that_ends_right_after_it_was_ready_is_told_as_well(
 ) -> None:
     async with scene(tmp_path) as it:
         page = await windows.open(it.url, "#/c/job")
+        # What happened before the page listened, it can only see the end of.
+        await expect(page.locator(".pill .word")).to_have_text("live")
         await ask(page, "Force start")
         await settles(
             page,
@@ -127,6 +131,38 @@ async def test_a_run_that_ends_right_after_it_was_ready_is_told_as_well(
         )
         steps = page.locator(".outcome .steps li")
         await expect(steps.last).to_contain_text("completed")
+
+
+async def test_an_answer_that_is_ahead_of_the_rows_does_not_tell_the_end_of_them(
+    windows: Windows, tmp_path: Path
+) -> None:
+    """The run has come and gone before the page hears of its first row."""
+    async with scene(tmp_path) as it:
+        page = await windows.open(it.url, "#/c/job")
+        rows_may_come = asyncio.Event()
+
+        async def held_back(route: Route) -> None:
+            await rows_may_come.wait()
+            await route.continue_()
+
+        async def answered_late(route: Route) -> None:
+            answer = await route.fetch()
+            await it.kit.until(lambda: it.kit.operator.fleet.containers["job"].run == 2)
+            await it.kit.container("job", "completed")
+            now = await route.fetch(url=f"{it.url}/v1/containers/job", method="GET")
+            await route.fulfill(response=answer, body=await now.text())
+
+        await expect(page.locator(".pill .word")).to_have_text("live")
+        await page.get_by_role("button", name="Pause", exact=True).click()
+        await page.route("**/v1/events?*with=containers*", held_back)
+        await page.route("**/v1/containers/job/start", answered_late)
+        async with page.expect_request("**/v1/events?*with=containers*"):
+            await page.get_by_role("button", name="Resume", exact=True).click()
+        await ask(page, "Force start")
+        await settles(page, "✓ Force start: done", "Run 2 is over. It ended well")
+        rows_may_come.set()
+        told = "Run 2 was ready, and ended .* later. It ended well"
+        await settles(page, "✓ Force start: done", told)
 
 
 async def test_a_reset_empties_the_crash_history(
@@ -183,6 +219,9 @@ async def test_each_try_has_a_key_and_a_lost_answer_is_asked_for_with_the_same(
         await newest.get_by_role("button", name="Try again").click()
         await settles(page, "✓ Restart: done", "Run 2 runs and is ready")
         assert keys[0] == keys[1]
+        # Which row it was the first time is not answered; no other one is shown for it.
+        await expect(newest).to_contain_text("It had been accepted before.")
+        await expect(newest.get_by_role("link")).to_have_count(0)
         await ask(page, "Restart")
         await settles(page, "✓ Restart: done", "Run 3 runs and is ready")
         assert len(set(keys)) == 2
@@ -238,6 +277,59 @@ async def test_a_dialog_is_used_by_keyboard_alone_and_cancelled_without_a_trace(
         await page.keyboard.type("by keyboard")
         await page.keyboard.press("Control+Enter")
         await settles(page, "✓ Stop: done", "stopped by owner: by keyboard")
+
+
+async def test_a_dialog_goes_with_its_view(windows: Windows, tmp_path: Path) -> None:
+    async with scene(tmp_path) as it:
+        page = await windows.open(it.url)
+        await expect(row(page, "web")).to_be_visible()
+        await page.evaluate("location.hash = '#/c/web'")
+        await page.get_by_role("button", name="Stop\u2026", exact=True).click()
+        await expect(page.get_by_label("Why?")).to_be_focused()
+        await page.go_back()
+        await expect(row(page, "web")).to_be_visible()
+        await expect(page.locator("dialog[open]")).to_have_count(0)
+
+
+async def test_there_is_nothing_to_press_where_there_is_no_container(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with scene(tmp_path) as it:
+        # 503: the operator may be closed while the page still asks for what is new.
+        page = await windows.open(it.url, "#/c/nobody", allow="status of (404|503)")
+        await expect(page.locator(".note-box")).to_contain_text("nobody")
+        buttons = card(page, "actions").get_by_role("button")
+        read_only = page.get_by_text("You may look at this fleet")
+        await expect(buttons).to_have_count(0)
+        # What is told of the fleet later does not bring them back.
+        async with page.expect_response("**/v1/fleet"):
+            await value(it.kit.operator.stop_container("web"))
+        for _ in range(3):
+            await page.evaluate("new Promise(requestAnimationFrame)")
+        await expect(buttons).to_have_count(0)
+        await expect(read_only).to_be_hidden()
+        await value(it.kit.operator.start_container("nobody"))
+        await expect(buttons).to_have_count(6)
+
+
+async def test_who_may_act_is_not_told_before_it_is_known(
+    windows: Windows, tmp_path: Path
+) -> None:
+    secret = token(tmp_path, "owner", Grant.WRITE)
+    async with scene(tmp_path) as it:
+        page = await windows.open(it.url, "#/c/web", allow=UNAUTHORIZED)
+        await page.get_by_role("button", name="Not now").click()
+        actions = card(page, "actions")
+        await expect(page.get_by_text("You may look at this fleet")).to_be_hidden()
+        await expect(actions.get_by_role("button")).to_have_count(0)
+        await page.reload()
+        await page.get_by_role("textbox", name="Token").fill(secret)
+        await page.get_by_role("button", name="Use this token").click()
+        await expect(actions.get_by_role("button")).to_have_count(6)
+        # A command that was not possible without it, now carries it.
+        await page.get_by_text("The same on the command line").click()
+        command = actions.locator(".commands code").first
+        await expect(command).to_have_text(re.compile("--token-file TOKEN_FILE$"))
 
 
 async def test_an_outcome_outlives_the_view(windows: Windows, tmp_path: Path) -> None:

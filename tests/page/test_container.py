@@ -8,14 +8,15 @@ from pathlib import Path
 
 import attrs
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from orchestrator import When
 from orchestrator.core.errors import Unreachable
 from orchestrator.core.phases import BackingOff
-from tests.page.kit import Windows, is_accessible, until
-from tests.page.scenes import MARKUP, Scene, card, scene
-from tests.runtime.kit import fleet, opened, spec, value
+from orchestrator.platforms.port import LogLine
+from tests.page.kit import Windows, is_accessible, row, until
+from tests.page.scenes import MARKUP, Scene, Talking, card, scene
+from tests.runtime.kit import LIMIT_MS, fleet, opened, spec, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -105,11 +106,11 @@ async def test_the_runs_stand_in_a_table_as_well(
         page = await windows.open(it.url, "#/c/dead")
         runs = card(page, "runs")
         await runs.get_by_text("The runs as a table").click()
-        row = runs.locator("tbody tr")
-        await expect(row).to_have_count(1)
-        await expect(row.locator("th")).to_have_text("1")
-        await expect(row).to_contain_text("exit 1 (crash)")
-        await expect(row).to_contain_text("it was declared")
+        line = runs.locator("tbody tr")
+        await expect(line).to_have_count(1)
+        await expect(line.locator("th")).to_have_text("1")
+        await expect(line).to_contain_text("exit 1 (crash)")
+        await expect(line).to_contain_text("it was declared")
         # Crash and end by us differ in their glyphs, not just in their colours.
         await expect(runs.locator("svg.runs .end")).to_have_text(
             [re.compile("✕ exit 1"), "held"]
@@ -229,6 +230,101 @@ async def test_the_log_is_shown_when_it_is_asked_for(
         await expect(card(page, "log")).to_contain_text("gives no line of a log")
 
 
+async def test_all_of_a_log_is_saved_whether_it_is_shown_or_not(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with scene(tmp_path) as it:
+        platform = it.kit.platform
+        assert isinstance(platform, Talking)
+        platform.lines = [
+            LogLine(at=1_795_000_000_000 + index, stream="o", text=f"line {index}")
+            for index in range(1_500)
+        ]
+        page = await windows.open(it.url, "#/c/web", timezone_id="Asia/Tokyo")
+        log = card(page, "log")
+        async with page.expect_download() as saving:
+            await log.get_by_role("button", name="Download").click()
+        saved = (await (await saving.value).path()).read_text().splitlines()
+        assert len(saved) == 1_500
+        assert saved[0].endswith("o line 0")
+        assert saved[-1].endswith("o line 1499")
+        await log.get_by_role("button", name="Show the log").click()
+        await expect(log.locator(".line")).to_have_count(1_000)
+        # Times follow the switch, also of what is shown already.
+        last = log.locator(".line-at").last
+        await expect(last).to_have_text("20:06:41.499")
+        await page.get_by_label("How times are told").select_option("utc")
+        await expect(last).to_have_text("11:06:41.499")
+
+
+async def test_a_story_that_failed_to_come_leaves_the_card_as_it_was(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with scene(tmp_path) as it:
+        page = await windows.open(it.url, "#/c/web", allow="status of 503")
+        runs = card(page, "runs")
+        await expect(runs.locator(".lane")).to_have_count(1)
+        await page.route("**/timeline*", busy)
+        await value(it.kit.operator.restart_container("web"))
+        await expect(runs).to_contain_text("BUSY NOW")
+        await expect(runs.locator(".lane")).to_have_count(1)
+        await page.unroute("**/timeline*", busy)
+        await runs.get_by_role("button", name="Try again").click()
+        await expect(runs.locator(".lane")).to_have_count(2)
+        await expect(runs).not_to_contain_text("BUSY NOW")
+
+
+async def busy(route: Route) -> None:
+    error = {"error": {"code": "busy", "message": "BUSY NOW"}}
+    await route.fulfill(status=503, json=error)
+
+
+async def test_events_that_failed_to_come_are_asked_for_again(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with scene(tmp_path) as it:
+        page = await windows.open(it.url, allow="status of 503")
+        await expect(row(page, "job")).to_be_visible()
+        await page.route("**/v1/events?name=job*", busy)
+        await page.evaluate("location.hash = '#/c/job'")
+        events = card(page, "events")
+        await expect(events).to_contain_text("BUSY NOW")
+        await page.unroute("**/v1/events?name=job*", busy)
+        await events.get_by_role("button", name="Try again").click()
+        await expect(events).to_contain_text("events since the first row there is.")
+
+
+async def test_events_in_a_gap_of_the_stream_are_fetched(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with scene(tmp_path) as it:
+        # 503: the operator may be closed while the page still asks for what is new.
+        page = await windows.open(it.url, "#/c/web", allow="status of 503")
+        events = card(page, "events")
+        await value(it.kit.operator.restart_container("web", why="seen"))
+        await expect(events.get_by_text("asked to restart it: seen")).to_be_visible()
+        await page.get_by_role("button", name="Pause", exact=True).click()
+        await value(it.kit.operator.restart_container("web", why="left out"))
+        _ = await value(it.kit.operator.wait("web", limit_ms=LIMIT_MS))
+        told: list[int] = []
+
+        async def left_out(route: Route) -> None:
+            if told:
+                await route.continue_()
+                return
+            told.append(it.seq)
+            gap = json.dumps({"from": 1, "to": it.seq})
+            hello = json.dumps({"seq": it.seq, "at": None})
+            body = f"event: hello\ndata: {hello}\n\nevent: gap\ndata: {gap}\n\n"
+            await route.fulfill(body=body, content_type="text/event-stream")
+
+        await page.route("**/v1/events?*with=containers*", left_out)
+        await page.get_by_role("button", name="Resume", exact=True).click()
+        missed = events.get_by_text("asked to restart it: left out")
+        await expect(missed).to_be_visible()
+        assert told
+
+
 async def test_what_is_declared_is_shown_without_its_secrets(
     windows: Windows, tmp_path: Path
 ) -> None:
@@ -292,9 +388,8 @@ async def test_a_container_that_there_is_not_is_told_in_a_sentence(
     async with scene(tmp_path) as it:
         page = await windows.open(it.url, "#/c/nobody", allow="status of 404")
         await expect(page.locator(".note-box")).to_contain_text("nobody")
-        await expect(
-            page.get_by_role("link", name="Look for it in the past")
-        ).to_be_visible()
+        link = page.get_by_role("link", name="Look for it in the past")
+        await expect(link).to_have_attribute("href", "#/past?follow=nobody")
         # It may come yet.
         await value(it.kit.operator.start_container("nobody"))
         await expect(card(page, "why").locator(".phase")).to_have_text("running")

@@ -213,6 +213,27 @@ async def test_a_fleet_of_hundreds_keeps_only_the_rows_in_sight(
         assert await row(page, "c-399").get_attribute("aria-rowindex") == "401"
 
 
+@pytest.mark.parametrize("width", [1280, 1000, 740])
+async def test_the_columns_fill_the_table_where_rows_are_left_out(
+    windows: Windows, tmp_path: Path, width: int
+) -> None:
+    declared = fleet(*(spec(f"c-{number}") for number in range(100)))
+    async with opened(declared) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url, viewport={"width": width, "height": 800})
+        await expect(row(page, "c-0")).to_be_visible()
+        await page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
+        await expect(row(page, "c-50")).to_be_visible()
+        await expect(row(page, "c-0")).to_have_count(0)
+        table, cells = await page.evaluate(
+            """() => {
+              const right = (node) => node.getBoundingClientRect().right;
+              const cells = document.querySelectorAll("tr[data-name='c-50'] td");
+              return [right(document.querySelector("table")), [...cells].map(right)];
+            }"""
+        )
+        assert abs(table - max(cells)) < 4
+
+
 async def test_who_comes_back_from_a_container_stands_where_they_left(
     windows: Windows, tmp_path: Path
 ) -> None:

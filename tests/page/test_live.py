@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import orjson
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from orchestrator import (
     Backoff,
@@ -20,6 +22,7 @@ from orchestrator import (
     Operator,
     RestartPolicy,
 )
+from orchestrator.api.pages import page_files
 from orchestrator.platforms.local.folders import Folders
 from orchestrator.platforms.local.records import read_run
 from tests.page.kit import Windows, cell, row, served, until
@@ -106,6 +109,39 @@ async def test_a_pause_keeps_the_view_and_a_resume_misses_nothing(
         await until(page, f"window.heard?.includes({kit.operator.seq})")
         rows = await page.evaluate("window.heard")
         assert rows == list(range(rows[0], kit.operator.seq + 1))
+
+
+async def test_a_row_that_is_caught_up_with_does_not_put_the_clock_back(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url)
+        await expect(page.locator(".pill")).to_contain_text("live")
+        await page.get_by_role("button", name="Pause").click()
+        await expect(page.locator(".pill")).to_contain_text("paused")
+        await page.evaluate(
+            """async () => {
+              const { onRow } = await import("/page/store.js");
+              const { now } = await import("/page/times.js");
+              const note = (row) => { window.ahead = now() - row.at; };
+              onRow(note);
+            }"""
+        )
+        before = kit.operator.seq
+        await value(kit.operator.stop_container("web"))
+        (record, *_) = await value(kit.operator.events(before, limit=1))
+        hour = 3_600_000
+        old = {"seq": record.seq, "at": record.event.at - hour, "event": {}}
+
+        async def with_an_old_row(route: Route) -> None:
+            text = orjson.dumps(old).decode()
+            body = f"event: event\ndata: {text}\n\n"
+            await route.fulfill(content_type="text/event-stream", body=body)
+
+        await page.route("**/v1/events**", with_an_old_row)
+        await page.get_by_role("button", name="Resume").click()
+        await until(page, "window.ahead !== undefined")
+        assert await page.evaluate("window.ahead") >= hour
 
 
 async def test_a_page_that_nobody_sees_lets_go_of_its_connection(
@@ -205,10 +241,119 @@ async def test_an_operator_that_never_answers_is_told_and_found_when_it_does(
         await expect(told).to_be_visible()
         why = page.locator(".state p")
         await expect(why).to_have_text("The operator does not answer.")
+        again = await page.get_by_role("button", name="Try now").element_handle()
         await page.unroute("**/v1/**")
-        await page.get_by_role("button", name="Try now").click()
+        # It may have tried again by itself meanwhile: then the button is gone.
+        await again.evaluate("node => node.click()")
         await expect(row(page, "web")).to_be_visible()
         await expect(told).to_be_hidden()
+
+
+async def test_a_request_that_is_never_answered_is_given_up_and_tried_anew(
+    windows: Windows, tmp_path: Path
+) -> None:
+    """As from a process that was halted: it is connected to, and says nothing."""
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url)
+        await expect(row(page, "web")).to_be_visible()
+        tried: asyncio.Queue[str] = asyncio.Queue()
+        goes_on = asyncio.Event()
+
+        async def halted(route: Route) -> None:
+            tried.put_nowait(route.request.url)
+            if goes_on.is_set():
+                await route.continue_()
+
+        await page.clock.install()
+        await page.route("**/v1/**", halted)
+        await page.reload()
+        await tried.get()
+        await page.clock.fast_forward(11_000)
+        told = page.locator(".state p")
+        await expect(told).to_have_text("The operator does not answer.")
+        while not tried.empty():
+            tried.get_nowait()
+        await tried.get()  # it tries again by itself, and waits again
+        goes_on.set()
+        async with page.expect_response("**/v1/fleet", timeout=8_000):
+            await page.get_by_role("button", name="Try now").dispatch_event("click")
+        await expect(row(page, "web")).to_be_visible()
+
+
+async def test_facts_that_are_older_than_the_list_beside_them_are_of_the_same_fleet(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url)
+        await expect(row(page, "web")).to_be_visible()
+        listed = asyncio.Event()
+
+        async def first(route: Route) -> None:
+            await route.fulfill(response=await route.fetch())
+            listed.set()
+
+        async def a_row_older(route: Route) -> None:
+            await listed.wait()
+            answer = await route.fetch()
+            facts = await answer.json()
+            body = orjson.dumps(facts | {"seq": facts["seq"] - 1})
+            await route.fulfill(response=answer, body=body)
+
+        await page.route("**/v1/containers", first)
+        await page.route("**/v1/fleet", a_row_older)
+        await page.reload()
+        await expect(row(page, "web")).to_be_visible()
+        await expect(page.locator(".pill")).to_contain_text("live")
+
+
+async def test_a_view_opens_though_the_operator_went_away_before_it_was_asked_for(
+    windows: Windows, tmp_path: Path
+) -> None:
+    scripts = [f"/page/{name}" for name in page_files() if name.endswith(".js")]
+    async with opened(fleet(spec("web"))) as kit:
+        async with served(kit.operator, tmp_path) as url:
+            page = await windows.open(url)
+            await expect(row(page, "web")).to_be_visible()
+            await until(page, ARE_LOADED, scripts)
+        await expect(page.locator(".pill")).to_contain_text("disconnected")
+        await page.get_by_role("link", name="Past", exact=True).click()
+        await expect(page.get_by_role("heading", name="The past")).to_be_visible()
+        await page.get_by_role("link", name="Fleet", exact=True).click()
+        await row(page, "web").get_by_role("link").click()
+        await expect(page.locator("#card-runs")).to_be_visible()
+        port = int(url.rpartition(":")[2])
+        async with served(kit.operator, tmp_path, port=port):
+            await expect(page.locator(".pill")).to_contain_text("live")
+
+
+async def test_a_view_that_could_not_be_loaded_is_tried_again_once_there_is_an_answer(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with opened(fleet(spec("web"))) as kit:
+        async with served(kit.operator, tmp_path) as url:
+            context = await windows.browser.new_context()
+            windows.contexts.append(context)
+            page = await context.new_page()
+            await page.route("**/page/past.js", lambda route: route.abort())
+            await page.goto(url)
+            await expect(row(page, "web")).to_be_visible()
+        await expect(page.locator(".pill")).to_contain_text("disconnected")
+        await page.get_by_role("link", name="Past", exact=True).click()
+        told = page.get_by_text("This part of the page could not be loaded.")
+        await expect(told).to_be_visible()
+        await page.unroute("**/page/past.js")
+        port = int(url.rpartition(":")[2])
+        async with served(kit.operator, tmp_path, port=port):
+            await expect(page.get_by_role("heading", name="The past")).to_be_visible()
+            await expect(told).to_be_hidden()
+
+
+ARE_LOADED = """(scripts) => {
+  const found = performance.getEntriesByType("resource");
+  const paths = new Set(found.map(({ name }) => new URL(name).pathname));
+  return scripts.every((path) => paths.has(path));
+}"""
+"""The browser has these files."""
 
 
 async def test_what_the_operator_doubts_is_told_above_the_fleet(

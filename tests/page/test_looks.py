@@ -102,6 +102,45 @@ async def test_nothing_is_cut_off_at_360_pixels(
         await expect(first).to_have_attribute("data-name", "dead")
 
 
+async def test_who_may_only_look_at_360_pixels_can_still_read_whose_fleet_it_is(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with (
+        opened(fleet(spec("web"))) as kit,
+        served(kit.operator, tmp_path, read_only=True) as url,
+    ):
+        page = await windows.open(url, viewport=NARROW, has_touch=True)
+        await expect(page.get_by_text("read-only")).to_be_visible()
+        name = page.locator(".brand .name")
+        await expect(name).to_have_text("demo")
+        assert await name.evaluate("node => node.scrollWidth <= node.clientWidth")
+        wide = "document.documentElement.scrollWidth"
+        assert await page.evaluate(wide) == NARROW["width"]
+
+
+async def test_a_key_that_the_past_has_borrowed_is_given_back(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with scene(tmp_path) as url:
+        page = await windows.open(url)
+        pill, pause = page.locator(".pill"), page.get_by_role("button", name="Pause")
+        await expect(pill).to_contain_text("live")
+        await expect(pause).to_have_attribute("title", re.compile(r"\(p\)$"))
+        await page.get_by_role("link", name="Past", exact=True).click()
+        await expect(page.get_by_role("heading", name="The past")).to_be_visible()
+        await expect(pause).not_to_have_attribute("title", re.compile(r"\(p\)$"))
+        await page.keyboard.press("?")
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_contain_text("the past: play or pause")
+        await expect(dialog).not_to_contain_text("pause or go on")
+        await page.keyboard.press("Escape")
+        await page.get_by_role("link", name="Fleet", exact=True).click()
+        await expect(row(page, "web")).to_be_visible()
+        await expect(pause).to_have_attribute("title", re.compile(r"\(p\)$"))
+        await page.keyboard.press("p")
+        await expect(pill).to_contain_text("paused")
+
+
 async def test_everything_can_be_reached_by_keyboard(
     windows: Windows, tmp_path: Path
 ) -> None:

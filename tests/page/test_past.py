@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
 from orchestrator import MemoryJournal
+from orchestrator.api import pages_of_events
 from orchestrator.core.errors import JournalCompacted
 from orchestrator.core.events import ContainerEnded
 from orchestrator.core.explain import ContainerInfo
@@ -92,6 +93,18 @@ async def test_the_slider_and_its_keys_move_by_rows_and_stand_in_the_url(
         await stands_at(page, 3)
         said = await slider(page).get_attribute("aria-valuetext")
         assert re.match(rf"row 3 of {it.seq}, \d{{4}}-", said or "")
+        # A row is a whole number, and nothing is no row.
+        await number.fill("2.6")
+        await number.press("Enter")
+        await stands_at(page, 3)
+        await number.fill("")
+        await number.press("Enter")
+        await stands_at(page, 3)
+        await expect(number).to_have_value("3")
+        await page.evaluate("location.hash = '#/past?at=7'")
+        await stands_at(page, 7)
+        await page.evaluate("location.hash = '#/past'")
+        await stands_at(page, it.seq)
         await page.evaluate("location.hash = '#/past?at=7'")
         await stands_at(page, 7)
         await page.evaluate("location.hash = '#/past?at=99999999'")
@@ -170,6 +183,48 @@ async def test_jumps_lead_along_the_rows_of_one_container(
             await stands_at(page, row)
 
 
+async def test_jumps_go_on_where_the_operator_has_looked_at_enough_rows(
+    windows: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene(tmp_path) as it:
+        page = await windows.open(it.url, "#/past?at=0&follow=job")
+        await stands_at(page, 0)
+        rows = "fetch('/v1/events?name=job').then(answer => answer.json())"
+        own = await page.evaluate(f"{rows}.then(rows => rows.map(row => row.seq))")
+        assert len(own) > 4
+        # As a journal of a million rows is for what may be looked at in one go.
+        monkeypatch.setattr(pages_of_events, "PAGE", 1)
+        monkeypatch.setattr(pages_of_events, "SIFTED_MAX", 1)
+        for row in own:
+            await page.get_by_role("button", name="Next row of the container").click()
+            await stands_at(page, row)
+        for row in reversed(own[:-1]):
+            await page.get_by_role("button", name="Previous row of").click()
+            await stands_at(page, row)
+        await page.evaluate("location.hash = '#/c/job'")
+        listed = card(page, "events").locator(".events > li")
+        await expect(listed).to_have_count(len(own))
+
+
+async def test_a_past_that_failed_to_come_is_asked_for_again(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async def busy(route: Route) -> None:
+        error = {"error": {"code": "busy", "message": "BUSY NOW"}}
+        await route.fulfill(status=503, json=error)
+
+    async with scene(tmp_path) as it:
+        page = await windows.open(it.url, allow="status of 503")
+        await expect(cell(page, "web", "name")).to_be_visible()
+        await page.route("**/v1/events?limit=1", busy)
+        await page.evaluate("location.hash = '#/past?at=4'")
+        await expect(note(page)).to_contain_text("BUSY NOW")
+        await page.unroute("**/v1/events?limit=1", busy)
+        await note(page).get_by_role("button", name="Try again").click()
+        await stands_at(page, 4)
+        await expect(note(page)).to_have_count(0)
+
+
 async def test_jumps_lead_to_every_crash_and_to_nothing_else(
     windows: Windows, tmp_path: Path
 ) -> None:
@@ -189,7 +244,7 @@ async def test_jumps_lead_to_every_crash_and_to_nothing_else(
             await page.keyboard.press("x")
             await stands_at(page, row)
         await page.keyboard.press("x")
-        await expect(note(page)).to_contain_text("There is no crash behind")
+        await expect(note(page)).to_contain_text("There is no crash after")
         for row in reversed(crashes[:-1]):
             await page.get_by_role("button", name="Previous crash").click()
             await stands_at(page, row)
@@ -326,10 +381,22 @@ async def test_a_journal_that_was_compacted_is_seen_from_where_it_begins(
         await page.keyboard.press("Home")
         await stands_at(page, head.seq)
         await expect(card(page, "step")).to_contain_text("what it was is not kept")
+        # What was said of a place that is gone is said no more elsewhere.
+        await page.evaluate("location.hash = '#/'")
+        await page.evaluate("location.hash = '#/past?at=1'")
+        behind = JournalCompacted(asked=1, base=head.seq)
+        await expect(note(page)).to_contain_text(behind.message)
+        await note(page).get_by_role("button", name=f"To row {first}").click()
+        await stands_at(page, first)
+        await expect(note(page)).not_to_contain_text(behind.message)
+        await expect(note(page)).to_contain_text(f"behind row {head.seq}")
         # What was compacted away is said in a sentence, wherever it is asked for.
         old = await windows.open(url, "#/c/web?at=1")
-        behind = JournalCompacted(asked=1, base=head.seq)
         await expect(old.locator(".note-box")).to_contain_text(behind.message)
+        await old.get_by_role("link", name=f"To row {first}").click()
+        told = f"This is how it was after row {first}"
+        await expect(old.locator(".note-box")).to_contain_text(told)
+        await expect(card(old, "why").locator(".phase")).to_be_visible()
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])

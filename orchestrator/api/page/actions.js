@@ -2,9 +2,10 @@
 // and shows the command that does the same, and what became of it. Who may only read
 // sees none of it.
 
+import { onToken } from "./api.js";
 import { ACTIONS, commandOf } from "./commands.js";
-import { copyButton, say } from "./copies.js";
-import { el, replace, write } from "./dom.js";
+import { copyButton } from "./copies.js";
+import { el, replace, say, write } from "./dom.js";
 import { again, asked, ofName, onOutcome } from "./outcomes.js";
 import { badge } from "./phases.js";
 import { href } from "./routes.js";
@@ -14,16 +15,22 @@ const BY_KEY = "by";
 const WHY_MAX = 500;
 const SHOWN = 3;
 
-// Mount it; `info()` is the container as the page knows it. Return `{show(may), stop()}`.
+// Mount it; `info()` is the container as the page knows it. Return `{show(may), stop()}`;
+// `may`: "yes", "no" or "unknown".
 export function mountActions(host, name, info) {
   const buttons = el("div", { class: "actions", role: "group", "aria-label": "Actions" });
   const outcomes = el("div", { class: "outcomes", role: "group", "aria-label": "What became of it" });
+  const list = el("ul", { class: "commands" });
   const commands = el(
     "details",
     { class: "equivalents" },
     el("summary", {}, "The same on the command line"),
-    equivalents(name),
+    list,
   );
+  // A token may be given after this was built, and stands in the command.
+  const listed = () => commands.open && replace(list, equivalents(name));
+  commands.addEventListener("toggle", listed);
+  let box = null;
   const readOnly = el("p", { class: "muted" }, "You may look at this fleet, not change it.");
   replace(
     buttons,
@@ -34,7 +41,11 @@ export function mountActions(host, name, info) {
           type: "button",
           class: action.danger ? "danger" : null,
           data: { action: action.id },
-          on: { click: () => dialog(action, name, info) },
+          on: {
+            click: () => {
+              box = dialog(action, name, info);
+            },
+          },
         },
         `${action.word}…`,
       ),
@@ -47,28 +58,31 @@ export function mountActions(host, name, info) {
     render();
     said(outcome);
   });
+  const offToken = onToken(listed);
   render();
   return {
     show(may) {
-      buttons.hidden = !may;
-      commands.hidden = !may;
-      readOnly.hidden = may;
+      buttons.hidden = may !== "yes";
+      commands.hidden = may !== "yes";
+      readOnly.hidden = may !== "no";
     },
-    stop: off,
+    // Who goes elsewhere acts no more on what is left behind.
+    stop() {
+      off();
+      offToken();
+      box?.close();
+    },
   };
 }
 
 function equivalents(name) {
-  return el(
-    "ul",
-    { class: "commands" },
-    ACTIONS.map((action) => {
-      const text = commandOf(action, name, "");
-      return el("li", {}, el("code", {}, text), copyButton(() => text, `Copy the command: ${action.word}`));
-    }),
-  );
+  return ACTIONS.map((action) => {
+    const text = commandOf(action, name, "");
+    return el("li", {}, el("code", {}, text), copyButton(() => text, `Copy the command: ${action.word}`));
+  });
 }
 
+// Ask for a reason, and act on it; return the dialog, which is shown.
 function dialog(action, name, info) {
   const title = `${action.word} ${name}`;
   const why = el(
@@ -101,6 +115,7 @@ function dialog(action, name, info) {
     el("label", { for: "action-by" }, "Your name"),
     by,
     el("div", { class: "command" }, code, copyButton(text, "Copy the command")),
+    el("p", { class: "muted fine" }, "The command takes no name: it sends that of who is logged in there."),
     el(
       "div",
       { class: "strip end" },
@@ -124,6 +139,7 @@ function dialog(action, name, info) {
   document.body.append(box);
   box.showModal();
   why.focus();
+  return box;
 }
 
 function outcomeCard(outcome) {
@@ -178,7 +194,7 @@ function bodyOf(outcome) {
     ];
   }
   const row = outcome.seq === null
-    ? ""
+    ? outcome.replayed && el("p", { class: "fine" }, "It had been accepted before.")
     : el(
       "p",
       { class: "fine" },

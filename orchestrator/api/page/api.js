@@ -1,15 +1,19 @@
 // Requests to the operator that served this page.
 //
 // Exports (stable):
-//   get(path, params, signal)   -> {status, body, seq, at}; throws ApiError
+//   get(path, params, signal)   -> {status, body, seq, at, replayed}; throws ApiError
+//                               replayed: the operator had done it before; then seq is
+//                               the newest row, not that of the request
 //   send(method, path, body, key)   -> the same; adds an Idempotency-Key (`key`, or a
-//                               new one: who tries again after no answer keeps the key)
+//                               new one: who tries again after no answer keeps the key);
+//                               after SEND_LIMIT_MS without an answer there is none
 //   newKey()                    a key for one try of a mutation
 //   open(path, params, headers, signal) -> the Response itself, for streams
 //   ApiError {status, code, message, facts}    code "unreachable": no answer came
 //   setToken(text), hasToken(), tokenState()   "none" | "given" | "needed" | "refused"
 //   onToken(fn) -> off          called whenever that changes
-//   askedForToken()             a promise that is kept when a token was given
+//   askedForToken(anew)         a promise that is kept when a token was given; who has
+//                               put that off is asked again only when `anew` is true
 //   declineToken()              for token.js: the person gave none
 // Paths begin with "/v1/...". Params that are null, undefined or "" are left out.
 // A 401 waits for the token dialog (see token.js) and is then tried again. A change is
@@ -17,6 +21,7 @@
 // The token lives in sessionStorage: it dies with the tab and is never in the URL.
 
 const KEY = "token";
+const SEND_LIMIT_MS = 30_000;
 const listeners = new Set();
 const changes = new Set();
 let token = kept();
@@ -60,14 +65,15 @@ export function onToken(fn) {
   return () => listeners.delete(fn);
 }
 
-export function askedForToken() {
+export function askedForToken(anew = false) {
   if (!waiting) {
     waiting = {};
     waiting.promise = new Promise((keep) => {
       waiting.keep = keep;
     });
   }
-  become(token ? "refused" : "needed");
+  const next = token ? "refused" : "needed";
+  if (anew || next !== state) become(next);
   return waiting.promise;
 }
 
@@ -77,7 +83,7 @@ export function declineToken() {
 }
 
 export async function get(path, params, signal = undefined) {
-  return read(await answered(() => open(path, params, {}, signal), askedForToken));
+  return read(await answered(() => open(path, params, {}, signal), () => askedForToken()));
 }
 
 export function newKey() {
@@ -89,7 +95,8 @@ export async function send(method, path, body, key = newKey()) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const text = body === undefined ? undefined : JSON.stringify(body);
   // The same key again after a token was given: what was refused was never done.
-  return read(await answered(() => fetched(path, { method, headers, body: text }), givenOrDeclined));
+  const ask = () => fetched(path, { method, headers, body: text, signal: AbortSignal.timeout(SEND_LIMIT_MS) });
+  return read(await answered(ask, givenOrDeclined));
 }
 
 export function open(path, params, headers = {}, signal = undefined) {
@@ -107,7 +114,10 @@ async function answered(ask, allowed) {
 function givenOrDeclined() {
   return new Promise((keep, giveUp) => {
     changes.add(giveUp);
-    void askedForToken().then(keep);
+    void askedForToken(true).then(() => {
+      changes.delete(giveUp);
+      keep();
+    });
   });
 }
 
@@ -117,17 +127,21 @@ async function fetched(url, { headers = {}, ...rest }) {
   try {
     return await fetch(url, { ...rest, headers: all, cache: "no-store", redirect: "error", credentials: "same-origin" });
   } catch (problem) {
-    if (problem.name === "AbortError") throw problem;
-    throw new ApiError(0, "unreachable", "The operator does not answer.");
+    throw unanswered(problem);
   }
+}
+
+function unanswered(problem) {
+  return problem.name === "AbortError" ? problem : new ApiError(0, "unreachable", "The operator does not answer.");
 }
 
 async function read(response) {
   let body = null;
   try {
     body = await response.json();
-  } catch {
-    // An answer that is no JSON is told by its status alone.
+  } catch (problem) {
+    // An answer that is no JSON is told by its status alone; one that broke off is none.
+    if (!(problem instanceof SyntaxError)) throw unanswered(problem);
   }
   if (!response.ok) throw refused(response, body);
   return {
@@ -135,6 +149,7 @@ async function read(response) {
     body,
     seq: number(response.headers.get("Orchestrator-Seq")),
     at: number(response.headers.get("Orchestrator-At")),
+    replayed: response.headers.get("Idempotency-Replayed") === "true",
   };
 }
 

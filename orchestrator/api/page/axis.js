@@ -30,13 +30,15 @@ export function stepOf(from, until, most) {
   return STEPS.find((step) => step >= least) ?? STEPS.at(-1);
 }
 
-// Return `[{at, text}]`; relative times count back from now, others stand on the clock.
+// Return `[{at, text}]`; relative times count back from now, others stand on the clock. So
+// do seconds that are long gone: counted from now, they would all read the same.
 export function ticksOf(from, until, most) {
   const step = stepOf(from, until, most);
   const ticks = [];
-  const start = zone() === "relative" ? now() : offsetAt(from);
+  const isClock = zone() !== "relative" || (step < MINUTE && now() - until > MINUTE);
+  const start = isClock ? offsetAt(from) : now();
   let at = from + (((start - from) % step) + step) % step;
-  for (; at <= until && ticks.length < 40; at += step) ticks.push({ at, text: tickText(at, step) });
+  for (; at <= until && ticks.length < 40; at += step) ticks.push({ at, text: isClock ? clockText(at, step) : relativeText(at, step) });
   return ticks;
 }
 
@@ -44,13 +46,14 @@ function offsetAt(at) {
   return zone() === "utc" ? 0 : new Date(at).getTimezoneOffset() * MINUTE;
 }
 
-function tickText(at, step) {
-  if (zone() === "relative") {
-    const gone = Math.round((now() - at) / Math.min(step, SECOND)) * Math.min(step, SECOND);
-    if (gone === 0) return "now";
-    return gone > 0 ? `−${short(gone)}` : `+${short(-gone)}`;
-  }
-  const iso = new Date(at - (zone() === "utc" ? 0 : new Date(at).getTimezoneOffset() * MINUTE)).toISOString();
+function relativeText(at, step) {
+  const gone = Math.round((now() - at) / Math.min(step, SECOND)) * Math.min(step, SECOND);
+  if (gone === 0) return "now";
+  return gone > 0 ? `−${short(gone)}` : `+${short(-gone)}`;
+}
+
+function clockText(at, step) {
+  const iso = new Date(at - offsetAt(at)).toISOString();
   if (step >= DAY) return iso.slice(5, 10);
   if (step >= MINUTE) return iso.slice(11, 16);
   return step >= SECOND ? iso.slice(11, 19) : iso.slice(14, 22);

@@ -62,7 +62,13 @@ export function commandOf(action, name, why) {
   if (why) words.push("--why", quoted(why));
   words.push("--url", quoted(location.origin));
   if (hasToken()) words.push("--token-file", "TOKEN_FILE");
+  if (hasToken() && isPlain(location)) words.push("--allow-http");
   return words.join(" ");
+}
+
+// Without TLS the command shows its token to this machine alone, unless it is told to.
+export function isPlain({ protocol, hostname }) {
+  return protocol === "http:" && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
 // A single-quoted word of a POSIX shell holds anything but a single quote.

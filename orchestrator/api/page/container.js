@@ -5,6 +5,7 @@
 
 import { get } from "./api.js";
 import { mountActions } from "./actions.js";
+import { buildCards } from "./container_cards.js";
 import { showHealth, showSpec } from "./declared.js";
 import { el, replace, write } from "./dom.js";
 import { mountEvents } from "./events.js";
@@ -15,6 +16,7 @@ import { mountPlots } from "./plots.js";
 import { go, href } from "./routes.js";
 import { mountRuns } from "./runs.js";
 import * as store from "./store.js";
+import { status } from "./stream.js";
 import { now, onZone, showExact } from "./times.js";
 import { mountWhy } from "./why.js";
 
@@ -22,6 +24,7 @@ const COLUMNS = 60;
 const LOOK_MS = 300;
 const TIMELINE_MS = 1_200;
 const GROW_MS = 1_000;
+const HOLE_MS = 2_000;
 
 export function mount(root, { name, at = null }) {
   const view = {
@@ -33,10 +36,13 @@ export function mount(root, { name, at = null }) {
     info: null,
     explanation: null,
     checks: null,
-    hasEvents: false,
+    isGone: false,
+    // The newest row that its events are known up to.
+    row: null,
+    holeTimer: 0,
   };
   view.jobs = { look: new Newest(), timeline: new Newest(), spec: new Newest() };
-  view.places = build(root, view);
+  view.places = buildCards(root, view);
   view.parts = parted(view);
   const offs = at === null ? live(view) : [];
   offs.push(onZone(() => shown(view)));
@@ -45,70 +51,10 @@ export function mount(root, { name, at = null }) {
   spec(view);
   return () => {
     for (const off of offs) off();
+    clearTimeout(view.holeTimer);
     for (const job of Object.values(view.jobs)) job.stop();
     for (const part of Object.values(view.parts)) part.stop();
   };
-}
-
-function build(root, view) {
-  const places = { note: el("div", { class: "place-note" }), title: el("h1", {}, view.name) };
-  const card = (id, title, ...rest) => {
-    places[id] = el("div", { class: `part part-${id}` });
-    places[`${id}_note`] = el("p", { class: "muted fine" });
-    return el(
-      "section",
-      { class: "card box", id: `card-${id}`, "aria-labelledby": `title-${id}` },
-      el("h2", { id: `title-${id}` }, title),
-      rest,
-      places[`${id}_note`],
-      places[id],
-    );
-  };
-  const isPast = view.at !== null;
-  replace(
-    root,
-    el(
-      "div",
-      { class: "details" },
-      el(
-        "nav",
-        { class: "trail", "aria-label": "Where you are" },
-        el(
-          "a",
-          { href: isPast ? href("past", { at: view.at }) : href("fleet") },
-          isPast ? "← the fleet at this place" : "← the fleet",
-        ),
-      ),
-      el(
-        "header",
-        { class: "title" },
-        places.title,
-        isPast ? null : el("a", { class: "past-link", href: "#/past" }, "Go back in time"),
-      ),
-      places.note,
-      el(
-        "div",
-        { class: "columns" },
-        el(
-          "div",
-          { class: "stack" },
-          card("why", "Why it is there"),
-          isPast ? null : card("actions", "Actions"),
-          card("health", "Health checks"),
-        ),
-        el(
-          "div",
-          { class: "stack wide" },
-          card("runs", "Runs"),
-          card("plots", "Availability and crashes"),
-          card("events", "Events"),
-          isPast ? null : card("log", "Log"),
-          card("spec", "Declared"),
-        ),
-      ),
-    ),
-  );
-  return places;
 }
 
 function parted(view) {
@@ -120,15 +66,23 @@ function parted(view) {
       places.plots,
       name,
       (column) => column.seq !== null && go("past", { at: column.seq, follow: name }),
+      "Enter on one with a crash goes to that place of the past.",
     ),
     events: mountEvents(places.events, name),
   };
   if (at === null) {
     parts.actions = mountActions(places.actions, name, () => view.info);
     parts.log = mountLog(places.log, name);
-    parts.actions.show(store.facts()?.can_write ?? false);
+    parts.actions.show(mayAct(view));
   }
   return parts;
+}
+
+// Say whether the caller may act on it; before the facts have come, nobody knows.
+function mayAct(view) {
+  const facts = store.facts();
+  if (facts === null || view.isGone) return "unknown";
+  return facts.can_write ? "yes" : "no";
 }
 
 // Follow the stream: each row of this container, and what the fleet says of the caller.
@@ -136,16 +90,19 @@ function live(view) {
   const again = throttled(() => look(view), LOOK_MS);
   const anew = throttled(() => timeline(view), TIMELINE_MS);
   const offRow = store.onRow((row) => {
+    if (view.row !== null && row.seq > view.row + 1) view.parts.events.reload(row.seq);
+    view.row = Math.max(view.row ?? 0, row.seq);
     if (!concerns(row, view.name)) return;
     view.parts.events.add(row);
     anew();
   });
   const offStore = store.subscribe(({ names, facts, whole }) => {
-    if (facts) view.parts.actions.show(store.facts()?.can_write ?? false);
+    if (facts) view.parts.actions.show(mayAct(view));
+    if (whole) watchForHole(view);
     if (!whole && !names.has(view.name)) return;
     const info = store.get(view.name);
-    if (info === undefined && store.loaded()) return gone(view);
-    if (info === undefined) return;
+    if (info === undefined) return store.loaded() ? gone(view) : undefined;
+    isThere(view);
     const isOther = view.info?.revision !== info.revision;
     view.info = info;
     shown(view);
@@ -153,7 +110,8 @@ function live(view) {
     if (whole) anew();
     if (isOther) spec(view);
   });
-  const offGrow = ticking(() => drawn(view), GROW_MS);
+  // What is not heard of any more does not grow.
+  const offGrow = ticking(() => status().state === "live" && drawn(view), GROW_MS);
   return [offRow, offStore, offGrow, again.stop, anew.stop];
 }
 
@@ -161,6 +119,19 @@ function concerns(row, name) {
   return row.event.name === name || row.containers?.some(
     (one) => one.name === name,
   ) || row.gone?.includes(name);
+}
+
+// The list may be read again because rows were left out. If they do not come either, the
+// events are fetched: a hole in them would look as if nothing had happened.
+function watchForHole(view) {
+  const seq = store.seq();
+  clearTimeout(view.holeTimer);
+  if (seq === null || view.row === null || view.row >= seq) return;
+  view.holeTimer = setTimeout(() => {
+    if (view.row >= seq) return;
+    view.row = seq;
+    view.parts.events.reload(seq);
+  }, HOLE_MS);
 }
 
 // Ask where the container is, and why.
@@ -178,14 +149,10 @@ function look(view) {
       view.seen = info;
       view.info = info.body;
       view.explanation = explanation.body;
-      if (!view.hasEvents) void view.parts.events.load(info.seq);
-      view.hasEvents = true;
+      view.parts.events.load(info.seq);
+      view.row ??= info.seq;
+      isThere(view);
       replace(view.places.note);
-      if (view.at !== null) noted(
-        view,
-        `This is how it was after row ${view.at}, at ${showExact(info.at)}.`,
-        el("a", { href: href("container", { name: view.name }) }, "See it now"),
-      );
       shown(view);
     },
     (error) => {
@@ -202,12 +169,16 @@ function timeline(view) {
     (signal) => get(path, { until: view.at }, signal),
     ({ body }) => {
       view.told = body;
+      replace(view.places.runs_note);
       drawn(view);
       showChecks(view);
     },
     (error) => {
-      if (error.code === "container_not_found") return;
-      replace(view.places.runs, el("p", { class: "problem" }, error.message));
+      if (error.code === "container_not_found" || isBehind(view, error)) return;
+      // What was drawn stays: it is only older.
+      const again = () => timeline(view);
+      const button = el("button", { type: "button", class: "small", on: { click: again } }, "Try again");
+      replace(view.places.runs_note, el("span", { class: "problem" }, error.message), " ", button);
     },
   );
 }
@@ -227,6 +198,11 @@ function spec(view) {
 
 function shown(view) {
   if (view.info === null) return;
+  if (view.at !== null) noted(
+    view,
+    `This is how it was after row ${view.at}, at ${showExact(view.seen.at)}.`,
+    seeNow(view),
+  );
   view.parts.why.update(view.info, view.explanation, view.at === null ? null : view.seen.at);
 }
 
@@ -236,10 +212,16 @@ function drawn(view) {
   if (told === null) return;
   const course = courseOf(told);
   if (course === undefined) return;
-  const end = view.at === null ? Math.max(told.ends_at, now()) : told.ends_at;
+  const end = view.at === null ? Math.max(told.ends_at, lastHeard()) : told.ends_at;
   view.parts.runs.update({ course, begins: told.begins_at, now: end });
   write(view.places.plots_note, totalsWords(course.totals));
   view.parts.plots.update(columnsOfCourse(course, told.begins_at, end, COLUMNS), told.begins_at, end);
+}
+
+// The newest moment of which anything is known.
+function lastHeard() {
+  const { state, age_ms } = status();
+  return now() - (state === "live" ? 0 : (age_ms ?? 0));
 }
 
 function courseOf(told) {
@@ -252,16 +234,40 @@ function showChecks(view) {
   showHealth(view.places.health, view.checks, verdicts, view.info?.run ?? 0);
 }
 
+function isThere(view) {
+  if (!view.isGone) return;
+  view.isGone = false;
+  view.parts.actions?.show(mayAct(view));
+}
+
 function gone(view, message = `The container ${view.name} is not in the fleet (any more).`) {
   for (const job of Object.values(view.jobs)) job.stop();
-  noted(view, message, el("a", { href: "#/past" }, "Look for it in the past"));
-  view.parts.actions?.show(false);
+  view.isGone = true;
+  noted(view, message, el("a", { href: href("past", { follow: view.name }) }, "Look for it in the past"));
+  view.parts.actions?.show(mayAct(view));
 }
 
 function failed(view, error) {
-  noted(view, error.message);
+  if (!isBehind(view, error)) {
+    const again = () => look(view);
+    noted(view, error.message, el("button", { type: "button", class: "small", on: { click: again } }, "Try again"));
+    return;
+  }
+  const at = error.facts.base + 1;
+  const first = el("a", { href: href("container", { name: view.name, at }) }, `To row ${at}, the first there is`);
+  view.places.columns.hidden = true;
+  noted(view, error.message, [seeNow(view), " ", first]);
 }
 
-function noted(view, text, link = null) {
-  replace(view.places.note, el("p", { class: "note-box", role: "status" }, el("span", {}, text), " ", link));
+// Say whether the place that is looked at was compacted away.
+function isBehind(view, error) {
+  return view.at !== null && error.code === "journal_compacted" && error.facts?.base !== undefined;
+}
+
+function seeNow(view) {
+  return el("a", { href: href("container", { name: view.name }) }, "See it now");
+}
+
+function noted(view, text, links = null) {
+  replace(view.places.note, el("p", { class: "note-box", role: "status" }, el("span", {}, text), " ", links));
 }

@@ -1,6 +1,6 @@
 // Copying and saving: a button that copies a text, one that saves it as a file.
 
-import { el, write } from "./dom.js";
+import { el, say, write } from "./dom.js";
 
 const SAID_MS = 1_500;
 
@@ -37,10 +37,4 @@ export function save(name, text, type = "application/json") {
   link.click();
   link.remove();
   setTimeout(() => URL.revokeObjectURL(url), 0);
-}
-
-// Tell it to those who do not see the page.
-export function say(text) {
-  const place = document.getElementById("said");
-  if (place !== null) place.textContent = text;
 }

@@ -6,6 +6,7 @@
 //   replace(node, ...children)    have a node hold these children and nothing else
 //   write(node, text)             set a node's text, only where it differs
 //   mark(node, name, value)       set an attribute (null or false: remove), only where it differs
+//   say(text)                     tell it to those who do not see the page (aria-live, polite)
 //
 // Props: `class` and every other key is an attribute (true: present, false, null or
 // undefined: absent); `on: {click: fn}` adds listeners; `data: {name: v}` sets
@@ -39,6 +40,11 @@ export function mark(node, name, value) {
   }
   const wanted = value === true ? "" : String(value);
   if (node.getAttribute(name) !== wanted) node.setAttribute(name, wanted);
+}
+
+// The text is set even where it is the same: the same words again are news.
+export function say(text) {
+  document.getElementById("said").textContent = text;
 }
 
 function filled(node, props, children) {

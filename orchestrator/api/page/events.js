@@ -1,20 +1,21 @@
 // The events of a container, the newest first: kept live, each with its JSON, all of
 // them to be saved. Older ones are fetched a stretch of the journal at a time.
 
-import { get } from "./api.js";
 import { copyButton, save } from "./copies.js";
 import { el, replace, write } from "./dom.js";
+import { rowsOf } from "./jumps.js";
 import { Newest } from "./later.js";
 import { href } from "./routes.js";
 import { moment } from "./times.js";
 import { glyph, plain, sentence } from "./words.js";
 
-const PAGE = 1_000;
 const STRETCH = 2_000;
 const KEPT_MAX = 2_000;
 const SHOWN_STEP = 25;
 
-// Mount the list; return `{load(last), add(row), stop()}`; `last`: the newest row to show.
+// Mount the list; return `{load(last), reload(last), add(row), stop()}`; `last`: the newest
+// row to show. What was loaded is not loaded again, unless by `reload`: where rows were
+// left out, what stands before them is let go, so that no hole looks like quiet.
 export function mountEvents(host, name) {
   const list = el("ol", { class: "events", reversed: true });
   const filter = el("select", { "aria-label": "Which events" }, el("option", { value: "" }, "all events"));
@@ -29,6 +30,8 @@ export function mountEvents(host, name) {
     type: "",
     first: null,
     base: 0,
+    again: null,
+    problem: "",
     types: new Set(),
     busy: new Newest(),
   };
@@ -41,7 +44,7 @@ export function mountEvents(host, name) {
     state.shown += SHOWN_STEP;
     render(state, parts);
   });
-  older.addEventListener("click", () => lookBack(state, parts));
+  older.addEventListener("click", () => (state.again === null ? lookBack(state, parts) : state.again()));
   download.addEventListener("click", () => save(`${name}-events.json`, JSON.stringify(state.rows, null, 2)));
   replace(
     host,
@@ -51,46 +54,52 @@ export function mountEvents(host, name) {
     el("div", { class: "strip" }, more, older),
   );
   return {
-    load: (last) => loaded(state, parts, Math.max(1, last - STRETCH + 1), last),
+    load(last) {
+      if (state.first === null && !state.busy.isBusy) newest(state, parts, last);
+    },
+    reload: (last) => newest(state, parts, last),
     add: (row) => added(state, parts, row),
     stop: () => state.busy.stop(),
   };
 }
 
-// Fetch the events of rows `first` to `last`. Where the journal was compacted, the answer
-// says behind which row it begins.
-function loaded(state, parts, first, last) {
+function newest(state, parts, last) {
+  const first = Math.max(1, last - STRETCH + 1);
+  return loaded(state, parts, first, last, (row) => row.seq >= first);
+}
+
+// Fetch the events of rows `first` to `last`; of those that are there, keep what `keeps`
+// says. Where the journal was compacted, the answer says behind which row it begins.
+function loaded(state, parts, first, last, keeps = () => true) {
   return state.busy.run(
     (signal) => stretch(state.name, first, last, signal),
     (rows) => {
       const known = new Set(rows.map((row) => row.seq));
       state.rows = [
         ...rows,
-        ...state.rows.filter((row) => !known.has(row.seq)),
+        ...state.rows.filter((row) => keeps(row) && !known.has(row.seq)),
       ].sort((a, b) => a.seq - b.seq);
       state.first = first;
+      state.again = null;
       render(state, parts);
     },
     (error) => {
       const base = error.code === "journal_compacted" ? error.facts.base : undefined;
       if (base === undefined || base < first || base >= last) {
-        write(parts.told, error.message);
+        state.again = () => loaded(state, parts, first, last, keeps);
+        state.problem = error.message;
+        render(state, parts);
         return;
       }
       state.base = base;
-      void loaded(state, parts, base + 1, last);
+      void loaded(state, parts, base + 1, last, (row) => row.seq > base && keeps(row));
     },
   );
 }
 
 async function stretch(name, first, last, signal) {
   const rows = [];
-  for (let after = Math.max(0, first - 1); after < last; ) {
-    const { body } = await get("/v1/events", { name, after, limit: PAGE }, signal);
-    rows.push(...body.filter((row) => row.seq <= last));
-    if (body.length < PAGE) break;
-    after = body.at(-1).seq;
-  }
+  for await (const row of rowsOf(name, first - 1, last, signal)) rows.push(row);
   return rows;
 }
 
@@ -125,11 +134,13 @@ function render(state, parts) {
     );
   });
   parts.more.hidden = all.length <= state.shown;
-  parts.older.hidden = state.first === null || state.first <= state.base + 1;
+  parts.older.hidden = state.again === null && (state.first === null || state.first <= state.base + 1);
+  write(parts.older, state.again === null ? "Look further back" : "Try again");
   write(parts.told, toldOf(state, all));
 }
 
 function toldOf(state, all) {
+  if (state.again !== null) return state.problem;
   if (state.first === null) return "";
   const since = state.first <= state.base + 1 ? "the first row there is" : `row ${state.first}`;
   return `${all.length} ${all.length === 1 ? "event" : "events"} since ${since}.`;

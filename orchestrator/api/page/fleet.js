@@ -7,12 +7,11 @@
 
 import { onToken, tokenState } from "./api.js";
 import { COLUMNS } from "./columns.js";
-import { el, mark, replace, write } from "./dom.js";
+import { el, mark, replace, say, write } from "./dom.js";
 import { admits, asked, filterBar, written } from "./filters.js";
 import { onKey } from "./keys.js";
 import { lookOf, PHASES, phaseOf } from "./phases.js";
 import { adjust, href } from "./routes.js";
-import { announce } from "./shell.js";
 import * as store from "./store.js";
 import { onStatus, retry, status } from "./stream.js";
 import { table } from "./table.js";
@@ -110,7 +109,7 @@ class View {
     adjust(written(this.filter));
     this.draw();
     clearTimeout(this.saying);
-    this.saying = setTimeout(() => announce(this.shown.textContent), 600);
+    this.saying = setTimeout(() => say(this.shown.textContent), 600);
   }
 
   cleared() {

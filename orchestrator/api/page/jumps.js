@@ -10,13 +10,23 @@ const POINTS = 100;
 const NARROWINGS_MAX = 8;
 const STEPS_MAX = 60;
 
+// Yield the rows of a container behind row `after`, up to row `until`. The operator looks
+// at so many rows for one answer, and no more: each says where the next has to go on.
+export async function* rowsOf(name, after, until, signal, limit = PAGE) {
+  for (let at = after; at < until; ) {
+    const { body, seq } = await get("/v1/events", { name, after: at, limit }, signal);
+    for (const row of body) {
+      if (row.seq > until) return;
+      yield row;
+    }
+    if (seq === null || seq <= at) return;
+    at = seq;
+  }
+}
+
 // Return the next row of a container behind row `at`, or null.
 export async function nextRow(name, at, head, signal) {
-  for (let after = at; after < head; ) {
-    const { body } = await get("/v1/events", { name, after, limit: 1 }, signal);
-    if (body.length > 0) return body[0].seq;
-    return null;
-  }
+  for await (const row of rowsOf(name, at, head, signal, 1)) return row.seq;
   return null;
 }
 
@@ -34,15 +44,9 @@ export async function previousRow(name, at, base, signal) {
   return null;
 }
 
-async function lastRow(name, first, until, signal) {
+async function lastRow(name, after, until, signal) {
   let found = null;
-  for (let after = first; after < until; ) {
-    const { body } = await get("/v1/events", { name, after, limit: PAGE }, signal);
-    const inside = body.filter((row) => row.seq <= until);
-    found = inside.at(-1)?.seq ?? found;
-    if (inside.length < PAGE) break;
-    after = inside.at(-1).seq;
-  }
+  for await (const row of rowsOf(name, after, until, signal)) found = row.seq;
   return found;
 }
 

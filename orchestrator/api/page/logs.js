@@ -4,7 +4,8 @@ import { open, refused } from "./api.js";
 import { save } from "./copies.js";
 import { el, replace, write } from "./dom.js";
 import { Newest } from "./later.js";
-import { showExact } from "./times.js";
+import { lines as linesOf } from "./lines.js";
+import { onZone, showClock, showExact } from "./times.js";
 
 const LINES_MAX = 1_000;
 const NOTHING = "The platform gives no line of a log.";
@@ -19,22 +20,17 @@ export function mountLog(host, name) {
   const follow = el("input", { type: "checkbox", checked: true });
   const load = el("button", { type: "button" }, "Show the log");
   const download = el("button", { type: "button", class: "small" }, "Download");
-  const state = { name, job: new Newest(), kept: [], count: 0, waiting: [], asked: false, lines, told };
+  const state = { name, job: new Newest(), saving: new Newest(), count: 0, waiting: [], asked: false, lines, told };
   const begin = () => {
-    state.kept = [];
     state.count = 0;
+    state.waiting = [];
     replace(lines);
     lines.hidden = false;
     write(load, "Show it again");
     write(told, "Reading …");
     state.job.run(
-      (signal) => read(state, follow.checked, signal),
-      () => write(
-        told,
-        state.count === 0
-          ? NOTHING
-          : `${state.count} ${state.count === 1 ? "line" : "lines"}; the log ends here.`,
-      ),
+      (signal) => shown(state, follow.checked, signal),
+      () => write(told, state.count === 0 ? NOTHING : `${counted(state.count)}; the log ends here.`),
       (error) => write(told, error.message ?? "The log ended."),
     );
   };
@@ -43,21 +39,28 @@ export function mountLog(host, name) {
   follow.addEventListener("change", () => {
     if (!lines.hidden) begin();
   });
-  download.addEventListener(
-    "click",
-    () => save(`${name}.log`, state.kept.map(textOf).join("\n"), "text/plain"),
-  );
+  download.addEventListener("click", () => saved(state, download));
   replace(
     host,
     el("div", { class: "strip" }, load, el("label", {}, follow, " follow"), download),
     told,
     lines,
   );
-  return { stop: () => state.job.stop() };
+  const offZone = onZone(() => {
+    for (const node of lines.querySelectorAll(".line-at[data-ms]")) timed(node);
+  });
+  return {
+    stop() {
+      state.job.stop();
+      state.saving.stop();
+      offZone();
+    },
+  };
 }
 
-async function read(state, follow, signal) {
-  const path = `/v1/containers/${encodeURIComponent(state.name)}/log`;
+// Yield the lines that the platform has, and with `follow` those that come.
+async function* read(name, follow, signal) {
+  const path = `/v1/containers/${encodeURIComponent(name)}/log`;
   const response = await open(
     path,
     { follow: follow ? "true" : null },
@@ -65,16 +68,37 @@ async function read(state, follow, signal) {
     signal,
   );
   if (!response.ok) throw refused(response, await response.json().catch(() => null));
+  for await (const text of linesOf(response.body)) if (text !== "") yield JSON.parse(text);
+}
+
+async function shown(state, follow, signal) {
   if (follow) write(state.told, "Following: new lines come by themselves.");
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    const parts = (rest + value).split("\n");
-    rest = parts.pop();
-    for (const part of parts) if (part !== "") take(state, JSON.parse(part));
-  }
+  for await (const line of read(state.name, follow, signal)) take(state, line);
+}
+
+// Save all that the platform has, whatever is shown.
+function saved(state, button) {
+  button.disabled = true;
+  const done = (text) => {
+    button.disabled = false;
+    if (text !== "") write(state.told, text);
+  };
+  state.saving.run(
+    async (signal) => {
+      const texts = [];
+      for await (const line of read(state.name, false, signal)) texts.push(`${textOf(line)}\n`);
+      return texts;
+    },
+    (texts) => {
+      if (texts.length > 0) save(`${state.name}.log`, texts.join(""), "text/plain");
+      done(texts.length === 0 ? NOTHING : "");
+    },
+    (error) => done(error.message),
+  );
+}
+
+function counted(count) {
+  return `${count} ${count === 1 ? "line" : "lines"}`;
 }
 
 // Lines are shown once a frame, however many have come.
@@ -87,10 +111,8 @@ function take(state, line) {
     state.asked = false;
     const { lines } = state;
     const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
-    state.kept.push(...state.waiting);
     const news = state.waiting.slice(-LINES_MAX);
     state.waiting = [];
-    state.kept.splice(0, Math.max(0, state.kept.length - LINES_MAX));
     lines.append(...news.map(row));
     while (lines.childElementCount > LINES_MAX) lines.firstElementChild.remove();
     if (atEnd) lines.scrollTop = lines.scrollHeight;
@@ -106,11 +128,7 @@ function row(line) {
   return el(
     "span",
     { class: isError ? "line stderr" : "line" },
-    el(
-      "span",
-      { class: "line-at", title: line.at ? showExact(line.at) : null },
-      line.at ? clock(line.at) : "",
-    ),
+    timed(el("span", { class: "line-at", data: line.at ? { ms: line.at } : {} })),
     el(
       "span",
       { class: "line-stream", title: isError ? "standard error" : "standard output" },
@@ -120,6 +138,11 @@ function row(line) {
   );
 }
 
-function clock(at) {
-  return new Date(at).toISOString().slice(11, 23);
+// Write when a line was said, in the way that is chosen.
+function timed(node) {
+  if (node.dataset.ms === undefined) return node;
+  const at = Number(node.dataset.ms);
+  write(node, showClock(at));
+  node.title = showExact(at);
+  return node;
 }

@@ -5,10 +5,10 @@
 // there is one, is told of new parameters of the same view instead of a new mount;
 // `unmount.returned() -> bool` may put the reader back where they were before they left.
 
-import { el, replace } from "./dom.js";
+import { el, replace, say } from "./dom.js";
 import { where } from "./routes.js";
-import { announce, frame, shown } from "./shell.js";
-import { start } from "./stream.js";
+import { frame, shown } from "./shell.js";
+import { onStatus, start, status } from "./stream.js";
 
 const VIEWS = {
   fleet: () => import("./fleet.js"),
@@ -36,7 +36,7 @@ async function show() {
   current = { key, unmount: module.mount(root, params) ?? null };
   shown(view, params);
   if (first) return;
-  announce(document.title);
+  say(document.title);
   if (current.unmount?.returned?.()) return;
   scrollTo(0, 0);
   root.focus({ preventScroll: true });
@@ -47,18 +47,34 @@ async function load(view) {
   try {
     return await VIEWS[view]();
   } catch (problem) {
-    reportError(problem);
+    // While nobody answers, no file comes either, and that is told already.
+    if (status().state === "live") reportError(problem);
     return { mount: unloaded };
   }
+}
+
+// The other views are loaded before they are asked for: then they can be opened, and
+// tell what they know, although the operator has gone away meanwhile.
+function loadAll() {
+  for (const module of Object.values(VIEWS)) module().catch(() => {});
 }
 
 function nowhere(place) {
   replace(place, message("There is no such page.", el("a", { href: "#/" }, "To the fleet")));
 }
 
+// Once the operator answers again, it is tried again.
 function unloaded(place) {
   const again = el("button", { type: "button", on: { click: () => location.reload() } }, "Load the page again");
   replace(place, message("This part of the page could not be loaded.", again));
+  let was = status().state;
+  return onStatus(({ state }) => {
+    const isBack = state === "live" && was !== "live";
+    was = state;
+    if (!isBack) return;
+    current.key = "unloaded";
+    void show();
+  });
 }
 
 function message(text, action) {
@@ -68,4 +84,4 @@ function message(text, action) {
 frame();
 start();
 addEventListener("hashchange", () => void show());
-void show();
+void show().then(loadAll);

@@ -3,9 +3,12 @@
 // Exports (stable):
 //   notes()            a list that keeps itself right
 
+import { onToken, tokenState } from "./api.js";
 import { el, replace } from "./dom.js";
+import { where } from "./routes.js";
 import * as store from "./store.js";
 import { onStatus, retry, status } from "./stream.js";
+import { askForToken } from "./token.js";
 
 let version = null;
 
@@ -22,6 +25,8 @@ export function notes() {
   };
   store.subscribe((news) => news.facts && draw());
   onStatus(draw);
+  onToken(draw);
+  addEventListener("hashchange", draw);
   draw();
   return list;
 }
@@ -29,12 +34,20 @@ export function notes() {
 function all() {
   const lines = [];
   const { state, why } = status();
-  if (state === "disconnected" && store.loaded()) {
+  if (["needed", "refused"].includes(tokenState())) {
+    // Where there is no fleet to show, its view says this in its own place.
+    const isSaid = where().view === "fleet" && !store.loaded();
+    if (!isSaid) lines.push({ tone: "warn", text: "The operator tells nothing more without a token.", act: enter });
+  } else if (state === "disconnected" && store.loaded()) {
     lines.push({ tone: "bad", text: `What you see is old. ${why} Trying again by itself.`, act: again });
   }
   const facts = store.facts();
   if (facts) lines.push(...told(facts));
   return lines;
+}
+
+function enter() {
+  return el("button", { type: "button", class: "small", on: { click: askForToken } }, "Enter a token");
 }
 
 function again() {

@@ -6,7 +6,8 @@
 //   ofName(name)                 the outcomes of a container, the newest first
 //   onOutcome(fn) -> off         called with the name whenever one has changed
 //
-// An outcome is {name, action, state, message, code, seq, steps, ended}; state: "asking",
+// An outcome is {name, action, state, message, code, seq, replayed, steps, ended}; seq: the
+// row it was accepted as, null if that is not known; state: "asking",
 // "accepted", "refused", "unreachable"; steps: {at, info}, a phase each; ended: null, or
 // {text, tone} once it has come to what was asked for, or to something else for good.
 
@@ -15,9 +16,11 @@ import { requestOf } from "./commands.js";
 import { phaseOf } from "./phases.js";
 import * as store from "./store.js";
 import { duration, now } from "./times.js";
+import { asSentence } from "./words.js";
 
 const KEPT_MAX = 30;
 const WATCH_MS = 30_000;
+const EARLY_MAX = 500;
 const AT_REST = new Set(["stopped", "completed", "failed", "asleep"]);
 const ENDED_BADLY = new Set(["failed", "crash_looping", "backing_off", "completed", "asleep"]);
 const RUNS = new Set(["start", "force", "restart"]);
@@ -49,6 +52,7 @@ export function asked(action, info, words) {
     code: "",
     seq: null,
     replayed: false,
+    isGuess: false,
     early: [],
     steps: [],
     ended: null,
@@ -77,14 +81,19 @@ export async function again(outcome) {
   return outcome;
 }
 
-function accepted(outcome, { body, seq }) {
+// A repeated request is answered with the newest row there is, which is not its own.
+function accepted(outcome, { body, seq, replayed = false }) {
   outcome.state = "accepted";
-  outcome.seq = seq;
+  outcome.replayed = replayed;
+  outcome.seq = replayed ? null : seq;
   // The stream may have told of the row before the answer came.
-  const rows = outcome.early.filter((row) => seq === null || row.seq >= seq);
+  const rows = outcome.early.filter((row) => outcome.seq === null || row.seq >= outcome.seq);
   outcome.early = [];
-  if (rows.length === 0 && body?.phase !== undefined) stepped(outcome, body);
   for (const row of rows) taken(outcome, row);
+  if ((rows.length === 0 || replayed) && body?.phase !== undefined) {
+    stepped(outcome, body);
+    outcome.isGuess = true;
+  }
   if (outcome.action.id === "remove" && store.get(outcome.name) === undefined) gone(outcome);
 }
 
@@ -95,7 +104,7 @@ function follow() {
   store.onRow((row) => {
     for (const outcome of open()) {
       if (outcome.state === "accepted") taken(outcome, row);
-      else outcome.early.push(row);
+      else if (concerns(row, outcome.name)) outcome.early = [...outcome.early, row].slice(-EARLY_MAX);
     }
   });
   // After a pause or a gap, the list tells what the rows did not.
@@ -109,9 +118,13 @@ function follow() {
   });
 }
 
+function concerns({ event, containers, gone: left }, name) {
+  return event.name === name || containers?.some((one) => one.name === name) || left?.includes(name);
+}
+
 function open() {
   return all.filter(
-    (one) => (one.ended === null || isWatched(one)) && (one.state === "accepted" || one.state === "asking"),
+    (one) => one.state !== "refused" && (one.ended === null || one.isGuess || isWatched(one)),
   );
 }
 
@@ -122,9 +135,18 @@ function isWatched({ action, ended }) {
 
 function taken(outcome, row) {
   if (outcome.seq !== null && row.seq < outcome.seq) return;
+  if (outcome.isGuess) retold(outcome, row);
   const info = row.containers?.find((one) => one.name === outcome.name);
   if (info !== undefined) stepped(outcome, info, row.at);
   if (row.gone?.includes(outcome.name)) gone(outcome);
+}
+
+// The answer tells where the container was when it was sent, which may be later than the
+// rows that are still to come. Where the row of the request comes, they tell it all.
+function retold(outcome, row) {
+  const isOwn = row.seq === outcome.seq && row.containers?.some((one) => one.name === outcome.name);
+  if (isOwn) Object.assign(outcome, { steps: [], ended: null });
+  if (outcome.seq === null || row.seq >= outcome.seq) outcome.isGuess = false;
 }
 
 function stepped(outcome, info, at = now()) {
@@ -145,10 +167,9 @@ function relapsed(outcome, info, at) {
   const { ended } = outcome;
   if (!isWatched(outcome) || info.run !== ended.run || !ENDED_BADLY.has(info.phase)) return;
   outcome.steps.push({ at, info });
-  const why = `${info.why.charAt(0).toUpperCase()}${info.why.slice(1)}`;
   const tone = info.phase === "completed" ? "ok" : "bad";
   outcome.ended = {
-    text: `Run ${info.run} was ready, and ended ${duration(Math.max(0, at - ended.at))} later. ${why}.`,
+    text: `Run ${info.run} was ready, and ended ${duration(Math.max(0, at - ended.at))} later. ${asSentence(info.why)}`,
     tone,
   };
   tell(outcome);
@@ -178,7 +199,7 @@ function endOfStart(action, before, info, at) {
   if (isNew && ENDED_BADLY.has(info.phase)) {
     const tone = info.phase === "completed" ? "ok" : "bad";
     return {
-      text: `Run ${info.run} is over. ${info.why.charAt(0).toUpperCase()}${info.why.slice(1)}.`,
+      text: `Run ${info.run} is over. ${asSentence(info.why)}`,
       tone,
     };
   }

@@ -10,11 +10,13 @@ import { crashRow, nextRow, previousRow } from "./jumps.js";
 import { onKey } from "./keys.js";
 import { debounced, Newest } from "./later.js";
 import { mountPastFleet } from "./past_fleet.js";
+import { mountNote } from "./past_note.js";
 import { mountPastPlots } from "./past_plots.js";
 import { mountStep } from "./past_step.js";
 import { mountSlider } from "./slider.js";
 import { adjust } from "./routes.js";
 import * as store from "./store.js";
+import { onStatus, status } from "./stream.js";
 import { onZone, showExact, showMoment } from "./times.js";
 
 const QUIET_MS = 90;
@@ -22,6 +24,9 @@ const QUIET_MS = 90;
 export function mount(root, params) {
   const view = {
     at: null,
+    asked: params.at,
+    hasFailed: false,
+    isLive: status().state === "live",
     shown: null,
     moment: null,
     base: 0,
@@ -35,18 +40,18 @@ export function mount(root, params) {
   view.soon = debounced(() => look(view), QUIET_MS);
   build(root, view);
   const offs = bind(view);
-  begin(view, params.at);
+  begin(view);
   const unmount = () => {
     for (const off of offs) off();
     for (const job of Object.values(view.jobs)) job.stop();
-    for (const part of [view.slider, view.fleet, view.plots, view.step]) part.stop();
+    for (const part of [view.fleet, view.plots]) part.stop();
     view.soon.stop();
     pause(view);
   };
   unmount.update = (next) => {
     if (next.follow !== undefined) named(view, next.follow);
-    const at = rowOf(next.at);
-    if (at !== null && at !== view.at) move(view, at);
+    view.asked = next.at;
+    move(view, rowOf(next.at) ?? view.head);
   };
   return unmount;
 }
@@ -61,14 +66,15 @@ function build(root, view) {
   const slot = () => el("div", { class: "part" });
   const [slider, plots, step, changes, fleet] = [slot(), slot(), slot(), slot(), slot()];
   view.place = el("p", { class: "place", role: "status" }, "…");
-  view.note = el("div", { class: "place-note" });
+  const note = el("div", { class: "place-note" });
+  view.note = mountNote(note);
   replace(
     root,
     el(
       "div",
       { class: "details past", on: { keydown: scrolls } },
       el("header", { class: "title" }, el("h1", {}, "The past"), view.place),
-      view.note,
+      note,
       el("section", { class: "card box", "aria-label": "Where to look" }, slider),
       el(
         "div",
@@ -118,6 +124,10 @@ function bind(view) {
       if (names.size > 0 || whole) ended(view);
     }),
     store.onRow(() => ended(view)),
+    onStatus(({ state }) => {
+      if (state === "live" && !view.isLive && view.hasFailed) begin(view);
+      view.isLive = state === "live";
+    }),
     onZone(() => view.shown !== null && look(view)),
   ];
 }
@@ -127,7 +137,8 @@ function rowOf(text) {
 }
 
 // Find both ends of the journal; then go to the place that was asked for.
-function begin(view, at) {
+function begin(view) {
+  view.hasFailed = false;
   view.jobs.ends.run(
     async (signal) => {
       const [first, fleet] = await Promise.all(
@@ -140,8 +151,8 @@ function begin(view, at) {
       view.head = Math.max(head, store.seq() ?? 0);
       view.slider.ends(base, view.head);
       view.plots.load(base, view.head);
-      if (base > 0) noted(view, `The journal was compacted: it begins behind row ${base}.`);
-      move(view, rowOf(at) ?? view.head, true);
+      view.note.calm(view.base);
+      move(view, rowOf(view.asked) ?? view.head, true);
     },
     (error) => failed(view, error),
   );
@@ -168,10 +179,10 @@ function placed(view) {
 function move(view, at, isFirst = false) {
   if (view.at === null && !isFirst) return;
   const place = isFirst ? at : Math.max(view.base, Math.min(view.head, at));
+  adjust({ at: place, follow: view.name || null });
   if (place === view.at) return;
   view.at = place;
   view.slider.at(Math.min(place, view.head));
-  adjust({ at: place, follow: view.name || null });
   mark(view.place.closest(".past"), "aria-busy", "true");
   if (isFirst) look(view);
   else view.soon();
@@ -188,12 +199,12 @@ function look(view) {
     },
     ({ told, fleet }) => {
       mark(view.place.closest(".past"), "aria-busy", null);
-      if (view.base === 0) replace(view.note);
+      view.note.calm(view.base);
       view.shown = at;
       view.moment = at === 0 ? null : (told?.at ?? fleet.at);
       placed(view);
       view.slider.moment(at, view.moment);
-      view.plots.cursor(view.moment);
+      view.plots.cursor(view.moment, at, view.head);
       view.step.show(told, at);
       view.fleet.show(fleet.body, at, told);
       view.slider.names(fleet.body.map((info) => info.name));
@@ -206,24 +217,16 @@ function look(view) {
 function failed(view, error) {
   mark(view.place.closest(".past"), "aria-busy", null);
   pause(view);
-  noted(view, error.message);
   const base = error.code === "journal_compacted" ? error.facts.base : undefined;
-  if (base === undefined) return;
+  if (base === undefined) {
+    view.hasFailed = view.at === null;
+    view.note.say(error.message, "Try again", () => (view.at === null ? begin(view) : look(view)));
+    return;
+  }
   view.base = base;
   view.slider.ends(base, view.head);
-  noted(
-    view,
-    error.message,
-    el(
-      "button",
-      { type: "button", class: "small", on: { click: () => move(view, base + 1) } },
-      `To row ${base + 1}, the first there is`,
-    ),
-  );
-}
-
-function noted(view, text, action = null) {
-  replace(view.note, el("p", { class: "note-box", role: "status" }, el("span", {}, text), " ", action));
+  view.plots.load(base, view.head);
+  view.note.say(error.message, `To row ${base + 1}, the first there is`, () => move(view, base + 1));
 }
 
 function named(view, name) {
@@ -233,6 +236,7 @@ function named(view, name) {
 }
 
 function play(view) {
+  if (view.at === null) return;
   view.isPlaying = true;
   view.slider.playing(true);
   if (view.at >= view.head) move(view, view.base);
@@ -260,7 +264,7 @@ function jump(view, what, way) {
   if (view.at === null) return;
   const { name, at, base, head } = view;
   if (what === "row" && !name) {
-    noted(view, "Choose a container first: its rows are jumped between.");
+    view.note.say("Choose a container first: its rows are jumped between.");
     return;
   }
   pause(view);
@@ -273,16 +277,17 @@ function jump(view, what, way) {
     (row) => {
       view.slider.busy(false);
       if (row !== null) move(view, row);
-      else noted(view, nothing(what, way, name));
+      else view.note.say(nothing(what, way, name));
     },
     (error) => {
       view.slider.busy(false);
-      failed(view, error);
+      if (error.code === "journal_compacted") failed(view, error);
+      else view.note.say(error.message);
     },
   );
 }
 
 function nothing(what, way, name) {
   const whose = name ? ` of ${name}` : "";
-  return `There is no ${what}${whose} ${way > 0 ? "behind" : "before"} this place.`;
+  return `There is no ${what}${whose} ${way > 0 ? "after" : "before"} this place.`;
 }

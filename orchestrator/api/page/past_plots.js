@@ -7,11 +7,12 @@ import { Newest } from "./later.js";
 import { columnsOfHistory } from "./plot_columns.js";
 import { mountPlots } from "./plots.js";
 
-// Mount it; `go(seq)` moves the slider. Return `{load(base, head), cursor(at), stop()}`.
+// Mount it; `go(seq)` moves the slider. Return
+// `{load(base, head), cursor(at, row, head), stop()}`.
 export function mountPastPlots(host, go) {
   const place = el("div", { class: "part" });
   const told = el("p", { class: "muted fine", role: "status" });
-  const state = { base: 0, head: 0, isWhole: false, job: new Newest() };
+  const state = { base: 0, head: 0, last: null, isWhole: false, job: new Newest() };
   const words = [
     ["newest", "newest"],
     ["all", "the whole journal"],
@@ -34,6 +35,7 @@ export function mountPastPlots(host, go) {
       (signal) => get("/v1/history", { ...range, points }, signal),
       ({ body }) => {
         mark(host, "aria-busy", null);
+        state.last = body.last_row;
         write(told, `Rows ${body.first_row} to ${body.last_row}.`);
         plots.update(columnsOfHistory(body), body.begins_at, body.ends_at);
       },
@@ -56,7 +58,13 @@ export function mountPastPlots(host, go) {
       Object.assign(state, { base, head });
       load();
     },
-    cursor: (at) => plots.cursor(at),
+    // Rows that came later are drawn once one looks at them.
+    cursor(at, row, head) {
+      plots.cursor(at);
+      if (state.last === null || row <= state.last || state.job.isBusy) return;
+      state.head = head;
+      load();
+    },
     stop() {
       state.job.stop();
       plots.stop();

@@ -17,7 +17,7 @@ const VERBS = {
 };
 
 // Mount it into two places: what the row was, and what it changed. `follow(name)` chooses
-// a container to jump along. Return `{show(told, at), stop()}`.
+// a container to jump along. Return `{show(told, at)}`.
 export function mountStep({ step, changes }, follow) {
   return {
     show(told, at) {
@@ -38,7 +38,6 @@ export function mountStep({ step, changes }, follow) {
       replace(step, eventOf(told), decidedOf(told));
       replace(changes, changesOf(told, follow));
     },
-    stop() {},
   };
 }
 

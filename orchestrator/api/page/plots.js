@@ -16,19 +16,21 @@ const CRASHES = 40;
 const LEFT = 40;
 const RIGHT = 10;
 const HEIGHT = TOP + SHARE + GAP + CRASHES + 4;
-const IDLE = "Point at a column, or move along with the arrow keys; Enter goes to that place of the past.";
+const IDLE = "Point at a column, or move along with the arrow keys.";
+const ENTER = "Enter goes to that place of the past.";
 
-// Mount the plots; `go(column)` is called for a chosen one. Return
+// Mount the plots; `go(column)` is called for a chosen one, `enter` says so. Return
 // `{update(columns, begins, ends), cursor(at), stop()}`.
-export function mountPlots(host, name, go = null) {
+export function mountPlots(host, name, go = null, enter = ENTER) {
+  const idle = go === null ? IDLE : `${IDLE} ${enter}`;
   const picture = el("div", { class: "picture" });
-  const line = readout(IDLE);
+  const line = readout(idle);
   const table = el(
     "div",
     { class: "table-scroll", tabindex: "0", role: "region", "aria-label": `${name} as a table` },
   );
   const details = el("details", {}, el("summary", {}, "The same as a table"), table);
-  const marks = new Marks(picture, line, IDLE);
+  const marks = new Marks(picture, line, idle);
   const state = { name, columns: [], begins: 0, ends: 1, at: null, width: 0, go };
   const draw = () => drawn(state, picture, marks);
   const tabled = () => details.open && replace(table, tableOf(state));

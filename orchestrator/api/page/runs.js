@@ -35,8 +35,12 @@ export function mountRuns(host) {
   );
   const left = el("p", { class: "muted fine" });
   const marks = new Marks(picture, line, IDLE);
-  const state = { told: null, span: "runs", width: 0 };
-  const draw = () => drawn(state, { picture, marks, table, left });
+  const state = { told: null, span: "runs", width: 0, tabled: null };
+  const details = el("details", {}, el("summary", {}, "The runs as a table"), table);
+  const draw = () => {
+    tabled(state, details, table);
+    drawn(state, { picture, marks, left });
+  };
   const chosen = windowChoice((span) => {
     state.span = span;
     draw();
@@ -47,8 +51,9 @@ export function mountRuns(host) {
     picture,
     line,
     left,
-    el("details", {}, el("summary", {}, "The runs as a table"), table),
+    details,
   );
+  details.addEventListener("toggle", () => tabled(state, details, table));
   const offWidth = onWidth(picture, (width) => {
     state.width = width;
     draw();
@@ -150,10 +155,17 @@ function piece(kind, from, until, middle, id = "runs") {
   );
 }
 
-function drawn(state, { picture, marks, table, left }) {
+// The table is made when it is seen, and only anew when there is something new to tell.
+function tabled(state, details, table) {
+  const course = state.told?.course;
+  if (!details.open || course === undefined || course === state.tabled) return;
+  state.tabled = course;
+  replace(table, runsTable(course));
+}
+
+function drawn(state, { picture, marks, left }) {
   const { told, span, width } = state;
   if (told === null) return;
-  replace(table, runsTable(told.course));
   write(left, leftOut(told.course));
   if (width === 0) return;
   const lanes = lanesOf(told.course);

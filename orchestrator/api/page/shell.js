@@ -3,9 +3,8 @@
 // Exports (stable):
 //   frame()                 build it; called once by main.js
 //   shown(view, params)     a view was mounted: title and navigation follow
-//   announce(text)          say something to those who listen (aria-live, polite)
 
-import { el, mark, replace, svg, write } from "./dom.js";
+import { el, mark, replace, say, svg, write } from "./dom.js";
 import { openHelp } from "./help.js";
 import { onKey } from "./keys.js";
 import { notes } from "./notes.js";
@@ -22,7 +21,6 @@ const LOOKS = {
   disconnected: { word: "disconnected", tone: "bad", line: "M8 2.5l6 10.7h-12zM8 6.5v3M8 11.2v.1" },
 };
 
-const said = document.getElementById("said");
 let parts = null;
 let shownState = null;
 let current = { view: "fleet", params: {} };
@@ -31,9 +29,9 @@ export function frame() {
   parts = built();
   replace(
     document.getElementById("top"),
-    el("div", { class: "brand" }, logo(), parts.name, parts.lock),
+    el("div", { class: "brand" }, logo(), parts.name),
     el("nav", { "aria-label": "Views" }, parts.fleet, parts.past),
-    el("div", { class: "live" }, parts.pill, parts.pause, parts.zone),
+    el("div", { class: "live" }, parts.lock, parts.pill, parts.pause, parts.zone),
     el("div", { class: "switches" }, parts.theme, parts.help),
   );
   replace(document.getElementById("notes"), notes());
@@ -50,12 +48,8 @@ export function shown(view, params) {
   current = { view, params };
   mark(parts.fleet, "aria-current", view === "fleet" ? "page" : null);
   mark(parts.past, "aria-current", view === "past" ? "page" : null);
+  paintPause();
   titled();
-}
-
-export function announce(text) {
-  write(said, "");
-  write(said, text);
 }
 
 function built() {
@@ -84,7 +78,7 @@ function logo() {
 function fresh(now) {
   const look = LOOKS[now.state];
   if (now.state !== shownState) {
-    if (shownState !== null) announce(now.why ? `${look.word}: ${now.why}` : look.word);
+    if (shownState !== null) say(now.why ? `${look.word}: ${now.why}` : look.word);
     shownState = now.state;
     mark(parts.pill, "class", `pill ${look.tone}`);
     const drawn = svg(
@@ -96,11 +90,18 @@ function fresh(now) {
     parts.word = el("span", { class: "word" }, look.word);
     parts.age = el("span", { class: "age" });
     replace(parts.pill, drawn, parts.word, parts.age);
-    write(parts.pause, now.state === "paused" ? "Resume" : "Pause");
-    mark(parts.pause, "title", now.state === "paused" ? "Go on (p)" : "Keep what is shown as it is (p)");
+    paintPause();
   }
   const age = now.age_ms === null ? "" : `data ${duration(Math.floor(now.age_ms / 1000) * 1000)} old`;
   write(parts.age, age);
+}
+
+// In the past, "p" plays the rows instead.
+function paintPause() {
+  const isPaused = status().state === "paused";
+  const says = isPaused ? "Go on" : "Keep what is shown as it is";
+  write(parts.pause, isPaused ? "Resume" : "Pause");
+  mark(parts.pause, "title", current.view === "past" ? says : `${says} (p)`);
 }
 
 function turn() {
@@ -135,7 +136,7 @@ function nextTheme() {
     // Without storage the choice lives as long as the page.
   }
   paintTheme();
-  announce(`Theme: ${next}`);
+  say(`Theme: ${next}`);
 }
 
 function paintTheme() {

@@ -12,7 +12,7 @@ const SPEEDS = [
 ];
 
 // Mount it; `on` = {move(at), play(), speed(ms), name(name), jump(what, way)}. Return
-// what sets it: `{ends, at, moment, names, name, playing, busy, stop}`.
+// what sets it: `{ends, at, moment, names, name, playing, busy}`.
 export function mountSlider(host, on) {
   const range = el(
     "input",
@@ -45,7 +45,12 @@ export function mountSlider(host, on) {
     SPEEDS.map(([ms, word]) => el("option", { value: ms, selected: ms === 500 }, word)),
   );
   range.addEventListener("input", () => on.move(Number(range.value)));
-  number.addEventListener("change", () => on.move(Number(number.value)));
+  number.addEventListener("change", () => {
+    if (number.value === "") number.value = String(state.at);
+    else on.move(Math.round(Number(number.value)));
+    // Where it does not move, what was typed is no row.
+    number.value = String(state.at);
+  });
   chosen.addEventListener("change", () => on.name(chosen.value.trim()));
   speed.addEventListener("change", () => on.speed(Number(speed.value)));
   const busy = el("span", { class: "muted fine", role: "status" });
@@ -139,6 +144,5 @@ function setters(state, { range, number, low, high, play, chosen, known, busy })
     busy(is) {
       write(busy, is ? "Searching …" : "");
     },
-    stop() {},
   };
 }

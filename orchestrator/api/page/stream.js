@@ -3,7 +3,7 @@
 // Exports (stable):
 //   start()            begin; called once by main.js
 //   pause(), resume()  stop and go on reading; nothing is missed
-//   retry()            try again at once
+//   retry()            try again at once, also where a try waits for an answer
 //   status()           {state, age_ms, retry_in_ms, why}
 //                      state: "connecting" | "live" | "paused" | "disconnected"
 //   onStatus(fn) -> off     at every change, and once a second
@@ -14,13 +14,14 @@
 // does is left as it is, so nothing ever steps back. Who was away for more than
 // BEHIND_MAX rows begins with the present ones.
 
-import { ApiError, askedForToken, get, onToken, open, refused } from "./api.js";
+import { ApiError, askedForToken, get, onToken, open, refused, tokenState } from "./api.js";
 import { messages } from "./messages.js";
 import * as store from "./store.js";
 import { setClock } from "./times.js";
 
 const HEARTBEAT_MS = 5_000;
 const SILENCE_MS = 16_000;
+const ANSWER_MS = 10_000;
 const WAITS_MS = [250, 500, 1_000, 2_000, 3_000, 5_000];
 const FACTS_EVERY_MS = 2_000;
 const LIST_EVERY_MS = 60_000;
@@ -34,20 +35,28 @@ let why = "";
 let ended = "";
 let heardAt = null;
 let retryAt = null;
+// When the present try began to wait for the operator; null: none does.
+let triedAt = null;
 let last = null;
 let listSeq = -1;
 let listAt = -Infinity;
 let whose = null;
 let failures = 0;
 let wake = () => {};
-let cut = null;
+// Ends the present try and all its requests.
+let cut = new AbortController();
 let factsAt = -Infinity;
 let factsDue = false;
+let isAsking = false;
 let dozing = null;
 let dozed = false;
 
 export function start() {
-  onToken(() => wake());
+  onToken(() => {
+    // The time that a person takes to find a token is not the operator's.
+    if (triedAt !== null) triedAt = performance.now();
+    wake();
+  });
   addEventListener("online", retry);
   document.addEventListener("visibilitychange", doze);
   setInterval(tick, 1_000);
@@ -56,7 +65,7 @@ export function start() {
 
 export function pause() {
   become("paused", "");
-  cut?.abort();
+  cut.abort();
 }
 
 export function resume() {
@@ -83,7 +92,9 @@ function doze() {
 }
 
 export function retry() {
-  if (state === "disconnected") wake();
+  if (state !== "disconnected") return;
+  cut.abort();
+  wake();
 }
 
 export function status() {
@@ -112,17 +123,23 @@ async function run() {
 // Read until the stream ends; how long to wait before the next try, null: not at all.
 async function attempt() {
   ended = "";
+  cut = new AbortController();
+  triedAt = performance.now();
+  const before = last;
   try {
-    await Promise.all([readList(), readFacts(true)]);
+    await Promise.all([readList(cut.signal), readFacts(cut.signal, before)]);
     const again = await follow();
     return again || state === "paused" ? null : fell(ended || "The operator has closed the stream.");
   } catch (problem) {
     return fallen(problem);
+  } finally {
+    triedAt = null;
+    cut.abort();
   }
 }
 
 function fallen(problem) {
-  // Cut by ourselves: because of silence (which says so), or to pause.
+  // Cut by ourselves: because of silence (which says so), to pause, or to try anew.
   if (problem.name === "AbortError") return ended ? fell(ended) : null;
   if (!(problem instanceof ApiError)) reportError(problem);
   else if (problem.status === 400 || problem.status === 404) last = null;
@@ -138,8 +155,8 @@ function fell(reason, wait) {
   return wait ?? step * (0.75 + Math.random() / 2);
 }
 
-async function readList() {
-  const { body, seq, at } = await get("/v1/containers");
+async function readList(signal) {
+  const { body, seq, at } = await get("/v1/containers", {}, signal);
   heard(at);
   const newer = [];
   for (const [name, row] of touched) {
@@ -156,13 +173,15 @@ async function readList() {
   if (last === null || seq - last > BEHIND_MAX) last = seq;
 }
 
-// While rows come, the facts may be older than the newest of them: no sign of anything.
-async function readFacts(isBegin = false) {
+// `before`: the last row that was seen before this try; facts that are older than it are
+// another journal's. While rows come, and beside a list that is read at the same time,
+// the facts may be a little older than the newest row: no sign of anything.
+async function readFacts(signal, before = null) {
   factsDue = false;
   factsAt = performance.now();
-  const { body } = await get("/v1/fleet");
+  const { body } = await get("/v1/fleet", {}, signal);
   heard(body.at);
-  const isOlder = isBegin && last !== null && body.seq < last;
+  const isOlder = before !== null && body.seq < before;
   if (whose !== null && (body.name !== whose || isOlder)) throw startedAnew();
   whose = body.name;
   store.setFacts(body);
@@ -178,8 +197,6 @@ function startedAnew() {
 
 // True: try again at once.
 async function follow() {
-  cut = new AbortController();
-  if (state === "paused") return false;
   const params = { after: last, with: "containers", heartbeat_ms: HEARTBEAT_MS };
   const response = await open("/v1/events", params, { Accept: "text/event-stream" }, cut.signal);
   if (response.status === 401) {
@@ -195,10 +212,12 @@ async function follow() {
 
 // Take one message in; false: the stream is over.
 function take(kind, data) {
-  heard(data.at);
+  // The moment of a row that is caught up with is long gone: no clock to go by.
+  heard(kind === "event" ? null : data.at);
   switch (kind) {
     case "hello":
       failures = 0;
+      triedAt = null;
       become("live", "");
       return true;
     case "event":
@@ -253,8 +272,12 @@ function woken(ms) {
 
 function tick() {
   for (const fn of listeners) fn(status());
-  if (state !== "live") return;
   const clock = performance.now();
+  if (triedAt !== null && clock - triedAt > ANSWER_MS && !["needed", "refused"].includes(tokenState())) {
+    ended = "The operator does not answer.";
+    cut.abort();
+  }
+  if (state !== "live") return;
   if (clock - heardAt > SILENCE_MS) {
     ended = "Nothing was heard for too long.";
     cut.abort();
@@ -262,8 +285,14 @@ function tick() {
   }
   // What changes without a row (crashes leave their window, say) comes by looking again.
   const list = clock - listAt > LIST_EVERY_MS && !document.hidden;
-  if (list) listAt = clock;
   const facts = clock - factsAt > (factsDue ? FACTS_EVERY_MS : LIST_EVERY_MS / 2);
-  if (list) void readList().catch(() => {});
-  if (facts) void readFacts().catch(() => cut.abort());
+  if (isAsking || !(list || facts)) return;
+  isAsking = true;
+  const mine = cut;
+  const jobs = [list && readList(mine.signal), facts && readFacts(mine.signal)];
+  void Promise.all(jobs)
+    .catch(() => mine.abort())
+    .finally(() => {
+      isAsking = false;
+    });
 }

@@ -182,8 +182,10 @@ function line(info, href) {
   };
 }
 
+// One cell and no more: a cell across all columns would count those that are not shown
+// where it is narrow, and the browser would make room for them.
 function spacer() {
-  return el("tr", { class: "spacer", "aria-hidden": "true", hidden: true }, el("td", { colspan: COLUMNS.length }));
+  return el("tr", { class: "spacer", "aria-hidden": "true", hidden: true }, el("td"));
 }
 
 // The place of every name in the order of names, with 2 before 10.

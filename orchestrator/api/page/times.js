@@ -9,6 +9,8 @@
 //   since(ms)          a <time> that tells how long since a moment
 //   showMoment(ms), showCountdown(ms), showSince(ms)    the same as text, as of now
 //   showExact(ms)      date, time and zone, to the millisecond
+//   showClock(ms)      the time of day alone, to the millisecond: "14:03:07.250", in UTC
+//                      where that was chosen, else as local clocks have it
 //   duration(ms)       "950 ms", "12 s", "3 m 20 s", "5 h 2 m", "3 d 4 h"
 //   retime(node, ms)   point such a <time> at another moment (null: "–")
 // Each <time> is rewritten once a second for as long as it is in the document.
@@ -97,6 +99,10 @@ export function showSince(ms) {
 export function showExact(ms) {
   if (chosen === "utc") return new Date(ms).toISOString().replace("T", " ").replace("Z", " UTC");
   return `${clock(ms, "local", true)} ${offsetOf(ms)}`;
+}
+
+export function showClock(ms) {
+  return clock(ms, chosen, true).slice(11, 23);
 }
 
 export function duration(ms) {

@@ -5,7 +5,7 @@ import { el, mark, replace, write } from "./dom.js";
 import { ticking } from "./later.js";
 import { badge } from "./phases.js";
 import { duration, moment, now, showCountdown, showExact } from "./times.js";
-import { exitWords, plain } from "./words.js";
+import { asSentence, exitWords, plain } from "./words.js";
 
 const BOXES_MAX = 12;
 const OUTCOMES = {
@@ -47,7 +47,7 @@ export function mountWhy(host) {
           info.desired === "running" ? "it is wanted running" : "it is wanted stopped",
         ),
       );
-      write(sentence, capital(info.why));
+      write(sentence, asSentence(info.why));
       // The explanation comes a moment after the phase: an older one must not explain it.
       ruled(rule, explanation?.phase === info.phase ? explanation : null);
       next.hidden = state.target === null;
@@ -60,10 +60,6 @@ export function mountWhy(host) {
     },
     stop,
   };
-}
-
-function capital(text) {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 function ruled(node, explanation) {

@@ -12,6 +12,11 @@ export function plain(text) {
   return String(text).replaceAll("_", " ");
 }
 
+// Return a text as a sentence: it begins with a capital letter and ends with a full stop.
+export function asSentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
 // Return an exit in words; the operator's own words come with most answers.
 export function exitWords(exit) {
   if (exit === null || exit === undefined) return "";
