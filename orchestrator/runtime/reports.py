@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -13,9 +12,7 @@ from orchestrator.core.decide import crash_loop
 from orchestrator.core.errors import ContainerFailed, CrashLoopDetected
 from orchestrator.core.events import Event
 from orchestrator.core.explain import why
-from orchestrator.core.fields import Json
 from orchestrator.core.moments import Moment
-from orchestrator.core.notify import hidden_url
 from orchestrator.core.phases import (
     Asleep,
     Completed,
@@ -28,7 +25,7 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.specs import ContainerSpec, FleetSettings
 from orchestrator.core.state import Container, Fleet
-from orchestrator.core.table import Table
+from orchestrator.runtime.masks import masked_settings, masked_spec
 
 __all__ = (
     "EventRecord",
@@ -42,8 +39,6 @@ __all__ = (
     "has_settled",
     "is_at_rest",
     "outcomes_of",
-    "redacted",
-    "redacted_settings",
 )
 
 WaitFor: TypeAlias = Literal["ready", "stopped", "completed"]
@@ -142,54 +137,13 @@ def failure_of(
             return None
 
 
-_SECRET_LIKE: Final = re.compile(
-    r"secret|token|passw|passphrase|api_?key|private|credential|auth", re.IGNORECASE
-)
-_REDACTED: Final = "***"
-
-
 def config_of(fleet: Fleet) -> FleetConfig:
     """Return the fleet as it is declared, without what looks secret."""
     return FleetConfig(
         name=fleet.name,
         revision=fleet.revision,
-        settings=redacted_settings(fleet.settings),
+        settings=masked_settings(fleet.settings),
         containers=tuple(
-            redacted(container.spec) for container in fleet.containers.values()
+            masked_spec(container.spec) for container in fleet.containers.values()
         ),
     )
-
-
-def redacted_settings(settings: FleetSettings) -> FleetSettings:
-    """Hide what looks secret in the template, and the path of the notices' address."""
-    if settings.ad_hoc is not None:
-        settings = attrs.evolve(settings, ad_hoc=redacted(settings.ad_hoc))
-    if settings.notify is not None:
-        hidden = attrs.evolve(settings.notify, url=hidden_url(settings.notify.url))
-        settings = attrs.evolve(settings, notify=hidden)
-    return settings
-
-
-def redacted(spec: ContainerSpec) -> ContainerSpec:
-    """Hide literal values of telling keys; a placeholder says nothing secret."""
-    env = Table.of(
-        (key, _REDACTED if _SECRET_LIKE.search(key) and "${" not in text else text)
-        for key, text in spec.env.items()
-    )
-    return attrs.evolve(spec, env=env, config=_hidden(spec.config))
-
-
-def _hidden(config: Table[str, Json]) -> Table[str, Json]:
-    return Table.of(
-        (key, _REDACTED if _SECRET_LIKE.search(key) else _without_secrets(value))
-        for key, value in config.items()
-    )
-
-
-def _without_secrets(value: Json) -> Json:
-    """Look into tables and lists, too; how deep they go is bounded where they come."""
-    if isinstance(value, Table):
-        return _hidden(value)
-    if isinstance(value, tuple):
-        return tuple(map(_without_secrets, value))
-    return value

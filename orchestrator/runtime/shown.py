@@ -14,7 +14,7 @@ from orchestrator.core.events import (
     SpecApplied,
     StartRequested,
 )
-from orchestrator.runtime.reports import redacted, redacted_settings
+from orchestrator.runtime.masks import masked_settings, masked_spec
 
 __all__ = ("shown_event",)
 
@@ -25,7 +25,7 @@ def shown_event(event: Event) -> Event:
         case SpecApplied(settings=settings, declarations=declarations):
             return attrs.evolve(
                 event,
-                settings=redacted_settings(settings),
+                settings=masked_settings(settings),
                 declarations=tuple(map(_shown, declarations)),
             )
         case StartRequested(declaration=Declaration() as declaration):
@@ -35,4 +35,4 @@ def shown_event(event: Event) -> Event:
 
 
 def _shown(declaration: Declaration) -> Declaration:
-    return attrs.evolve(declaration, spec=redacted(declaration.spec))
+    return attrs.evolve(declaration, spec=masked_spec(declaration.spec))
