@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from orchestrator.api.guard.origins import Names, foreign
 from orchestrator.api.guard.rates import Rates
@@ -55,7 +56,7 @@ def test_a_stranger_is_never_let_in(
 ) -> None:
     """Evil is let in by nothing but its own name among those that were given."""
     names = Names(listen=listen, is_loopback=is_loopback, others=others)
-    headers = {} if origin is None else {"Origin": origin}
+    headers = CIMultiDict({} if origin is None else {"Origin": origin})
     is_let_in = foreign(method, [str(host)], headers, names) is None
     given_names = {listen.host, *(other.host for other in others)}
     if is_let_in and "evil.example" not in given_names:

@@ -17,6 +17,9 @@ from typing import Any, Final
 
 import attrs
 
+from orchestrator.api.guard.harmless import raw
+from orchestrator.core.access_errors import TooManyRequests
+
 __all__ = ("Connections", "Limits", "client_of")
 
 _OPEN_MOST: Final = 2_048
@@ -26,12 +29,14 @@ _PAUSE_S: Final = 0.2
 _GRACE_S: Final = 0.02
 """Some turns of the loop."""
 
-_TIMEOUT: Final = (
-    b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_TIMEOUT: Final = raw(
+    "408 Request Timeout", "request_timeout", "the request took too long to come"
 )
-_TOO_MANY: Final = (
-    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n"
-    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+_TOO_MANY: Final = raw(
+    "429 Too Many Requests",
+    TooManyRequests.code,
+    "too many connections are open",
+    "Retry-After: 1",
 )
 
 
@@ -50,6 +55,7 @@ class Limits:
     idle_s: float = 120.0
     stuck_s: float = 300.0
     linger_s: float = 2.0
+    recheck_s: float = 1.0
     open_most: int = attrs.field(factory=_open_most)
 
     @property
@@ -143,18 +149,21 @@ class Connections:
         context: ssl.SSLContext | None,
     ) -> None:
         """Make a connection of a socket: with TLS, after its handshake."""
-        connection = _Connection(make(), self, client)
+        connection: _Connection | None = None
         limits: dict[str, Any] = {}
         if context is not None:
             limits["ssl_handshake_timeout"] = self._limits.head_s
             limits["ssl_shutdown_timeout"] = self._limits.linger_s
         loop = asyncio.get_running_loop()
         try:
+            made = connection = _Connection(make(), self, client)
             _ = await loop.connect_accepted_socket(
-                lambda: connection, one, ssl=context, **limits
+                lambda: made, one, ssl=context, **limits
             )
-        except (OSError, asyncio.CancelledError):  # a failed handshake is one of them
-            if not connection.is_made:
+        except (OSError, asyncio.CancelledError):
+            pass  # a failed handshake is one of them
+        finally:
+            if connection is None or not connection.is_made:
                 one.close()
                 self.release(client)
 

@@ -11,18 +11,21 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal
+from contextvars import ContextVar
+from typing import Final, Literal
 
 import attrs
-import orjson
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from orchestrator.api.bodies import refusal
+from orchestrator.api.breaking import Broken
 from orchestrator.api.grants import GRANT
 from orchestrator.api.guard.connections import Connections, Limits, client_of
+from orchestrator.api.guard.harmless import dressed, shut
 from orchestrator.api.guard.origins import SAFE, Names, foreign
 from orchestrator.api.guard.rates import Rates
+from orchestrator.api.guard.standing import Standing
 from orchestrator.api.guard.token_file import TokenFile
 from orchestrator.api.guard.tokens import Grant, Token, TokenList, found
 from orchestrator.api.routes import scope_of
@@ -42,16 +45,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _BURST_LEAST: Final = 100
 """A page with its files, or a hundred readers that come back at once."""
-
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-"""Of every answer that does not say otherwise."""
-
 
 _FORMS: Final = frozenset(
     {"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
@@ -74,6 +67,18 @@ class Door:
     limits: Limits = attrs.field(factory=Limits)
 
 
+@attrs.define
+class _Entry:
+    """By which token a request came in, and whether its answer has begun."""
+
+    digest: str | None
+    has_begun: bool = False
+
+
+_ENTRY: Final[ContextVar[_Entry | None]] = ContextVar("entry", default=None)
+"""How the request came in that this task answers; open routes need no leave."""
+
+
 class Guard:
     """Stands at one door, with the list of those who may come in."""
 
@@ -87,6 +92,7 @@ class Guard:
         rate = door.requests_per_second
         self._rates = Rates[tuple[str, str]](rate, max(_BURST_LEAST, 2 * rate))
         self._changing: set[asyncio.Future[web.StreamResponse]] = set()
+        self._standing = Standing(self._valid, door.limits.recheck_s)
         self.connections = Connections(door.limits)
 
     @property
@@ -113,9 +119,10 @@ class Guard:
 
     async def dress(self, _: web.Request, response: web.StreamResponse) -> None:
         """Give an answer the headers that keep it harmless in a browser."""
-        for key, value in _HEADERS.items():
-            response.headers.setdefault(key, value)
-        response.headers["Server"] = "orchestrator"
+        dressed(response)
+        entry = _ENTRY.get()
+        if entry is not None:
+            entry.has_begun = True
 
     async def _answered(
         self, request: web.Request, handler: Handler
@@ -124,7 +131,7 @@ class Guard:
         if error is not None:
             return _refused(request, error)
         if request.method in SAFE:
-            return await self._with_body(request, handler)
+            return await self._looked(request, handler)
         media = _other_media(request)
         if media is not None:
             return media
@@ -133,6 +140,31 @@ class Guard:
         self._changing.add(changing)
         changing.add_done_callback(self._changing.discard)
         return await asyncio.shield(changing)
+
+    async def _looked(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        """Answer who looks; only as long as they may."""
+        answering = self._with_body(request, handler)
+        entry = _ENTRY.get()
+        if entry is None:
+            return await answering
+        try:
+            return await self._standing.answered(entry.digest, answering)
+        except Broken:
+            if not entry.has_begun:
+                cause = "the token has expired, or was revoked, or is needed now"
+                return _refused(request, NotAuthenticated(cause=cause))
+            if request.transport is not None:
+                request.transport.abort()
+            raise asyncio.CancelledError from None  # there is nobody to answer
+
+    def _valid(self) -> frozenset[str | None]:
+        """Return the digests of the tokens that stand; None: nobody needs one."""
+        tokens, now = self._tokens.current(), self._now()
+        if tokens is None:
+            return frozenset({None}) if self._is_open(tokens) else frozenset()
+        return frozenset(each.digest for each in tokens.tokens if each.is_valid(now))
 
     async def _with_body(
         self, request: web.Request, handler: Handler
@@ -146,12 +178,12 @@ class Guard:
             async with asyncio.timeout(self._door.limits.body_s):
                 _ = await bounded.read()
         except TimeoutError:
-            return _told(408, "request_timeout", "the body took too long to come")
+            return shut(408, "request_timeout", "the body took too long to come")
         except web.HTTPRequestEntityTooLarge:
             most = self._door.body_max_bytes
-            return _told(413, "body_too_large", f"a body has at most {most} bytes")
+            return shut(413, "body_too_large", f"a body has at most {most} bytes")
         except (ValueError, web.PayloadAccessError, ConnectionError):
-            return _told(400, "bad_request", "the body is not what its head says")
+            return shut(400, "bad_request", "the body is not what its head says")
         return await handler(bounded)
 
     def _stopped(self, request: web.Request) -> AccessError | None:
@@ -174,6 +206,7 @@ class Guard:
             return TooManyRequests(retry_after_ms=math.ceil(wait_s * 1_000))
         if isinstance(bearer, NotAuthenticated):
             return bearer
+        _ = _ENTRY.set(_Entry(digest=None if bearer is None else bearer.digest))
         return self._forbidden(request, bearer, needed)
 
     def _bearer(self, request: web.Request) -> Token | NotAuthenticated | None:
@@ -221,10 +254,10 @@ def _other_media(request: web.Request) -> web.Response | None:
         is_fine = said is not None and media == "application/json"
     if not is_fine:
         message = "expected a body of Content-Type application/json"
-        return _told(415, "unsupported_media_type", message)
+        return shut(415, "unsupported_media_type", message)
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         message = "expected a body that is not compressed"
-        return _told(415, "unsupported_media_type", message)
+        return shut(415, "unsupported_media_type", message)
     return None
 
 
@@ -233,18 +266,6 @@ def _refused(request: web.Request, error: AccessError) -> web.Response:
     response = refusal(error)
     if isinstance(error, NotAuthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="orchestrator"'
-    if isinstance(error, TooManyRequests):
-        response.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1_000))
     if request.can_read_body:
         response.force_close()
-    return response
-
-
-def _told(status: int, code: str, message: str) -> web.Response:
-    """Write a refusal that is HTTP's own, and close: its body may not be read."""
-    body: dict[str, Any] = {"error": {"code": code, "message": message}}
-    response = web.Response(
-        body=orjson.dumps(body), status=status, content_type="application/json"
-    )
-    response.force_close()
     return response

@@ -8,11 +8,11 @@ Browsers say so in ``Host``, ``Origin`` and ``Sec-Fetch-*``, which no page can c
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 import attrs
+from multidict import MultiMapping
 
 from orchestrator.codec.api_choice import Address, address_of
 from orchestrator.core.access_errors import ForeignOrigin
@@ -25,6 +25,7 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS: Final = {"http": 80, "https": 443}
 _SHOWN: Final = 100
+_OWN_SITES: Final = frozenset({"none", "same-origin"})
 
 
 @attrs.frozen(kw_only=True)
@@ -70,7 +71,7 @@ def _is_digits(host: str) -> bool:
 
 
 def foreign(
-    method: str, hosts: list[str], headers: Mapping[str, str], names: Names
+    method: str, hosts: list[str], headers: MultiMapping[str], names: Names
 ) -> ForeignOrigin | None:
     """Return why a request was not meant for this operator; None: it was.
 
@@ -83,12 +84,12 @@ def foreign(
     first = read[0] if read else None
     if first is None:
         return _refused("Host", str(names), "nothing")
-    origin = headers.get("Origin")
-    if origin is not None and not _is_same(origin, first, names):
-        return _refused("Origin", "the operator's own page, or none", origin)
-    site = headers.get("Sec-Fetch-Site", "none")
-    if site not in {"none", "same-origin"} and not _follows_a_link(method, headers):
-        return _refused("Sec-Fetch-Site", "same-origin", site)
+    for origin in headers.getall("Origin", []):
+        if not _is_same(origin, first, names):
+            return _refused("Origin", "the operator's own page, or none", origin)
+    for site in headers.getall("Sec-Fetch-Site", []):
+        if site not in _OWN_SITES and not _follows_a_link(method, headers):
+            return _refused("Sec-Fetch-Site", "same-origin", site)
     return None
 
 
@@ -111,9 +112,9 @@ def _is_same(origin: str, host: Address, names: Names) -> bool:
     )
 
 
-def _follows_a_link(method: str, headers: Mapping[str, str]) -> bool:
+def _follows_a_link(method: str, headers: MultiMapping[str]) -> bool:
     """Say whether a person came from another site to look at the page."""
-    return method in SAFE and headers.get("Sec-Fetch-Mode") == "navigate"
+    return method in SAFE and headers.getall("Sec-Fetch-Mode", []) == ["navigate"]
 
 
 def _refused(header: str, expected: str, found: str) -> ForeignOrigin:

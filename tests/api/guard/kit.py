@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -116,9 +116,10 @@ async def served(
     certificate: Certificate | None = None,
     listen: str = "127.0.0.1:0",
     hosts: tuple[str, ...] = (),
+    now: Callable[[], Moment] = lambda: NOW,
     **door: Any,
 ) -> AsyncIterator[Served]:
-    """Serve an operator with the container ``web``, at the moment NOW."""
+    """Serve an operator with the container ``web``, by default at the moment NOW."""
     ended = asyncio.Event()
     bound = bound_to(listen).unwrap()
     guard = Guard(
@@ -134,7 +135,7 @@ async def served(
             **door,
         ),
         TokenFile(state),
-        now=lambda: NOW,
+        now=now,
     )
     async with opened(fleet(spec("web"))) as kit:
         await value(kit.operator.wait("web", limit_ms=LIMIT_MS))

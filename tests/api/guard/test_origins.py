@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from multidict import CIMultiDict
 
 from orchestrator.api.guard.origins import Names, foreign
 from tests.api.guard.kit import address
@@ -20,7 +21,7 @@ PROXIED = Names(
 
 
 def is_let_in(names: Names, host: str, method: str = "POST", **headers: str) -> bool:
-    said = {key.replace("_", "-"): value for key, value in headers.items()}
+    said = CIMultiDict((key.replace("_", "-"), value) for key, value in headers.items())
     return foreign(method, [host], said, names) is None
 
 
@@ -89,7 +90,7 @@ def test_a_browser_that_comes_from_elsewhere_may_follow_a_link(site: str) -> Non
 
 
 def test_a_refusal_says_what_was_expected_and_how_to_add_a_name() -> None:
-    error = foreign("GET", ["evil.example" * 50], {}, PROXIED)
+    error = foreign("GET", ["evil.example" * 50], CIMultiDict(), PROXIED)
     assert error is not None
     assert error.header == "Host"
     assert "ops.example.com" in error.expected
@@ -98,6 +99,26 @@ def test_a_refusal_says_what_was_expected_and_how_to_add_a_name() -> None:
 
 
 def test_a_request_without_a_host_was_meant_for_nobody() -> None:
-    error = foreign("GET", [], {}, LOOPBACK)
+    error = foreign("GET", [], CIMultiDict(), LOOPBACK)
     assert error is not None
     assert error.found == "'nothing'"
+
+
+@pytest.mark.parametrize(
+    ("header", "own", "others"),
+    [
+        ("Origin", "http://127.0.0.1:8400", "http://evil.example"),
+        ("Sec-Fetch-Site", "same-origin", "cross-site"),
+    ],
+)
+def test_a_good_header_does_not_hide_another_behind_it(
+    header: str, own: str, others: str
+) -> None:
+    host = ["127.0.0.1:8400"]
+    for values in ((own, others), (others, own)):
+        said = CIMultiDict((header, value) for value in values)
+        error = foreign("POST", host, said, LOOPBACK)
+        assert error is not None
+        assert error.header == header
+    twice = CIMultiDict([(header, own), (header, own)])
+    assert foreign("POST", host, twice, LOOPBACK) is None
