@@ -2,8 +2,8 @@
 
 A story begins with a fleet that time travel fetches. From there its rows are folded in
 a thread, which asks the loop for a page at a time: the loop goes on, and memory holds
-one page. There is one story at a time, and others wait; one that nobody listens to any
-more ends at its next page.
+one page. There is one long story at a time, and a few may wait for it; short ones go
+past them, one at a time. One that nobody listens to any more ends at its next page.
 
 Where it is not said from where to tell, it is a day, or the newest rows, whichever is
 less.
@@ -14,11 +14,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import attrs
 from returns.result import Failure, Result, Success
 
+from orchestrator.core.access_errors import TooManyRequests
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import (
     ContainerError,
@@ -40,14 +41,18 @@ from orchestrator.replay.timelines.happenings import Closed
 from orchestrator.replay.timelines.recording import Recorder
 from orchestrator.replay.timelines.stretches import Timeline
 from orchestrator.replay.timelines.telling import LIMIT, happenings
+from orchestrator.runtime.lanes import Lane
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.pieces import FleetHistory, Pieces
 from orchestrator.runtime.travel import Travel
 from orchestrator.runtime.views import View
 
-__all__ = ("LATELY", "ROWS_MAX", "Stories", "Telling")
+__all__ = ("LATELY", "ROWS_MAX", "Stories", "StoryError", "Telling")
 
 T = TypeVar("T")
+
+StoryError: TypeAlias = ContainerError | TooManyRequests
+"""Why nothing is told; too many requests: others wait for their stories already."""
 
 PAGE: Final = 1_000
 """Rows that are read in one go."""
@@ -57,7 +62,12 @@ ROWS_MAX: Final = 1_000_000
 
 DAY_MS: Final[Millis] = 86_400_000
 NEWEST: Final = 2_000
-"""Rows that are told where nobody says from where."""
+"""Rows that are told where nobody says from where; a story of no more is short."""
+
+WAITING_MAX: Final = 8
+"""Stories of one length that are told or wait to be."""
+
+COME_AGAIN_MS: Final[Millis] = 5_000
 
 
 @attrs.frozen(kw_only=True)
@@ -104,11 +114,11 @@ class Stories:
         self._journal = journal
         self._travel = travel
         self._policies = policies
-        self._one = asyncio.Lock()
+        self._short, self._long = Lane(WAITING_MAX), Lane(WAITING_MAX)
 
     async def timeline(
         self, name: str, telling: Telling, present: View
-    ) -> Result[Timeline, ContainerError]:
+    ) -> Result[Timeline, StoryError]:
         """Tell one container's part of what happened; of each kind the newest."""
 
         def told(stretch: _Stretch, entries: Iterator[Entry]) -> Timeline:
@@ -132,7 +142,7 @@ class Stories:
 
     async def history(
         self, points: int, telling: Telling, present: View
-    ) -> Result[FleetHistory, ContainerError]:
+    ) -> Result[FleetHistory, StoryError]:
         """Tell how the fleet stood at the end of each of some pieces of time."""
 
         def told(stretch: _Stretch, entries: Iterator[Entry]) -> FleetHistory:
@@ -157,14 +167,18 @@ class Stories:
         telling: Telling,
         present: View,
         tell: Callable[[_Stretch, Iterator[Entry]], T],
-    ) -> Result[T, ContainerError]:
+    ) -> Result[T, StoryError]:
         """Find where a story begins and ends, and tell it in a thread."""
-        async with self._one:
-            if not telling.is_wanted():
-                return Failure(OperatorClosed())
-            stretch = await self._stretch(telling, present)
-            if not isinstance(stretch, _Stretch):
-                return Failure(stretch)
+        if not telling.is_wanted():
+            return Failure(OperatorClosed())
+        stretch = await self._stretch(telling, present)
+        if not isinstance(stretch, _Stretch):
+            return Failure(stretch)
+        is_short = stretch.last - stretch.begin.seq <= NEWEST
+        lane = self._short if is_short else self._long
+        async with lane.place() as has_place:
+            if not has_place:
+                return Failure(TooManyRequests(retry_after_ms=COME_AGAIN_MS))
             entries = self._entries(stretch, telling, asyncio.get_running_loop())
             try:
                 return Success(await asyncio.to_thread(tell, stretch, entries))
@@ -205,7 +219,7 @@ class Stories:
         since = telling.since or await self._usual(last, ends_at, present)
         if not isinstance(since, AfterRow | AtMoment):
             return since
-        begin = await self._travel.to(since, present)
+        begin = await self._travel.to(since, present, said="from")
         if isinstance(begin, Failure):
             failure: ContainerError = begin.failure()
             return failure
@@ -222,7 +236,7 @@ class Stories:
         """Return with which row and at which moment a story ends."""
         if until is None:
             return present.seq, present.at
-        last = await self._travel.row_of(until, present)
+        last = await self._travel.row_of(until, present, said="until")
         if not isinstance(last, int):
             return last
         if isinstance(until, AtMoment):
@@ -231,7 +245,7 @@ class Stories:
         if isinstance(rows, tuple) and rows and last:
             return last, rows[0].at
         # The row that a journal begins behind stands in it no more, its fleet does.
-        seen = await self._travel.to(until, present)
+        seen = await self._travel.to(until, present, said="until")
         if isinstance(seen, Failure):
             failure: ContainerError = seen.failure()
             return failure
@@ -255,10 +269,10 @@ class Stories:
         return a_day_ago if row >= newest else AfterRow(newest)
 
 
-def _with_a_course(name: str) -> Callable[[Timeline], Result[Timeline, ContainerError]]:
+def _with_a_course(name: str) -> Callable[[Timeline], Result[Timeline, StoryError]]:
     """Refuse a timeline in which the container does not appear."""
 
-    def checked(told: Timeline) -> Result[Timeline, ContainerError]:
+    def checked(told: Timeline) -> Result[Timeline, StoryError]:
         return Success(told) if told.courses else Failure(ContainerNotFound(name=name))
 
     return checked
