@@ -36,9 +36,11 @@ class About:
 
     async def health(self, _: web.Request, __: Asked) -> web.Response:
         """Say whether the operator is alive."""
-        if self._operator.is_alive:
-            return answer(answers.Health(status="ok"))
-        return answer(answers.Health(status="ended"), status=503)
+        if not self._operator.is_alive:
+            return answer(answers.Health(status="ended"), status=503)
+        if self._operator.hangs:
+            return answer(answers.Health(status="hangs"), status=503)
+        return answer(answers.Health(status="ok"))
 
     async def readiness(self, _: web.Request, __: Asked) -> web.Response:
         """Say whether the operator looks after its fleet, or what is missing."""

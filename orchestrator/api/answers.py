@@ -55,9 +55,9 @@ class FleetFacts:
 
 @attrs.frozen(kw_only=True)
 class Health:
-    """Whether the operator is alive."""
+    """Whether the operator is alive, and turns: it has not hung for a minute."""
 
-    status: Literal["ok", "ended"]
+    status: Literal["ok", "ended", "hangs"]
 
 
 @attrs.frozen(kw_only=True)

@@ -14,8 +14,9 @@ from aiohttp import web
 
 from orchestrator.api.about import About
 from orchestrator.api.asks import Asks
-from orchestrator.api.bodies import refusal
+from orchestrator.api.bodies import refusal, told
 from orchestrator.api.guard import Guard
+from orchestrator.api.leaving import LEAVING, Broken, Leaving
 from orchestrator.api.live import say_goodbye
 from orchestrator.api.looks import Looks
 from orchestrator.api.pages import add_page
@@ -23,7 +24,8 @@ from orchestrator.api.past import Past
 from orchestrator.api.queries import Asked, read_query
 from orchestrator.api.route import Route
 from orchestrator.api.routes import ROUTES
-from orchestrator.core.errors import InvalidSpec
+from orchestrator.codec.api_choice import BODY_MAX
+from orchestrator.core.errors import InvalidSpec, OperatorClosed
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.telemetry import Telemetry
 
@@ -33,8 +35,6 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Answering: TypeAlias = Callable[[web.Request, Asked], Awaitable[web.StreamResponse]]
 
 LOG: Final = logging.getLogger("orchestrator.api")
-
-BODY_MAX: Final = 1_048_576
 
 SORRY: Final = "internal error; the operator's log says more"
 
@@ -57,7 +57,8 @@ def make_app(
         client_max_size=BODY_MAX, middlewares=(*keepers, _speaks_json)
     )
     app.on_response_prepare.append(_not_to_be_kept)
-    app.on_shutdown.append(say_goodbye(operator))
+    leaving = app[LEAVING] = Leaving()
+    app.on_shutdown.extend((say_goodbye(operator), leaving.leave))
     parts = (
         Looks(operator, version),
         Past(operator),
@@ -65,7 +66,7 @@ def make_app(
         About(operator, version, telemetry),
     )
     for route in ROUTES:
-        handler = _checked(route, _handler(parts, route.handler))
+        handler = _checked(route, _handler(parts, route.handler), leaving)
         app.router.add_route(route.method, route.path, handler)
         if route.method == "GET" and not route.is_streamed:
             app.router.add_route("HEAD", route.path, handler)
@@ -81,23 +82,29 @@ def _handler(parts: tuple[object, ...], name: str) -> Answering:
     return found
 
 
-def _checked(route: Route, handler: Answering) -> Handler:
-    """Read the query as the route says, before it is answered."""
+def _checked(route: Route, handler: Answering, leaving: Leaving) -> Handler:
+    """Read the query as the route says, before it is answered.
+
+    Who looks and still waits when the application shuts down is told so.
+    """
+    is_look = route.method == "GET" and not route.is_streamed
 
     async def checked(request: web.Request) -> web.StreamResponse:
         query = read_query(request.query, request.headers, route)
         if isinstance(query, InvalidSpec):
             return refusal(query)
         try:
-            return await handler(request, query)
+            answering = handler(request, query)
+            return await (leaving.waited(answering) if is_look else answering)
         except web.HTTPException:
             raise
+        except Broken:
+            return refusal(OperatorClosed())
         except Exception:
             if route.is_streamed:  # it may have begun already
                 raise
             LOG.exception("%s %s was not answered", route.method, route.path)
-            body = {"error": {"code": "internal_error", "message": SORRY}}
-            return web.json_response(body, status=500)
+            return told(500, "internal_error", SORRY)
 
     return checked
 
@@ -116,9 +123,10 @@ async def _speaks_json(request: web.Request, handler: Handler) -> web.StreamResp
         if error.status < 400:  # noqa: PLR2004 - the first error
             raise
         code = _CODES.get(error.status, "bad_request")
-        body = {"error": {"code": code, "message": error.reason}}
-        kept = {key: error.headers[key] for key in ("Allow",) if key in error.headers}
-        return web.json_response(body, status=error.status, headers=kept)
+        response = told(error.status, code, error.reason)
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
 
 
 _CODES: Final = {

@@ -32,6 +32,7 @@ from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerError, InvalidSpec
 from orchestrator.core.specs import FleetSpec
 from orchestrator.core.tickets import Ticket
+from orchestrator.runtime.masks import refused_masks
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import opened
 from orchestrator.runtime.steps import Asked
@@ -69,6 +70,9 @@ class Asks:
         (asked, wish), name = read.unwrap(), request.match_info["name"]
         if asked.spec is not None and asked.spec.name != name:
             return refusal(invalid("$.spec.name", repr(name), asked.spec.name))
+        masked = _masked(asked)
+        if masked is not None:
+            return refusal(masked)
         operation = self._operator.start_container(
             asked.spec or name,
             None if asked.config is None else dict(asked.config.items()),
@@ -121,9 +125,14 @@ class Asks:
         if isinstance(read, Failure):
             return refusal(read.failure())
         spec, wish = read.unwrap()
+        masked = refused_masks(spec)
+        if masked is not None:
+            return refusal(masked)
         applied = self._operator.apply(
             spec,
             expect_revision=_revision(query["If-Match"]),
+            by=query["by"],
+            why=query["why"],
             ticket=wish.ticket,
             heard=wish.heard,
         )
@@ -139,16 +148,25 @@ class Asks:
         return await self._told(operation, wish)
 
     async def down(self, request: web.Request, query: Query) -> web.Response:
-        """Stop everything, then end the operator."""
+        """Stop everything, then end the operator, unless it is needed again.
+
+        Where this was asked for before, somebody may have started something since: what
+        runs keeps its operator.
+        """
         read = await _read(request, query, Asking)
         if isinstance(read, Failure):
             return refusal(read.failure())
         asked, wish = read.unwrap()
-        ended = self._operator.down(by=asked.by, ticket=wish.ticket, heard=wish.heard)
-        response = await self._told(ended, wish)
-        if response.status == web.HTTPOk.status_code and self._end is not None:
+        response = await self._told(self._operator.down(**_said(asked, wish)), wish)
+        is_over = response.status == web.HTTPOk.status_code and self._is_down(wish)
+        if is_over and self._end is not None:
             asyncio.get_running_loop().call_soon(self._end)
         return response
+
+    def _is_down(self, wish: _Wish) -> bool:
+        """Say whether nothing needs the operator any more."""
+        is_replayed = wish.asked is not None and wish.asked.replayed
+        return self._operator.is_down(wish.ticket if is_replayed else None)
 
     async def _told(
         self, operation: FutureResult[Any, ContainerError], wish: _Wish
@@ -162,6 +180,19 @@ class Asks:
         if wish.asked is not None and wish.asked.replayed:
             response.headers[REPLAYED_HEADER] = "true"
         return response
+
+
+def _masked(asked: StartBody) -> InvalidSpec | None:
+    """Refuse a start that brings what is only shown in the place of a secret."""
+    for place, part in (
+        ("$.spec", asked.spec),
+        ("$.config", asked.config),
+        ("$.command", asked.command),
+    ):
+        found = None if part is None else refused_masks(part, place)
+        if found is not None:
+            return found
+    return None
 
 
 def _said(asked: Asking, wish: _Wish) -> dict[str, Any]:
@@ -189,9 +220,14 @@ async def _read(
 
 
 def _digest(request: web.Request, query: Query, body: object) -> str:
-    """Name what is asked: method, path, expected revision, and the body in one form."""
+    """Name what is asked: method, path, expected revision, and the body in one form.
+
+    Where it is the query that says who asks and what for, it counts as well.
+    """
     expected = _revision(query.get("If-Match"))
     asked = f"{request.method} {request.path} {expected} "
+    if query.get("by", "owner") != "owner" or query.get("why"):
+        asked += f"{query['by']!r} {query['why']!r} "
     told = asked.encode(errors="backslashreplace") + written(tree_of(body))
     return hashlib.sha256(told).hexdigest()
 

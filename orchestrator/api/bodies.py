@@ -13,13 +13,14 @@ from attrs.validators import max_len
 from returns.future import FutureResult
 from returns.result import Failure, Result
 
+from orchestrator.api.plain import BY_MAX, PLAIN, WHY_MAX, is_plain
 from orchestrator.api.statuses import status_of
 from orchestrator.codec.json_values import INT_MAX, INT_MIN
 from orchestrator.codec.problems import Wrong, invalid
 from orchestrator.codec.wire import read_tree, tree_of
 from orchestrator.core.access_errors import AccessError, TooManyRequests
 from orchestrator.core.errors import ContainerError, InvalidSpec, Problem, RateLimited
-from orchestrator.core.fields import Json
+from orchestrator.core.fields import Json, holds
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
@@ -33,33 +34,32 @@ __all__ = (
     "folded",
     "read_body",
     "refusal",
+    "told",
     "written",
 )
 
 T = TypeVar("T")
 
-BY_MAX: Final = 256
-WHY_MAX: Final = 4_096
-"""Characters that are kept with a request for ever."""
-
 DIGITS_MAX: Final = 21
 """Of a number of 64 bits, with its sign."""
+
+_plain = holds(is_plain, PLAIN)
 
 
 @attrs.frozen(kw_only=True)
 class Asking:
     """Who asks, and what for."""
 
-    by: str = attrs.field(default="owner", validator=max_len(BY_MAX))
-    why: str = attrs.field(default="", validator=max_len(WHY_MAX))
+    by: str = attrs.field(default="owner", validator=[max_len(BY_MAX), _plain])
+    why: str = attrs.field(default="", validator=[max_len(WHY_MAX), _plain])
 
 
 @attrs.frozen(kw_only=True)
 class StartBody:
     """A start; what is left out stays as it is."""
 
-    by: str = attrs.field(default="owner", validator=max_len(BY_MAX))
-    why: str = attrs.field(default="", validator=max_len(WHY_MAX))
+    by: str = attrs.field(default="owner", validator=[max_len(BY_MAX), _plain])
+    why: str = attrs.field(default="", validator=[max_len(WHY_MAX), _plain])
     config: Table[str, Json] | None = None
     command: tuple[str, ...] | None = None
     restart: RestartPolicy | None = None
@@ -125,10 +125,12 @@ def written(tree: Any) -> bytes:
         return json.dumps(tree).encode("ascii")
 
 
-async def folded(operation: FutureResult[Any, ContainerError]) -> web.Response:
+async def folded(
+    operation: FutureResult[Any, ContainerError | TooManyRequests],
+) -> web.Response:
     """Wait for an operation, and write its result or its error."""
     outcome = opened(await operation)
-    if isinstance(outcome, ContainerError):
+    if isinstance(outcome, ContainerError | TooManyRequests):
         return refusal(outcome)
     return answer(outcome)
 
@@ -152,6 +154,12 @@ def refusal(error: ContainerError | AccessError) -> web.Response:
     if isinstance(error, TooManyRequests | RateLimited) and error.retry_after_ms:
         response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1_000))
     return response
+
+
+def told(status: int, code: str, message: str) -> web.Response:
+    """Write a refusal that is HTTP's own, in the shape of all others."""
+    body = written({"error": {"code": code, "message": message}})
+    return web.Response(body=body, status=status, content_type=_JSON)
 
 
 _JSON: Literal["application/json"] = "application/json"

@@ -12,6 +12,7 @@ import ipaddress
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from returns.result import Failure, Result, Success
 from orchestrator.api.guard import Guard
 from orchestrator.api.guard.certificates import Certificate
 from orchestrator.api.guard.connections import Connections, Limits
+from orchestrator.api.guard.harmless import Speaking, unexpected
 from orchestrator.api.guard.quiet import quiet_logger
 from orchestrator.api.places import HTTP_AT
 from orchestrator.codec.api_choice import LISTEN_SHAPE, Address, address_of
@@ -142,22 +144,26 @@ async def serve_http(
     """
     app.on_response_prepare.append(guard.dress)
     connections = guard.connections
-    runner = web.AppRunner(app, **_means(connections.limits))
+    said = _means(connections.limits)
+    runner = web.AppRunner(
+        app, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S, **said
+    )
     await runner.setup()
     make = runner.server
     assert make is not None  # noqa: S101 - it was set up
     make.request_handler = _timed(make.request_handler, connections)
+    speaking = partial(Speaking, make, loop=asyncio.get_running_loop(), **said)
     context = (lambda: None) if certificate is None else certificate.context
     url = bound.url("http" if certificate is None else "https")
     word = state / HTTP_AT
     for each in bound.sockets:
         each.listen(BACKLOG)
     accepting = [
-        asyncio.ensure_future(connections.accept(each, make, context))
+        asyncio.ensure_future(connections.accept(each, speaking, context))
         for each in bound.sockets
     ]
     try:
-        word.write_text(json.dumps({"url": url}), encoding="utf-8")
+        _leave_word(word, url)
         yield url
     finally:
         for task in accepting:
@@ -169,6 +175,13 @@ async def serve_http(
         word.unlink(missing_ok=True)
 
 
+def _leave_word(path: Path, url: str) -> None:
+    """Say where it listens, whole at any moment."""
+    partial_ = path.with_name(f".{path.name}")
+    partial_.write_text(json.dumps({"url": url}), encoding="utf-8")
+    partial_.replace(path)
+
+
 def _timed(answer: Answering, connections: Connections) -> Answering:
     """Have the clock of a connection know when the head of a request is complete."""
 
@@ -176,7 +189,7 @@ def _timed(answer: Answering, connections: Connections) -> Answering:
         transport = request.transport
         connections.entered(transport)
         try:
-            return await answer(request)
+            return unexpected(request) or await answer(request)
         finally:
             connections.left(transport)
 
@@ -184,15 +197,13 @@ def _timed(answer: Answering, connections: Connections) -> Answering:
 
 
 def _means(limits: Limits) -> dict[str, Any]:
-    """Return what the framework is told; who has gone is not worked for any more."""
+    """Return what the framework is told of each connection."""
     return {
         "access_log": None,
-        "handler_cancellation": True,
         "keepalive_timeout": limits.idle_s,
         "lingering_time": limits.linger_s,
         "logger": quiet_logger(),
         "max_field_size": LINE_MAX,
         "max_headers": HEADERS_MAX,
         "max_line_size": LINE_MAX,
-        "shutdown_timeout": SHUTDOWN_S,
     }

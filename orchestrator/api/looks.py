@@ -15,6 +15,7 @@ from orchestrator.api import answers
 from orchestrator.api.bodies import answer, folded, refusal
 from orchestrator.api.grants import GRANT
 from orchestrator.api.headers import AT_HEADER, SEQ_HEADER
+from orchestrator.api.leaving import LEAVING
 from orchestrator.api.queries import Asked
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.codec.wire import tree_of
@@ -23,9 +24,10 @@ from orchestrator.core.explain import ContainerInfo, container_info
 from orchestrator.core.phases import Running, phase_name
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.core.table import Table
+from orchestrator.runtime.masks import masked_spec
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import opened
-from orchestrator.runtime.reports import WaitFor, redacted
+from orchestrator.runtime.reports import WaitFor
 from orchestrator.runtime.views import View
 
 __all__ = ("Looks",)
@@ -116,7 +118,7 @@ class Looks:
         found = self._operator.fleet.containers.get(name)
         if found is None:
             return refusal(ContainerNotFound(name=name))
-        return answer(redacted(found.spec))
+        return answer(masked_spec(found.spec))
 
     async def config(self, _: web.Request, __: Asked) -> web.Response:
         """Answer the fleet as it is declared."""
@@ -142,7 +144,8 @@ class Looks:
         response.content_type = "application/x-ndjson"
         await response.prepare(request)
         with contextlib.suppress(ConnectionResetError):
-            async for line in self._operator.log(name, follow=query["follow"]):
+            lines = self._operator.log(name, follow=query["follow"])
+            async for line in request.app[LEAVING].until_then(lines):
                 await response.write(orjson.dumps(tree_of(line)) + b"\n")
             await response.write_eof()
         return response

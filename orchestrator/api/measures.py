@@ -26,16 +26,13 @@ from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Fleet
 from orchestrator.runtime.telemetry import Telemetry
 
-__all__ = ("EARLIER", "OTHER", "Measure", "of_containers", "of_fleet", "of_telemetry")
+__all__ = ("OTHER", "Measure", "of_containers", "of_fleet", "of_telemetry")
 
 Measure: TypeAlias = tuple[str, tuple[str, ...], float]
 """The name of a metric, the values of its labels in order, the value."""
 
 OTHER: Final = "_other"
 """The name that stands for all containers beyond the bound; none can be called so."""
-
-EARLIER: Final = "earlier"
-"""The cause of restarts before this operator, which did not count how they came."""
 
 STATES: Final = tuple(PHASE_NAMES.values())
 
@@ -62,8 +59,11 @@ def _of_one(
         yield "fleet_container_state", (name, state), float(state == current)
     ready = isinstance(phase, Running) and phase.ready_at is not None
     yield "fleet_container_ready", (name,), float(ready)
-    for cause, count in sorted(_restarts(container, telemetry).items()):
+    restarts = _restarts(container, telemetry)
+    for cause, count in sorted(restarts.items()):
         yield "fleet_container_restarts_total", (name, cause), count
+    earlier = _earlier(container, restarts)
+    yield "fleet_container_restarts_earlier", (name,), earlier
     if container.last is not None:
         ended = container.last.exit
         kind = tag_of(type(ended))
@@ -81,13 +81,15 @@ def _of_others(rest: Iterable[Container], telemetry: Telemetry) -> Iterator[Meas
     """Yield what is measured of all containers beyond the bound, together."""
     states: Counter[str] = Counter()
     restarts: Counter[str] = Counter()
-    ready = failures = 0
+    ready = failures = earlier = 0
     backoff = 0.0
     for container in rest:
         phase = container.phase
         states[phase_name(phase)] += 1
         ready += isinstance(phase, Running) and phase.ready_at is not None
-        restarts.update(_restarts(container, telemetry))
+        own = _restarts(container, telemetry)
+        restarts.update(own)
+        earlier += _earlier(container, own)
         failures = max(failures, container.history.failed_in_a_row)
         backoff = max(backoff, _backoff_s(container))
     for state in STATES:
@@ -95,17 +97,23 @@ def _of_others(rest: Iterable[Container], telemetry: Telemetry) -> Iterator[Meas
     yield "fleet_container_ready", (OTHER,), ready
     for cause, count in sorted(restarts.items()):
         yield "fleet_container_restarts_total", (OTHER, cause), count
+    yield "fleet_container_restarts_earlier", (OTHER,), earlier
     yield "fleet_container_backoff_seconds", (OTHER,), backoff
     yield "fleet_container_consecutive_failures", (OTHER,), failures
 
 
 def _restarts(container: Container, telemetry: Telemetry) -> Counter[str]:
-    """Return the restarts of a container by cause; together, all it ever had."""
-    counted = Counter(telemetry.restarts.get(container.name, {}))
-    earlier = container.history.restarts_total - counted.total()
-    if earlier or not counted:
-        counted[EARLIER] += max(0, earlier)
-    return counted
+    """Return the restarts of a container that this operator has seen, by cause."""
+    return Counter(telemetry.restarts.get(container.name, {}))
+
+
+def _earlier(container: Container, seen: Counter[str]) -> int:
+    """Return how many restarts a container had before this operator.
+
+    They are no part of the counter: it would rise by all of them at once whenever an
+    operator starts, and pass for a storm of restarts.
+    """
+    return max(0, container.history.restarts_total - seen.total())
 
 
 def _backoff_s(container: Container) -> float:

@@ -42,8 +42,13 @@ METRICS: Final = (
         "fleet_container_restarts_total",
         "counter",
         ("name", "cause"),
-        "Restarts, by the way in which the run before ended; those before this"
-        " operator have the cause `earlier`.",
+        "Restarts, by the way in which the run before ended.",
+    ),
+    Named(
+        "fleet_container_restarts_earlier",
+        "gauge",
+        ("name",),
+        "Restarts before this operator, which has not seen how they came.",
     ),
     Named(
         "fleet_container_last_exit_code",
@@ -97,7 +102,7 @@ METRICS: Final = (
         "gauge",
         (),
         "Time since the newest complete look at all containers of the platform;"
-        " +Inf before the first.",
+        " +Inf before the first. One look sees them all, so it has no `name`.",
     ),
     Named(
         "fleet_reconcile_interval_seconds",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+import attrs
 from returns.result import Failure
 
 from orchestrator.codec.changes import read_changes
@@ -22,10 +23,13 @@ from orchestrator.runtime.feed import Feed
 from orchestrator.runtime.recovery import decoded
 from orchestrator.runtime.shown import shown_event
 
-__all__ = ("Sieve",)
+__all__ = ("AT_ONCE", "Sieve", "Wanted")
 
 PAGE: Final = 1_000
 """Rows that are read in one go."""
+
+AT_ONCE: Final = 2
+"""Pages of rows that are looked at in threads at the same moment; others wait."""
 
 SIFTED_MAX: Final = 20_000
 """Rows that are looked at for one page."""
@@ -33,16 +37,25 @@ SIFTED_MAX: Final = 20_000
 Tree = dict[str, Any]
 
 
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """Containers and types of events; all of them where none are named."""
+
+    names: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
 class Sieve:
     """Looks at rows, one after the other, and keeps those that are wanted."""
 
     def __init__(
-        self, feed: Feed, names: tuple[str, ...], kinds: tuple[str, ...], after: int
+        self, feed: Feed, wanted: Wanted, after: int, turns: asyncio.Semaphore
     ) -> None:
-        """Begin behind row *after*; without *names* and *kinds* all are wanted."""
+        """Begin behind row *after*; *turns* are for all sieves of an operator."""
         self._feed = feed
-        self._names = frozenset(names)
-        self._kinds = frozenset(kinds)
+        self._names = frozenset(wanted.names)
+        self._kinds = frozenset(wanted.kinds)
+        self._turns = turns
         self._looked_at = 0
         self.seq = after
         self.found: list[Tree] = []
@@ -59,7 +72,8 @@ class Sieve:
             rows = await self._feed.rows(self.seq, size)
             if not isinstance(rows, tuple):
                 return rows
-            problem = await asyncio.to_thread(self._sift, rows, limit)
+            async with self._turns:
+                problem = await asyncio.to_thread(self._sift, rows, limit)
             if problem is not None or len(rows) < size:
                 return problem
         return None

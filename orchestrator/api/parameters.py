@@ -6,6 +6,7 @@ from typing import Final, Literal, get_args
 
 from orchestrator.api.headers import KEY_HEADER
 from orchestrator.api.moments import NUMBER_MAX
+from orchestrator.api.plain import BY_MAX, LETTER, PLAIN, WHY_MAX
 from orchestrator.api.route import Parameter
 from orchestrator.codec.converter import tag_of
 from orchestrator.core.events import Event
@@ -16,6 +17,7 @@ from orchestrator.replay.places import Place
 __all__ = (
     "AFTER",
     "AT",
+    "BY",
     "FOLLOW",
     "FOR",
     "FROM",
@@ -32,6 +34,7 @@ __all__ = (
     "TYPES",
     "UNTIL",
     "WAIT_MS",
+    "WHY",
     "WITH",
 )
 
@@ -141,6 +144,20 @@ KEY: Final = Parameter(
     expected="1 to 128 visible ASCII characters",
     about="1 to 128 visible ASCII characters. A request that is sent again with the"
     " same key does nothing twice.",
+)
+BY: Final = Parameter(
+    name="by",
+    default="owner",
+    pattern=f"^{LETTER}{{0,{BY_MAX}}}$",
+    expected=f"at most {BY_MAX} {PLAIN}",
+    about="Who asks.",
+)
+WHY: Final = Parameter(
+    name="why",
+    default="",
+    pattern=f"^{LETTER}{{0,{WHY_MAX}}}$",
+    expected=f"at most {WHY_MAX} {PLAIN}",
+    about="What for.",
 )
 IF_MATCH: Final = Parameter(
     name="If-Match",

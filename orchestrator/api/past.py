@@ -11,7 +11,8 @@ from aiohttp import web
 from orchestrator.api import live
 from orchestrator.api.bodies import answer, folded, refusal
 from orchestrator.api.headers import SEQ_HEADER
-from orchestrator.api.pages_of_events import Sieve
+from orchestrator.api.leaving import LEAVING, Broken, Leaving
+from orchestrator.api.pages_of_events import AT_ONCE, Sieve, Wanted
 from orchestrator.api.queries import Asked
 from orchestrator.api.steps import told_step
 from orchestrator.api.timelines import told_in_full
@@ -37,15 +38,16 @@ class Past:
     def __init__(self, operator: Operator) -> None:
         """Look back on the fleet of *operator*."""
         self._operator = operator
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def events(self, request: web.Request, query: Asked) -> web.StreamResponse:
         """Answer a page of events, or stream them."""
         accepted = request.headers.get("Accept", "")
         if query["follow"] or any(media in accepted for media in STREAMS):
             return await live.stream(request, self._operator)
-        return await self._page(query)
+        return await self._page(query, request.app[LEAVING])
 
-    async def _page(self, query: Asked) -> web.Response:
+    async def _page(self, query: Asked, leaving: Leaving) -> web.Response:
         """Answer a page; a header says up to which row was looked."""
         after = query["after"]
         if after is None:
@@ -53,7 +55,8 @@ class Past:
             if not isinstance(first, int):
                 return refusal(first)
             after = first - 1
-        sieve = Sieve(self._operator.feed, query["name"], query["type"], after)
+        wanted = Wanted(names=query["name"], kinds=query["type"])
+        sieve = Sieve(self._operator.feed, wanted, after, self._turns)
         wait_ms: Millis = query["wait_ms"]
         clock = asyncio.get_running_loop().time
         deadline = clock() + wait_ms / 1_000
@@ -63,7 +66,10 @@ class Past:
             if left_ms <= 0 or not query["limit"] or not self._operator.is_alive:
                 break
             waiting = self._operator.events(sieve.seq, limit=1, wait_ms=left_ms)
-            news = await settled(waiting)
+            try:
+                news = await leaving.waited(settled(waiting))
+            except Broken:
+                break
             if not isinstance(news, tuple):
                 return refusal(news)
             problem = await sieve.fill(query["limit"])

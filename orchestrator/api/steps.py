@@ -16,7 +16,7 @@ from orchestrator.core.moments import Moment
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table
-from orchestrator.runtime.reports import redacted
+from orchestrator.runtime.masks import masked_spec
 from orchestrator.runtime.shown import shown_event
 
 __all__ = ("told_step",)
@@ -73,5 +73,5 @@ def _value(container: Container | None, field: str) -> Any:
 def _shown(container: Container | None, field: str) -> Any:
     """Return a field as plain JSON; null where there is no container."""
     if container is not None and field == "spec":
-        return tree_of(redacted(container.spec))
+        return tree_of(masked_spec(container.spec))
     return tree_of(_value(container, field))

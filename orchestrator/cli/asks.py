@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from orchestrator.cli.failing import Failed
+from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.shown import Duration, output_option, show_facts
 
@@ -146,11 +147,11 @@ def reconcile(why: str, output: str, reach: Reach) -> None:
         click.echo(json.dumps(report, indent=2))
         return
     for outcome in report["outcomes"]:
-        click.echo(
-            f"{outcome['name']:<20}  {outcome['phase']:<14}  {outcome['action']}"
-        )
+        line = f"{outcome['name']:<20}  {outcome['phase']:<14}  {outcome['action']}"
+        click.echo(cleaned(line))
     for stranger in report["strangers"]:
-        click.echo(f"{stranger:<20}  runs and belongs to no container of the fleet")
+        line = f"{stranger:<20}  runs and belongs to no container of the fleet"
+        click.echo(cleaned(line))
 
 
 @click.command()

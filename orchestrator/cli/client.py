@@ -16,6 +16,7 @@ import attrs
 from orchestrator.api.headers import AT_HEADER, SEQ_HEADER
 from orchestrator.api.statuses import exit_code_of
 from orchestrator.cli.failing import Failed
+from orchestrator.cli.plain import cleaned
 from orchestrator.cli.transports import NoOperator, OverSocket, Transport
 from orchestrator.core.moments import Moment
 
@@ -126,7 +127,8 @@ class Client:
         """Return what the operator answered, or what stands before it did."""
         try:
             error = json.loads(data)["error"]
-            return Failed(str(error["message"]), exit_code_of(str(error["code"])))
+            message = cleaned(str(error["message"]))
+            return Failed(message, exit_code_of(str(error["code"])))
         except (ValueError, KeyError, TypeError):
             if isinstance(self._way, OverSocket):
                 return Failed(_NOT_OURS, 70)

@@ -7,6 +7,7 @@ from typing import IO, Any
 import click
 
 from orchestrator.api.statuses import exit_code_of
+from orchestrator.cli.plain import cleaned
 from orchestrator.core.errors import ContainerError
 
 __all__ = ("Failed", "failed")
@@ -23,7 +24,7 @@ class Failed(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the message, each line with the command's name."""
         for line in self.message.splitlines():
-            click.echo(f"orchestrator: {line}", err=True, file=file)
+            click.echo(f"orchestrator: {cleaned(line)}", err=True, file=file)
 
 
 def failed(error: ContainerError) -> Failed:

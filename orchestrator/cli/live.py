@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from orchestrator.cli.plain import cleaned
 from orchestrator.cli.shown import clock_time, container_table, now_ms
 from orchestrator.codec.wire import tree_of
 from orchestrator.runtime.operator import Operator
@@ -69,7 +70,8 @@ async def show_lines(operator: Operator, end: asyncio.Event) -> None:
         for info in operator.infos():
             now = (info.phase, info.ready, info.run, info.why)
             if shown.get(info.name) != now and not _is_only_time(shown, info.name, now):
-                click.echo(f"{clock_time(now_ms())}  {info.name:<16} {_said(info)}")
+                line = f"{clock_time(now_ms())}  {info.name:<16} {_said(info)}"
+                click.echo(cleaned(line))
             shown[info.name] = now
         for name in set(shown) - {info.name for info in operator.infos()}:
             click.echo(f"{clock_time(now_ms())}  {name:<16} forgotten")

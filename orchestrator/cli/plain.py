@@ -1,8 +1,8 @@
-"""Texts of a journal as they may stand on a terminal: no control gets through."""
+"""Texts that others wrote, as they may stand on a terminal: no control gets through."""
 
 from __future__ import annotations
 
-__all__ = ("cleaned",)
+__all__ = ("cleaned", "written")
 
 
 def cleaned(text: str) -> str:
@@ -17,3 +17,13 @@ def cleaned(text: str) -> str:
     return "".join(
         letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text
     )
+
+
+def written(text: str) -> str:
+    r"""Return a line of a container's log the same way; its tabs stay.
+
+    >>> print(written("a\tb\x1b[2J").expandtabs(2))
+    a b\x1b[2J
+
+    """
+    return "\t".join(map(cleaned, text.split("\t")))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli.past import at_option, look_back, show_place
+from orchestrator.cli.plain import cleaned, written
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.shown import (
     clock_time,
@@ -112,12 +114,18 @@ def readable(facts: dict[str, Any]) -> dict[str, Any]:
 @click.option("--timestamps", is_flag=True, help="Show when each line was written.")
 @reach_options
 def logs(name: str, reach: Reach, *, follow: bool, timestamps: bool) -> None:
-    """Show what a container wrote to its standard output and error."""
+    """Show what a container wrote to its standard output and error.
+
+    On a terminal, signs that would steer it are written out; a file or a pipe gets each
+    line as it was written.
+    """
     client = reach.client()
     query = {"follow": "true"} if follow else {}
     for line in client.lines("containers", name, "log", **query):
         stamp = f"{clock_time(line['at'])} " if timestamps else ""
-        click.echo(stamp + line["text"], err=line["stream"] == "e")
+        text, is_error = str(line["text"]), line["stream"] == "e"
+        stream = sys.stderr if is_error else sys.stdout
+        click.echo(stamp + (written(text) if stream.isatty() else text), err=is_error)
 
 
 @click.command()
@@ -145,7 +153,7 @@ def _line(record: dict[str, Any]) -> str:
     at, kind, name = event.pop("at"), event.pop("type"), event.pop("name", "")
     facts = [f"{key}={_short(value)}" for key, value in event.items()]
     head = f"{record['seq']:>6}  {clock_time(at)}  {kind:<22}  {name or '-':<16}"
-    return f"{head}  {' '.join(facts)}".rstrip()
+    return cleaned(f"{head}  {' '.join(facts)}".rstrip())
 
 
 def _short(value: Any) -> str:

@@ -16,7 +16,7 @@ from returns.result import Failure
 
 from orchestrator.api.app import make_app
 from orchestrator.api.listen import serve_http
-from orchestrator.api.places import JOURNAL, LOCAL
+from orchestrator.api.places import HTTP_AT, JOURNAL, LOCAL
 from orchestrator.api.socket import serve
 from orchestrator.cli.failing import failed
 from orchestrator.cli.listening import Entrance, entrance_of
@@ -173,7 +173,8 @@ async def run_session(session: Session) -> int:
         end.set()
 
     try:
-        async with _served(operator, session.state, entrance, down):
+        serving = _served(operator, session.state, entrance, down, session.telling.say)
+        async with serving:
             code = await _watched(operator, session, end)
     finally:
         await operator.close()
@@ -188,8 +189,13 @@ async def _served(
     state: Path,
     entrance: Entrance | None,
     down: Callable[[], None],
+    say: Callable[[str], None],
 ) -> AsyncIterator[None]:
-    """Serve an operator for a block: on its Unix socket, and at its entrance."""
+    """Serve an operator for a block: on its Unix socket, and at its entrance.
+
+    What an operator before has left of its address is gone by then.
+    """
+    (state / HTTP_AT).unlink(missing_ok=True)
     means: dict[str, Any] = {
         "version": version_text(),
         "end": down,
@@ -208,7 +214,7 @@ async def _served(
                 certificate=entrance.certificate,
             )
             url = await stack.enter_async_context(listening)
-            click.echo(entrance.welcome(url), err=True)
+            say(entrance.welcome(url))
         yield
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.plain import cleaned
 from orchestrator.core.moments import format_duration, parse_duration
 
 __all__ = (
@@ -122,7 +123,7 @@ def container_table(
         is_long = head in {"WHY", "ADDRESSES"}
         table.add_column(head, no_wrap=not is_long, overflow="fold")
     for info in infos:
-        state = Text(info["phase"], style=_COLOURS.get(info["phase"], ""))
+        state = Text(cleaned(info["phase"]), style=_COLOURS.get(info["phase"], ""))
         cells = [
             info["name"],
             state,
@@ -136,7 +137,11 @@ def container_table(
             addresses = [f"{name}={at}" for name, at in info["addresses"].items()]
             cells += [" ".join(addresses) or "-", str(info["run"])]
             cells += [str(info["revision"]), info["origin"]]
-        table.add_row(*cells, info["why"])
+        cells.append(info["why"])
+        # As a Text, cleaned: what somebody wrote is no markup, and moves no cursor.
+        table.add_row(
+            *(each if isinstance(each, Text) else Text(cleaned(each)) for each in cells)
+        )
     return table
 
 
@@ -149,7 +154,7 @@ def show_containers(infos: list[Info], output: str, now: int | None = None) -> N
         click.echo(json.dumps(infos, indent=2))
     elif output == "name":
         for info in infos:
-            click.echo(info["name"])
+            click.echo(cleaned(info["name"]))
     else:
         show_table(container_table(infos, wide=output == "wide", now=now))
 
@@ -165,7 +170,8 @@ def show_details(details: list[Info], output: str) -> None:
     for one in details:
         where = one["facts"].get("location") or "-"
         cells = [one["name"], str(one["run"]), one["state"], one["kind"] or "-", where]
-        table.add_row(*cells, Text(one["raw"] or "-"))
+        cells.append(one["raw"] or "-")
+        table.add_row(*(Text(cleaned(each)) for each in cells))
     show_table(table)
 
 
@@ -182,7 +188,8 @@ def show_facts(facts: Info, output: str) -> None:
         return
     width = max(map(len, facts), default=0) + 2
     for key, value in facts.items():
-        click.echo(f"{key + ':':<{width}}{_fact(key, value)}".rstrip())
+        line = f"{key + ':':<{width}}{_fact(key, value)}".rstrip()
+        click.echo(cleaned(line))
 
 
 def _fact(key: str, value: Any) -> str:

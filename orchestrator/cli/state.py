@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -78,14 +79,17 @@ class Kept:
 
 
 def keep(state: Path, what: Kept) -> None:
-    """Leave word for commands that come when no operator runs."""
+    """Leave word for commands that come when no operator runs, for its owner alone."""
     platform = {"kind": what.platform.kind, **tree_of(what.platform)}
     tree: dict[str, Any] = {"name": what.name, "platform": platform}
     if what.policies is not None:
         tree["policies"] = list(what.policies)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = state / f".{KEPT}"
-    partial.write_text(json.dumps(tree), encoding="utf-8")
+    partial.unlink(missing_ok=True)  # its mode may be another
+    number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        json.dump(tree, file)
     partial.replace(state / KEPT)
 
 

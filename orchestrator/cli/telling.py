@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 import click
@@ -20,6 +21,8 @@ __all__ = ("NAMES_MOST", "Telling", "telling_options")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LOG: Final = logging.getLogger("orchestrator.up")
+
 NAMES_MOST = 100_000
 """Containers with series of their own: no Prometheus wants more of one operator."""
 
@@ -32,11 +35,21 @@ class Telling:
     log_level: LogLevel = "warning"
     metrics_max_names: int | None = None
 
-    def begin(self, *, verbose: bool) -> None:
-        """Begin to log to standard error; *verbose* is short for level info."""
+    def begin(self, *, verbose: bool, fleet: str | None = None) -> None:
+        """Begin to log to standard error; *verbose* is short for level info.
+
+        *fleet* is the one that every line is about.
+        """
         quiet = self.log_level in {"warning", "error"}
         level: LogLevel = "info" if verbose and quiet else self.log_level
-        configure_logging(self.log_format, level)
+        configure_logging(self.log_format, level, fleet=fleet)
+
+    def say(self, text: str) -> None:
+        """Say a sentence on standard error, in the form that the log has there."""
+        if self.log_format == "human":
+            click.echo(text, err=True)
+        else:
+            LOG.warning("%s", text)
 
     def telemetry(self, journal: Path, in_file: int = NAMES_MAX) -> Telemetry:
         """Return what counts, and what traces where the environment asks for it."""

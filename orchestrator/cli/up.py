@@ -79,6 +79,7 @@ def up(  # noqa: PLR0913 - one for each option
     """
     telling.begin(verbose=verbose)
     fleet = read_file(file)
+    telling.begin(verbose=verbose, fleet=fleet.spec.name)
     session = Session(
         state=state or states() / fleet.spec.name,
         file=fleet,

@@ -23,8 +23,8 @@ __all__ = (
     "address_of",
 )
 
-BODY_MAX: Final = 1_048_576
-"""Bytes of a request's body, where the file says nothing."""
+BODY_MAX: Final = 8 * 1_048_576
+"""Bytes of a request's body, where the file says nothing: fleets of thousands fit."""
 
 _BODY_MOST: Final = 64 * 1_048_576
 _RATE: Final = 50

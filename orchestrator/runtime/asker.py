@@ -72,6 +72,7 @@ class Asker:
             LOG.error(  # noqa: TRY400
                 "%s: its %s check could not be asked: %s",
                 *(container.name, kind, type(error).__name__),
+                extra={"container": container.name, "run": container.run},
             )
             return Heard(answer=Answer.UNKNOWN, detail=type(error).__name__)
         return _heard(found)

@@ -91,7 +91,11 @@ class Hooks:
             return
         hook = hook_of(event, container)
         if isinstance(event, HealthChanged) and hook is not None:
-            LOG.warning("%s is ended: its liveness check fails (%s)", name, event.cause)
+            LOG.warning(
+                "%s is ended: its liveness check fails (%s)",
+                *(name, event.cause),
+                extra={"fleet": fleet.name, "container": name, "run": event.run},
+            )
         if hook is not None and getattr(self._told, hook, None) is not None:
             self.call(hook, event, container_info(fleet, container, event.at))
 
@@ -121,7 +125,8 @@ class Hooks:
 
     def _report(self, hook: str, name: str, cause: str) -> None:
         self.failures += 1
-        LOG.warning("%s failed for %s: %s", hook, name, cause)
+        about = {"container": name}
+        LOG.warning("%s failed for %s: %s", hook, name, cause, extra=about)
 
     async def close(self) -> None:
         """Wait for the calls under way, for as long as one may take; drop the rest."""

@@ -197,8 +197,10 @@ class Interpreter:
             return TimedOut(after_ms=self._limits.command_ms)
         except Exception as error:  # noqa: BLE001 - a bug must not lose the outcome
             # A traceback could show an environment, so only the type is told.
-            LOG.error("the platform adapter failed: %s", type(error).__name__)  # noqa: TRY400
-            return Unreachable(cause=type(error).__name__)
+            about = {"container": command.name, "run": command.run}
+            cause = type(error).__name__
+            LOG.error("the platform adapter failed: %s", cause, extra=about)  # noqa: TRY400
+            return Unreachable(cause=cause)
 
     async def _perform(
         self, command: ContainerCommand, setting: Setting

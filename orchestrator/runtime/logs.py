@@ -117,18 +117,37 @@ def _where(record: logging.LogRecord) -> str:
     return f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"
 
 
+class _OfFleet(logging.Filter):
+    """Adds of which fleet a line speaks, where it does not say so itself."""
+
+    def __init__(self, fleet: str) -> None:
+        super().__init__()
+        self._fleet = fleet
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every line through."""
+        if getattr(record, "fleet", None) is None:
+            record.fleet = self._fleet
+        return True
+
+
 def configure_logging(
     format: LogFormat = "human",  # noqa: A002 - as the option is called
     level: LogLevel = "warning",
     stream: TextIO | None = None,
+    *,
+    fleet: str | None = None,
 ) -> None:
     """Have what the operator logs written to *stream* (by default: standard error).
 
-    Called again, it replaces what it did before. Other programs' handlers stay.
+    *fleet* is named in every line that does not name one itself. Called again, it
+    replaces what it did before. Other programs' handlers stay.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json() if format == "json" else _Human())
     handler.set_name("orchestrator")
+    if fleet is not None:
+        handler.addFilter(_OfFleet(fleet))
     root = logging.getLogger()
     for present in tuple(root.handlers):
         if present.get_name() == handler.get_name():

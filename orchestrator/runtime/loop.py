@@ -42,6 +42,7 @@ from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, setting_of
 from orchestrator.runtime.notifier import envelope_of
 from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.pulse import Pulse
 from orchestrator.runtime.recovery import Recovered, snapshot_of
 from orchestrator.runtime.steps import (
     Ask,
@@ -97,6 +98,7 @@ class Loop:
         self.watchers: list[Seen] = []
         self.turned = asyncio.Condition()
         self.watch = Watch()
+        self.pulse = Pulse()
         self.telemetry = telemetry or Telemetry()
         self._journal = journal
         self._policies = policies
@@ -162,7 +164,8 @@ class Loop:
         pause = RETRY_S[0]
         while self.fatal is None and not (self._closing and not self._mailbox):
             await self._wait(pause if self.journal_error else None)
-            failed = await self._turn()
+            with self.pulse:
+                failed = await self._turn()
             pause = min(pause * 2, RETRY_S[1]) if failed else RETRY_S[0]
             if failed and self._closing:
                 break
@@ -216,7 +219,7 @@ class Loop:
     def _keep(self, items: list[Item], error: JournalError) -> None:
         """Refuse the requests of a batch that was not written; keep its facts."""
         if self.journal_error is None:
-            LOG.error("%s", error.message)
+            LOG.error("%s", error.message, extra={"seq": self.head.seq})
         self.journal_error = error
         for item in items:
             if isinstance(item, Ask) and not item.answer.done():
@@ -290,7 +293,8 @@ class Loop:
         snapshot = await asyncio.to_thread(snapshot_of, self.fleet, self.head)
         error = await settled(self._journal.save_snapshot(snapshot))
         if error is not None:
-            LOG.warning("no snapshot was saved: %s", error.message)
+            about = {"seq": self.head.seq}
+            LOG.warning("no snapshot was saved: %s", error.message, extra=about)
 
     def close(self) -> None:
         """Take no more requests, and end when the mailbox is empty."""

@@ -76,6 +76,12 @@ def signature(secret: str, body: bytes, at_s: int) -> str:
     return f"t={at_s},v1={digest}"
 
 
+def _about(envelope: Envelope) -> dict[str, str | int]:
+    """Return what a line of the log is about."""
+    notice = envelope.notice
+    return {"fleet": envelope.fleet, "container": notice.name, "run": notice.run}
+
+
 class Notifier:
     """Sends notices, and hands on what came of each."""
 
@@ -121,6 +127,7 @@ class Notifier:
             "%s: its notice %r was not delivered, attempt %d of %d: %s",
             *(envelope.notice.name, envelope.notice.kind.value, envelope.attempt),
             *(envelope.notify.attempts, cause),
+            extra=_about(envelope),
         )
         self._submit(NoticeFailed(at=0, number=number, cause=cause))
 

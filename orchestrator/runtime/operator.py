@@ -261,6 +261,7 @@ class Operator(Reads):
         self,
         *,
         by: str = "owner",
+        why: str = "",
         ticket: Ticket | None = None,
         heard: Heard | None = None,
     ) -> FutureResult[None, ContainerError]:
@@ -269,4 +270,11 @@ class Operator(Reads):
         The answer comes when nothing runs any more. The next ``apply`` of the same
         fleet starts it again.
         """
-        return FutureResult(waits.down(self._engine, by, ticket, heard))
+        told = waits.Asker(by=by, why=why or "down", ticket=ticket, heard=heard)
+        return FutureResult(waits.down(self._engine, told))
+
+    def is_down(self, ticket: Ticket | None = None) -> bool:
+        """Say whether nothing runs, or is to run since *ticket* was used first."""
+        fleet = self.fleet
+        used = None if ticket is None else fleet.tickets.used.get(ticket.key)
+        return waits.is_down(fleet, None if used is None else used.at)

@@ -214,7 +214,9 @@ class Prober:
             heard = await self._asker.ask(fleet, container, asking.kind, asking.check)
             self._count(asking, heard)
         except Exception:
-            LOG.exception("%s: its %s check", asking.name, asking.kind)
+            LOG.exception(
+                "%s: its %s check", asking.name, asking.kind, extra=_about(asking)
+            )
         asking.task = None
         if not asking.is_over:
             self._push(asking, max(next_at, _now()))
@@ -222,7 +224,11 @@ class Prober:
     def _count(self, asking: _Asking, heard: Heard) -> None:
         """Count an answer; tell the fleet if the verdict is another one now."""
         if heard.in_vain and not asking.is_reported:
-            LOG.warning("%s: its %s check: %s", asking.name, asking.kind, heard.detail)
+            LOG.warning(
+                "%s: its %s check: %s",
+                *(asking.name, asking.kind, heard.detail),
+                extra=_about(asking),
+            )
         asking.is_reported = heard.in_vain
         before = asking.tally.passing
         asking.tally = count(asking.check, asking.tally, heard.answer)
@@ -239,6 +245,11 @@ class Prober:
                 cause=heard.detail,
             )
         )
+
+
+def _about(asking: _Asking) -> dict[str, str | int]:
+    """Return what a line of the log is about."""
+    return {"container": asking.name, "run": asking.run}
 
 
 def _end(asking: _Asking) -> None:

@@ -24,7 +24,7 @@ from orchestrator.runtime.boot import Engine
 from orchestrator.runtime.feed import Feed
 from orchestrator.runtime.pieces import FleetHistory
 from orchestrator.runtime.reports import EventRecord, FleetConfig, config_of
-from orchestrator.runtime.stories import LATELY, Stories, Telling
+from orchestrator.runtime.stories import LATELY, Stories, StoryError, Telling
 from orchestrator.runtime.telemetry import Telemetry
 from orchestrator.runtime.views import View
 
@@ -62,6 +62,11 @@ class Reads:
     def is_alive(self) -> bool:
         """Say whether the operator works; it does not once it is closed or gave up."""
         return not self._engine.running.done()
+
+    @property
+    def hangs(self) -> bool:
+        """Say whether it has been at one thing for much longer than anything takes."""
+        return self._loop.pulse.hangs
 
     @property
     def journal_error(self) -> JournalError | None:
@@ -141,13 +146,13 @@ class Reads:
 
     def timeline(
         self, name: str, telling: Telling = LATELY
-    ) -> FutureResult[Timeline, ContainerError]:
+    ) -> FutureResult[Timeline, StoryError]:
         """Tell what happened to one container, from one place to another."""
         return FutureResult(self._stories.timeline(name, telling, self._present()))
 
     def history(
         self, points: int = 200, telling: Telling = LATELY
-    ) -> FutureResult[FleetHistory, ContainerError]:
+    ) -> FutureResult[FleetHistory, StoryError]:
         """Tell how the fleet stood at *points* moments between two places."""
         return FutureResult(self._stories.history(points, telling, self._present()))
 

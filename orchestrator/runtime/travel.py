@@ -61,15 +61,18 @@ class Travel:
         self._one = asyncio.Lock()
         self._is_closed = False
 
-    async def to(self, place: Place, present: View) -> Result[View, ContainerError]:
+    async def to(
+        self, place: Place, present: View, *, said: str = "at"
+    ) -> Result[View, ContainerError]:
         """Return the fleet at a place; refuse a row or a moment that has not come.
 
-        *present*: a fleet that is known already, and the moment that it is now.
+        *present*: a fleet that is known already, and the moment that it is now. *said*
+        is what the place is called where it was asked for.
         """
         async with self._one:
             if self._is_closed:
                 return Failure(OperatorClosed())
-            row = await self._row(place, present)
+            row = await self._row(place, present, said)
             if not isinstance(row, int):
                 return Failure(row)
             fleet = await self._fleet(row, present)
@@ -83,12 +86,14 @@ class Travel:
         """Say whether there is no journey any more."""
         return self._is_closed
 
-    async def row_of(self, place: Place, present: View) -> int | ContainerError:
+    async def row_of(
+        self, place: Place, present: View, *, said: str = "at"
+    ) -> int | ContainerError:
         """Return the number of the row that a place stands behind."""
         async with self._one:
             if self._is_closed:
                 return OperatorClosed()
-            return await self._row(place, present)
+            return await self._row(place, present, said)
 
     async def step(self, seq: int, present: View) -> Result[Step, ContainerError]:
         """Take the step of a row again, from the fleet before it."""
@@ -113,16 +118,18 @@ class Travel:
         async with self._one:
             self._kept.clear()
 
-    async def _row(self, place: Place, present: View) -> int | ContainerError:
+    async def _row(
+        self, place: Place, present: View, said: str
+    ) -> int | ContainerError:
         """Return the number of the row that a place stands behind."""
         head = await settled(self._journal.head())
         if not isinstance(head, Head):
             return head
         match place:
             case AfterRow(seq=seq):
-                return seq if 0 <= seq <= head.seq else _no_row(seq, head.seq)
+                return seq if 0 <= seq <= head.seq else _no_row(said, seq, head.seq)
             case AtMoment(at=at) if at > present.at:
-                return _in_future(at, present.at)
+                return _in_future(said, at, present.at)
             case AtMoment(at=at):
                 return await self._last_row(at, head.seq)
             case _:
@@ -199,13 +206,13 @@ class Travel:
         return fleet
 
 
-def _no_row(seq: int, last: int) -> InvalidSpec:
-    return invalid("at", f"a row from 0 to {last}, the newest", seq)
+def _no_row(said: str, seq: int, last: int) -> InvalidSpec:
+    return invalid(said, f"a row from 0 to {last}, the newest", seq)
 
 
-def _in_future(at: Moment, now: Moment) -> InvalidSpec:
+def _in_future(said: str, at: Moment, now: Moment) -> InvalidSpec:
     expected = f"a moment that has come; it is {_written(now)}"
-    problem = Problem(place="at", expected=expected, found=_written(at))
+    problem = Problem(place=said, expected=expected, found=_written(at))
     return InvalidSpec(problems=(problem,))
 
 

@@ -44,10 +44,29 @@ from orchestrator.runtime.reports import (
 )
 from orchestrator.runtime.steps import Asked, Heard
 
-__all__ = ("asked", "converge", "down", "events", "reconcile", "wait")
+__all__ = (
+    "Asker",
+    "asked",
+    "converge",
+    "down",
+    "events",
+    "is_down",
+    "reconcile",
+    "wait",
+)
 
 DOWN_MARGIN_MS: Final[Millis] = 30_000
 """Beyond the longest grace, for everything to come down."""
+
+
+@attrs.frozen(kw_only=True)
+class Asker:
+    """Who asks for something, what for, and how it is told what became of it."""
+
+    by: str
+    why: str
+    ticket: Ticket | None = None
+    heard: Heard | None = None
 
 
 async def _until(
@@ -176,6 +195,8 @@ async def reconcile(
         if answer.unwrap().replayed:
             await _until(engine, lambda: not engine.loop.fleet.observing, None)
             over.extend(_last_look(engine.loop.fleet))
+            if not over:
+                return Failure(ReconcileFailed(cause="no look was complete yet"))
         await _until(engine, lambda: bool(over), None)
     finally:
         engine.loop.watchers.remove(watch)
@@ -213,12 +234,7 @@ def _report(
     )
 
 
-async def down(
-    engine: Engine,
-    by: str,
-    ticket: Ticket | None = None,
-    heard: Heard | None = None,
-) -> Result[None, ContainerError]:
+async def down(engine: Engine, asker: Asker) -> Result[None, ContainerError]:
     """Stop everything, and wait until nothing runs any more.
 
     Asked for again with the same ticket it goes on where it was interrupted, and
@@ -228,16 +244,17 @@ async def down(
     graces = [container.spec.stop_grace_ms for container in fleet.containers.values()]
     settings = attrs.evolve(fleet.settings, prune=Prune.STOP)
     empty = FleetSpec(name=fleet.name, settings=settings)
-    request = Apply(spec=empty, by=by, why="down", ticket=ticket)
-    applied = await asked(engine, request, heard)
+    by, why = asker.by, asker.why
+    request = Apply(spec=empty, by=by, why=why, ticket=asker.ticket)
+    applied = await asked(engine, request, asker.heard)
     if isinstance(applied, Failure):
         return applied
-    since = _first_asked(applied.unwrap(), ticket)
+    since = _first_asked(applied.unwrap(), asker.ticket)
     for name, container in fleet.containers.items():
         if container.origin is not Origin.AD_HOC or _is_newer(container, since):
             continue
         if not is_at_rest(container):
-            stop = Stop(name=name, by=by, why="down")
+            stop = Stop(name=name, by=by, why=why)
             stopped = await settled(engine.loop.ask(stop))
             if not isinstance(stopped, Asked | ContainerNotFound):
                 return Failure(stopped)
@@ -253,6 +270,14 @@ async def down(
     if await _until(engine, is_so, limit_ms):
         return Success(None)
     return _not_yet(engine, limit_ms)
+
+
+def is_down(fleet: Fleet, since: Moment | None = None) -> bool:
+    """Say whether nothing of a fleet runs, or was wanted to run after a moment."""
+    return all(
+        is_at_rest(each) and not _is_newer(each, since)
+        for each in fleet.containers.values()
+    )
 
 
 def _first_asked(answer: Asked, ticket: Ticket | None) -> Moment | None:

@@ -33,4 +33,5 @@ class Watch:
                 violation.name,
                 violation.about,
                 type(step.event).__name__,
+                extra={"container": getattr(step.event, "name", None)},
             )

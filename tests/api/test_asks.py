@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from orchestrator.api.app import make_app
 from orchestrator.api.bodies import error_body, refusal, written
 from orchestrator.api.headers import KEY_HEADER, REPLAYED_HEADER, SEQ_HEADER
+from orchestrator.api.openapi import document
 from orchestrator.api.places import socket_of
 from orchestrator.api.socket import serve
 from orchestrator.core.access_errors import TooManyRequests
-from orchestrator.core.errors import ContainerNotFound, RateLimited
+from orchestrator.core.errors import ContainerNotFound, RateLimited, RequestError
 from tests.api.test_app import FORM, JSON, Api, api, session_of
 from tests.runtime.kit import LIMIT_MS, FullJournal, fleet, opened, spec, value
 
@@ -153,6 +155,195 @@ async def test_a_fleet_that_is_none_changes_nothing(tmp_path: Path) -> None:
         bad = await it.call("PUT", "/v1/spec", json=SPEC, headers={"If-Match": "x"})
         assert bad.body["error"]["problems"][0]["place"] == "header If-Match"
         assert it.kit.operator.fleet.revision == before
+
+
+async def test_a_masked_secret_is_not_taken_for_the_secret(tmp_path: Path) -> None:
+    async with api(tmp_path) as it:
+        telling = {"API_TOKEN": "hunter2", "DB": "postgres://u:hunter2@db"}
+        told = {"name": "own", "command": ["run", "--pwd=hunter2"], "env": telling}
+        url = "https://hooks.example/hunter2"
+        settings = {"notify": {"url": url}}
+        body = {"name": "demo", "settings": settings, "containers": [told]}
+        assert (await it.call("PUT", "/v1/spec", json=body)).status == 200
+        shown = (await it.call("GET", "/v1/config")).body
+        assert "hunter2" not in json.dumps(shown)
+        again = {key: shown[key] for key in ("name", "settings", "containers")}
+        refused = await it.call("PUT", "/v1/spec", json=again)
+        assert (refused.status, refused.body["error"]["code"]) == (422, "invalid_spec")
+        assert [one["place"] for one in refused.body["error"]["problems"]] == [
+            "$.settings.notify.url",
+            "$.containers[0].env.API_TOKEN",
+            "$.containers[0].env.DB",
+            "$.containers[0].command",
+        ]
+        kept = it.kit.operator.fleet
+        assert kept.containers["own"].spec.env["API_TOKEN"] == "hunter2"
+        assert kept.settings.notify is not None
+        assert kept.settings.notify.url == url
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"config": {"password": "***"}}, "$.config.password"),
+        ({"command": ["run", "--token=***"]}, "$.command"),
+        (
+            {"spec": {"name": "a", "command": ["run"], "env": {"DSN": "***"}}},
+            "$.spec.env.DSN",
+        ),
+    ],
+)
+async def test_a_start_brings_no_masked_secret(
+    tmp_path: Path, body: dict[str, Any], place: str
+) -> None:
+    async with api(tmp_path) as it:
+        refused = await it.call("POST", "/v1/containers/a/start", json=body)
+        assert refused.status == 422
+        assert [one["place"] for one in refused.body["error"]["problems"]] == [place]
+        assert "a" not in it.kit.operator.fleet.containers
+
+
+async def test_who_applies_a_fleet_says_who_they_are_and_what_for(
+    tmp_path: Path,
+) -> None:
+    async with api(tmp_path) as it:
+        key = {KEY_HEADER: "apply-1"}
+        path = "/v1/spec?by=alice&why=more%20of%20them"
+        applied = await it.call("PUT", path, json=SPEC, headers=key)
+        event = await event_of(it, applied.headers[SEQ_HEADER])
+        assert (event["by"], event["why"]) == ("alice", "more of them")
+        again = await it.call("PUT", path, json=SPEC, headers=key)
+        assert again.headers[REPLAYED_HEADER] == "true"
+        other = await it.call("PUT", "/v1/spec?by=bob", json=SPEC, headers=key)
+        assert other.body["error"]["code"] == "key_reused"
+        for bad in ("by=a%0Ab", "why=%1B%5B2J", f"by={'x' * 257}"):
+            refused = await it.call("PUT", f"/v1/spec?{bad}", json=SPEC)
+            assert (refused.status, refused.body["error"]["code"]) == (
+                422,
+                "invalid_spec",
+            )
+
+
+async def test_who_takes_a_fleet_down_says_what_for(tmp_path: Path) -> None:
+    async with api(tmp_path) as it:
+        asking = {"by": "alice", "why": "the move to the new hall"}
+        down = await it.call("POST", "/v1/down", json=asking)
+        assert down.status == 200
+        event = await event_of(it, down.headers[SEQ_HEADER])
+        assert (event["type"], event["by"], event["why"]) == (
+            "spec_applied",
+            "alice",
+            "the move to the new hall",
+        )
+
+
+async def test_a_down_that_is_told_again_leaves_what_runs_its_operator(
+    tmp_path: Path,
+) -> None:
+    journal, key = FullJournal(), {KEY_HEADER: "d1"}
+    declared = fleet(spec("web"))
+    for again in (False, True):
+        async with opened(declared, journal=journal) as kit:
+            await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
+            ended = asyncio.Event()
+            app = make_app(kit.operator, version="1", end=ended.set)
+            async with serve(app, tmp_path) as at, session_of(at) as session:
+                it = Api(kit, session, ended)
+                answer = await it.call("POST", "/v1/down", headers=key)
+                assert answer.status == 200, answer.body
+                assert (REPLAYED_HEADER in answer.headers) == again
+                _ = await it.call("GET", "/v1/fleet")  # the loop has turned since
+                assert ended.is_set() != again
+                assert ("web" in kit.operator.fleet.containers) == again
+
+
+async def test_a_down_that_was_interrupted_ends_its_operator_in_the_end(
+    tmp_path: Path,
+) -> None:
+    async with api(tmp_path) as it:
+        for _ in range(2):
+            it.ended.clear()
+            key = {KEY_HEADER: "d1"}
+            assert (await it.call("POST", "/v1/down", headers=key)).status == 200
+            await asyncio.wait_for(it.ended.wait(), 5)
+
+
+LETTERS = [
+    "\x1b[2J\x1b]0;pwn\x07evil",
+    "a\nb",
+    "a\rb",
+    "\x9b31m",
+    "\u202egnp",
+    "\u2028",
+]
+
+
+@pytest.mark.parametrize("field", ["by", "why"])
+async def test_letters_that_move_a_cursor_are_not_kept(
+    tmp_path: Path, field: str
+) -> None:
+    async with api(tmp_path) as it:
+        for letters in LETTERS:
+            for action in ("stop", "start"):
+                path = f"/v1/containers/web/{action}"
+                refused = await it.call("POST", path, json={field: letters})
+                assert refused.status == 422, letters
+                assert letters not in refused.body["error"]["message"]
+        for plain in (
+            "caf\u00e9 \u2013 \U0001f469\u200d\U0001f4bb",
+            "\u8001\u3000\u5e2b",
+        ):
+            path = "/v1/containers/web/stop"
+            assert (await it.call("POST", path, json={field: plain})).status == 200
+
+
+async def test_a_fleet_of_thousands_fits_into_a_body(tmp_path: Path) -> None:
+    padding = {"note": "x" * 500}
+    many = [
+        {"name": f"n{number}", "command": ["run"], "config": padding}
+        for number in range(2_000)
+    ]
+    body = {"name": "demo", "settings": {}, "containers": many, "comand": 1}
+    async with api(tmp_path) as it:
+        data = io.BytesIO(json.dumps(body).encode())
+        refused = await it.call("PUT", "/v1/spec", data=data, headers=JSON)
+        assert refused.status == 422
+        assert "comand" in refused.body["error"]["message"]
+
+
+def failures_of(method: str, path: str) -> set[str]:
+    """Return the codes that an ask may answer, as the document says."""
+    operation = document()["paths"][path][method]
+    schemas = document()["components"]["schemas"]
+    codes: set[str] = set()
+    for answer in operation["responses"].values():
+        schema = answer["content"]["application/json"]["schema"]
+        error = schema.get("properties", {}).get("error", {})
+        for one in error.get("oneOf", [error] if error else []):
+            named = schemas[one["$ref"].rpartition("/")[2]]
+            codes.add(named["properties"]["code"]["const"])
+    return codes
+
+
+async def test_a_start_that_asks_for_another_spec_is_refused_as_documented(
+    tmp_path: Path,
+) -> None:
+    async with api(tmp_path) as it:
+        path = "/v1/containers/web/start"
+        refused = await it.call("POST", path, json={"command": ["other"]})
+        assert refused.status == 409
+        assert refused.body["error"]["code"] == "min_replica_set_container"
+
+
+def test_each_refusal_of_a_request_is_documented_somewhere() -> None:
+    told = {
+        code
+        for path, operations in document()["paths"].items()
+        for method in operations
+        if method != "get"
+        for code in failures_of(method, path)
+    }
+    assert {kind.code for kind in get_args(RequestError)} <= told
 
 
 ODD = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from returns.future import FutureResult
 
 from orchestrator.api.app import make_app
 from orchestrator.api.headers import SEQ_HEADER
-from orchestrator.api.pages_of_events import SIFTED_MAX, Sieve
+from orchestrator.api.pages_of_events import SIFTED_MAX, Sieve, Wanted
 from orchestrator.api.socket import serve
 from orchestrator.core.errors import JournalError, JournalUnavailable
 from orchestrator.core.table import Table
@@ -150,9 +151,36 @@ async def test_a_page_looks_at_so_many_rows_and_no_more(
         journal = MemoryJournal()
         await fill(journal, history(2, 200))
         feed: Feed = kit.operator.feed
-        sieve = Sieve(_of(feed, journal), ("nobody",), (), 0)
+        wanted = Wanted(names=("nobody",))
+        sieve = Sieve(_of(feed, journal), wanted, 0, asyncio.Semaphore(1))
         assert await sieve.fill(10) is None
         assert (sieve.found, sieve.seq, sieve.is_tired) == ([], 80, True)
+
+
+async def test_few_pages_are_looked_at_at_the_same_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once: list[int] = []
+    running = threading.Semaphore(0)
+    original = Sieve._sift
+
+    def sift(self: Sieve, rows: tuple[Row, ...], limit: int) -> JournalError | None:
+        running.release()
+        at_once.append(running._value)
+        try:
+            return original(self, rows, limit)
+        finally:
+            running.acquire()
+
+    monkeypatch.setattr(Sieve, "_sift", sift)
+    async with opened(fleet(spec("web"))) as kit:
+        journal = MemoryJournal()
+        await fill(journal, history(2, 200))
+        feed, turns = _of(kit.operator.feed, journal), asyncio.Semaphore(1)
+        wanted = Wanted(names=("nobody",))
+        sieves = [Sieve(feed, wanted, 0, turns) for _ in range(8)]
+        assert await asyncio.gather(*(sieve.fill(1) for sieve in sieves)) == [None] * 8
+        assert at_once == [1] * 8
 
 
 def _of(feed: Feed, journal: MemoryJournal) -> Feed:

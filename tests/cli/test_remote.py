@@ -439,3 +439,17 @@ def test_a_port_that_is_taken_starts_nothing(far: Far, tmp_path: Path) -> None:
     assert done.code == 2
     assert "does an operator run already?" in done.err
     assert not (tmp_path / "state").exists()
+
+
+def test_an_address_that_a_killed_operator_left_does_not_outlive_it(
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o755)
+    (state / HTTP_AT).write_text('{"url": "http://127.0.0.1:1"}')
+    fleet = FLEET.replace('listen = "127.0.0.1:0"\n', "").format(api="")
+    with up(file_at(tmp_path, fleet), state):
+        reached(state).get("containers", "web", "wait")
+        assert not (state / HTTP_AT).exists()
+        for name in ("fleet.json", "journal.db", "journal.db-wal"):
+            assert stat.S_IMODE((state / name).stat().st_mode) == 0o600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from orchestrator.cli.telling import Telling, telling_options
 from orchestrator.codec.api_choice import ApiChoice
+from orchestrator.runtime.logs import LogFormat
 from orchestrator.runtime.telemetry import NAMES_MAX
 
 
@@ -76,3 +78,18 @@ def test_a_word_is_in_place_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None
     said = Telling(metrics_max_names=0).telemetry(journal, 5)
     assert (said.names_max, said.journal_file, said.traces) == (0, journal, None)
     assert ApiChoice().metrics_max_names == NAMES_MAX
+
+
+@pytest.mark.parametrize("form", ["human", "json"])
+def test_a_sentence_has_the_form_of_the_log(
+    form: LogFormat, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telling = Telling(log_format=form)
+    telling.begin(verbose=False, fleet="demo")
+    telling.say("listening")
+    said = capsys.readouterr().err
+    if form == "human":
+        assert said == "listening\n"
+    else:
+        line = json.loads(said)
+        assert (line["message"], line["fleet"]) == ("listening", "demo")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from orchestrator.api.measures import EARLIER, OTHER, STATES
+from orchestrator.api.measures import OTHER, STATES
 from orchestrator.api.metric_names import METRICS
 from orchestrator.runtime.telemetry import (
     COMMAND_S,
@@ -33,8 +33,8 @@ LABELS = (
     f"`state` is the phase: {', '.join(f'`{state}`' for state in STATES)}.",
     "`cause` of a restart, and `kind` of an exit, is the way in which the run before"
     " ended: `exited`, `signaled`, `out_of_memory`, `start_failed`, `unhealthy`,"
-    " `lost`, `stopped` and so on. Restarts before the operator came have the cause"
-    f" `{EARLIER}`, so that the sum over all causes is what `orchestrator list` shows.",
+    " `lost`, `stopped` and so on. The sum over all causes, and"
+    " `fleet_container_restarts_earlier`, is what `orchestrator list` shows.",
     "`outcome` of an event: `applied` (it is a row of the journal), `duplicate` (it was"
     " known already) or `stale` (it is about an older run, or nobody). A request that"
     " made no row is counted under its own name, as `rejected` or `duplicate`."

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.journal.sqlite import open_sqlite
-from orchestrator.runtime.outcomes import settled
+from tests.runtime.kit import value
 
 
 @pytest.fixture(autouse=True)
@@ -26,17 +26,17 @@ def modes(folder: Path) -> set[int]:
 
 async def test_every_file_of_a_new_journal_is_for_its_owner(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    journal = await settled(open_sqlite(tmp_path / "journal.db"))
+    journal = await value(open_sqlite(tmp_path / "journal.db"))
     names = {path.name for path in tmp_path.iterdir()}
     assert {"journal.db", "journal.db-wal", "journal.db.lock"} <= names
     assert modes(tmp_path) == {0o600}
-    await settled(journal.close())
+    await value(journal.close())
 
 
 async def test_the_mode_of_a_journal_that_is_there_stays(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     for _ in range(2):
-        journal = await settled(open_sqlite(path))
-        await settled(journal.close())
+        journal = await value(open_sqlite(path))
+        await value(journal.close())
         path.chmod(0o640)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640

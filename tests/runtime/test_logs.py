@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import sys
@@ -162,3 +163,25 @@ def test_where_nobody_listens_nothing_is_worked_out_but_rows_are_counted() -> No
     lines = as_json(stream)
     assert lines
     assert all(line["seq"] > 20 for line in lines)
+
+
+def test_every_line_says_of_which_fleet_it_is() -> None:
+    stream = io.StringIO()
+    configure_logging("json", "info", stream, fleet="demo")
+    LOG.info("one")
+    LOG.info("two", extra={"fleet": "other"})
+    assert [line["fleet"] for line in as_json(stream)] == ["demo", "other"]
+
+
+async def test_a_line_about_a_container_names_it() -> None:
+    stream = io.StringIO()
+    configure_logging("json", "warning", stream, fleet="demo")
+    async with opened(fleet(spec("web"))) as kit:
+        kit.platform.bug = RuntimeError()
+        while "adapter failed" not in stream.getvalue():  # noqa: ASYNC110 - a line
+            await asyncio.sleep(0.01)
+        kit.platform.bug = None
+    found = [line for line in as_json(stream) if "adapter failed" in line["message"]]
+    assert found[0]["container"] == "web"
+    assert found[0]["run"] >= 1
+    assert found[0]["fleet"] == "demo"

@@ -9,9 +9,9 @@ import attrs
 import pytest
 from returns.future import FutureResult
 
+from orchestrator.core.access_errors import TooManyRequests
 from orchestrator.core.custom import NO_POLICIES
 from orchestrator.core.errors import (
-    ContainerError,
     ContainerNotFound,
     InvalidSpec,
     JournalCompacted,
@@ -25,7 +25,14 @@ from orchestrator.journal.memory import MemoryJournal
 from orchestrator.journal.port import Row, Snapshot
 from orchestrator.replay.places import AfterRow, AtMoment
 from orchestrator.runtime import stories as telling_of
-from orchestrator.runtime.stories import LATELY, Stories, Telling
+from orchestrator.runtime.stories import (
+    COME_AGAIN_MS,
+    LATELY,
+    WAITING_MAX,
+    Stories,
+    StoryError,
+    Telling,
+)
 from orchestrator.runtime.travel import Travel
 from orchestrator.runtime.views import View
 from tests.replay.golden import POLICIES
@@ -75,9 +82,7 @@ def over(journal: MemoryJournal) -> Stories:
     return Stories(journal, Travel(journal, POLICIES), POLICIES)
 
 
-async def refused(
-    stories: Stories, telling: Telling, now: View = NOW
-) -> ContainerError:
+async def refused(stories: Stories, telling: Telling, now: View = NOW) -> StoryError:
     return (await stories.history(5, telling, now)).failure()
 
 
@@ -124,6 +129,81 @@ async def test_one_story_waits_for_the_other() -> None:
     )
     one, other = await asyncio.gather(*both)
     assert one.unwrap().last_row == other.unwrap().seq == COUNT
+
+
+class Held:
+    """Who listens, but lets nobody go on before it is let go."""
+
+    def __init__(self) -> None:
+        self.is_reached = asyncio.Event()
+        self.goes_on = threading.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def is_wanted(self) -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            self._loop.call_soon_threadsafe(self.is_reached.set)
+            assert self.goes_on.wait(LIMIT_S)
+        return True
+
+
+LIMIT_S = 20
+
+
+async def test_a_short_story_waits_for_no_long_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telling_of, "NEWEST", 50)
+    stories = over(await filled())
+    held = Held()
+    telling = attrs.evolve(WHOLE, is_wanted=held.is_wanted)
+    long = [asyncio.create_task(stories.history(5, telling, NOW)) for _ in range(3)]
+    await asyncio.wait_for(held.is_reached.wait(), LIMIT_S)
+    try:
+        async with asyncio.timeout(LIMIT_S / 4):
+            told = await stories.history(5, LATELY, NOW)
+        assert told.unwrap().first_row == COUNT - 50 + 1
+        assert not any(task.done() for task in long)
+    finally:
+        held.goes_on.set()
+    assert [(await task).unwrap().last_row for task in long] == [COUNT] * 3
+
+
+async def test_where_many_wait_one_more_is_asked_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telling_of, "NEWEST", 50)
+    stories = over(await filled())
+    held = Held()
+    telling = attrs.evolve(WHOLE, is_wanted=held.is_wanted)
+    crowd = [
+        asyncio.create_task(stories.history(5, telling, NOW))
+        for _ in range(WAITING_MAX + 2)
+    ]
+    try:
+        turned_away = TooManyRequests(retry_after_ms=COME_AGAIN_MS)
+        for _ in range(2):
+            done, _ = await asyncio.wait(
+                crowd, timeout=LIMIT_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            first = done.pop()
+            crowd.remove(first)
+            assert first.result().failure() == turned_away
+    finally:
+        held.goes_on.set()
+    assert [(await task).unwrap().last_row for task in crowd] == [COUNT] * WAITING_MAX
+    assert (await stories.history(5, WHOLE, NOW)).unwrap().last_row == COUNT
+
+
+async def test_a_place_that_has_not_come_is_called_what_it_was_called() -> None:
+    stories = over(await filled())
+    for place in (AfterRow(COUNT + 1), AtMoment(NOW.at + 1)):
+        for telling, name in (
+            (Telling(since=place), "from"),
+            (Telling(since=AfterRow(0), until=place), "until"),
+        ):
+            error = await refused(stories, telling)
+            assert isinstance(error, InvalidSpec)
+            assert [problem.place for problem in error.problems] == [name]
 
 
 async def test_a_story_ends_with_the_operator() -> None:

@@ -12,12 +12,18 @@ import attrs
 from returns.future import FutureResult
 
 from orchestrator import ContainerError, ContainerInfo, KeyReused, Ticket, settled
-from orchestrator.core.errors import ContainerNotFound, JournalUnavailable
+from orchestrator.core.errors import (
+    ContainerNotFound,
+    JournalUnavailable,
+    ReconcileFailed,
+    Unreachable,
+)
 from orchestrator.core.events import RestartRequested, SpecApplied, StopRequested
 from orchestrator.journal.sqlite import open_sqlite
 from orchestrator.runtime.steps import Asked
 from tests.runtime.kit import (
     LIMIT_MS,
+    Faulty,
     FullJournal,
     Kit,
     error,
@@ -184,6 +190,17 @@ async def test_a_reconcile_looks_once_and_says_how_things_stand() -> None:
         assert not isinstance(second, ContainerError)
         assert [outcome.name for outcome in second.outcomes] == ["web"]
         assert third.outcomes == second.outcomes == first.outcomes
+
+
+async def test_a_reconcile_made_again_before_any_look_is_told_so() -> None:
+    platform = Faulty()
+    platform.look_error = Unreachable(cause="cut off")
+    async with opened(fleet(spec("web")), platform=platform) as kit:
+        first = await error(kit.operator.reconcile(ticket=ONE))
+        assert isinstance(first, ReconcileFailed)
+        await kit.until(lambda: not kit.operator.fleet.observing)
+        again = await error(kit.operator.reconcile(ticket=ONE))
+        assert again == ReconcileFailed(cause="no look was complete yet")
 
 
 async def test_down_is_done_once_and_leaves_what_was_started_since() -> None:
