@@ -23,6 +23,7 @@ from orchestrator.core.events import (
     FleetObserved,
 )
 from orchestrator.core.exits import Exit, Exited
+from orchestrator.core.notify import Notify
 from orchestrator.core.observations import Sight
 from orchestrator.core.phases import Escalation, Phase, Rule
 from orchestrator.core.policies import (
@@ -37,11 +38,12 @@ from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 from orchestrator.core.state import RULES, empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.simulation.characters import Character
-from orchestrator.simulation.faults import calm
+from orchestrator.simulation.faults import FaultPlan, calm
 from orchestrator.simulation.runs import Run, start_run
 from property_tests.trials import POLICIES, draw_trial, tried
 
 SEEDS = 80
+HOUR_MS = 3_600_000
 PROFILES = ("all", "stale_state", "unobserved_state", "storm", "obstacles")
 
 
@@ -54,6 +56,7 @@ def reached() -> frozenset[object]:
     found.update(where_another_has_started_it())
     found.update(where_starts_wait_for_the_first_look())
     found.update(without_its_custom_policy())
+    found.update(where_nobody_hears_of_trouble_at_first())
     return frozenset(found)
 
 
@@ -155,6 +158,24 @@ def without_its_custom_policy() -> Iterable[object]:
             )
         )
         fleet = moved.fleet
+
+
+def where_nobody_hears_of_trouble_at_first() -> Iterable[object]:
+    """Have somebody told of a crash loop who cannot be reached in the first hour."""
+    found: set[object] = set()
+    run = start_run(
+        1,
+        FaultPlan(until=HOUR_MS, unreachable=300, unanswered=200),
+        {"a": Character.DEAD},
+        on_step=lambda step: found.update(in_step(step)),
+    )
+    settings = FleetSettings(notify=Notify(url="https://receiver.invalid/"))
+    spec = ContainerSpec(name="a", command=("run",))
+    run.ask(
+        Apply(spec=FleetSpec(name="simulated", settings=settings, containers=(spec,)))
+    )
+    run.run_until(2 * HOUR_MS)
+    return found
 
 
 def unreached(wanted: Iterable[object]) -> list[str]:

@@ -32,8 +32,11 @@ from orchestrator.runtime.operator import Operator
 LIMIT_MS = 20_000
 """How long anything may take to be seen: the machine may be busy."""
 
-NO_ANSWER = r"net::ERR_(CONNECTION|INCOMPLETE|EMPTY)"
-"""What the console says when an operator goes away, as it does at the end of a test."""
+NO_ANSWER = r"net::ERR_(CONNECTION|INCOMPLETE|EMPTY)|status of 503"
+"""What the console says when an operator goes away, as it does at the end of a test.
+
+While it leaves it still answers, and says so: 503, ``operator_closed``.
+"""
 
 UNAUTHORIZED = r"status of 401"
 
