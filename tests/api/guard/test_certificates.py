@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +18,8 @@ from returns.result import Failure
 
 from orchestrator.api.guard.certificates import read_certificate
 from tests.api.guard.kit import HASTY, head, served, status_of
+
+NOBODY = 65_534
 
 
 @attrs.frozen
@@ -83,11 +88,29 @@ def test_a_key_that_asks_for_a_passphrase_is_refused(tmp_path: Path) -> None:
     assert "expected a key without a passphrase" in problem(one.cert, one.key)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_key_that_may_not_be_read_is_told(tmp_path: Path) -> None:
-    one = issued(tmp_path)
-    one.key.chmod(0)
-    assert "Permission denied" in problem(one.cert, one.key)
+@contextlib.contextmanager
+def as_somebody() -> Iterator[None]:
+    """Be no longer root for a block, who may read every file."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_key_that_may_not_be_read_is_told() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        one = issued(folder)
+        one.cert.chmod(0o644)
+        one.key.chmod(0)
+        with as_somebody():
+            told = problem(one.cert, one.key)
+        assert "Permission denied" in told
+        assert str(one.key) in told
 
 
 async def test_https_is_spoken_with_the_certificate(tmp_path: Path) -> None:
