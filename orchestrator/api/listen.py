@@ -41,6 +41,9 @@ LINE_MAX: Final = 8_190
 
 SHUTDOWN_S: Final = 1.0
 
+_LACKING: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""What a machine answers of an address that it has not."""
+
 _WHY: Final = {
     errno.EADDRINUSE: "an address that is free; does an operator run already?",
     errno.EADDRNOTAVAIL: "an address of this machine",
@@ -99,18 +102,22 @@ def bound_to(text: str) -> Result[Bound, InvalidSpec]:
     except OSError:
         return Failure(invalid("listen", "a host whose address is known", text))
     sockets: list[socket.socket] = []
-    port = address.port
-    try:
-        for family, host in dict.fromkeys((one[0], one[4][0]) for one in found):
+    port, failed = address.port, 0
+    for family, host in dict.fromkeys((one[0], one[4][0]) for one in found):
+        try:
             sockets.append(_bound(family, str(host), port))
-            port = sockets[0].getsockname()[1]
-    except OSError as error:
-        # A name may stand for an address that this machine has not, such as ::1.
-        if error.errno != errno.EADDRNOTAVAIL or not sockets:
-            for each in sockets:
-                each.close()
-            why = _WHY.get(error.errno or 0, "an address to listen on")
-            return Failure(invalid("listen", why, text))
+        except OSError as error:
+            failed = error.errno or 0
+            # A name may stand for an address that this machine has not, such as ::1.
+            if failed not in _LACKING:
+                break
+        else:
+            port, failed = sockets[0].getsockname()[1], 0
+    if not sockets or failed not in {0, *_LACKING}:
+        for each in sockets:
+            each.close()
+        why = _WHY.get(failed, "an address to listen on")
+        return Failure(invalid("listen", why, text))
     address = attrs.evolve(address, port=port)
     return Success(Bound(address=address, sockets=tuple(sockets)))
 
