@@ -156,7 +156,7 @@ function look(view) {
       shown(view);
     },
     (error) => {
-      if (error.code === "container_not_found") gone(view, error.message);
+      if (error.code === "container_not_found") gone(view);
       else failed(view, error);
     },
   );
@@ -240,10 +240,12 @@ function isThere(view) {
   view.parts.actions?.show(mayAct(view));
 }
 
-function gone(view, message = `The container ${view.name} is not in the fleet (any more).`) {
+// The feed and an answer may both say so, in any order: they are told in the same words.
+function gone(view) {
   for (const job of Object.values(view.jobs)) job.stop();
   view.isGone = true;
-  noted(view, message, el("a", { href: href("past", { follow: view.name }) }, "Look for it in the past"));
+  const where = view.at === null ? "is not in the fleet (any more)" : "was not in the fleet then";
+  noted(view, `The container ${view.name} ${where}.`, el("a", { href: href("past", { follow: view.name }) }, "Look for it in the past"));
   view.parts.actions?.show(mayAct(view));
 }
 
