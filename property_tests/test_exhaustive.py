@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import attrs
@@ -151,11 +152,11 @@ DECIDES_NOTHING = {
 }
 
 
-def key_of(fleet: Fleet) -> object:
+def key_of(fleet: Fleet, shapes: Shapes) -> object:
     """Return a fleet without how late it is and how high its runs are."""
     return (
         tuple(
-            (name, one.desired.running, shape(one, fleet.at, one.run))
+            (name, one.desired.running, shapes.of(one, fleet.at))
             for name, one in fleet.containers.items()
         ),
         tuple((since - fleet.at, name) for since, name in fleet.waiting),
@@ -165,19 +166,30 @@ def key_of(fleet: Fleet) -> object:
     )
 
 
+@cache
+def deciding(kind: type) -> tuple[tuple[str, bool, bool], ...] | None:
+    """Return the fields of a class that decide: is it a moment, is it a run."""
+    if not attrs.has(kind):
+        return None
+    return tuple(
+        (field.name, field.name in MOMENTS, field.name in RUNS)
+        for field in attrs.fields(kind)
+        if field.name not in DECIDES_NOTHING
+    )
+
+
 def shape(value: Any, at: int, run: int) -> object:
-    if not attrs.has(type(value)):
+    fields = deciding(value.__class__)
+    if fields is None:
         if isinstance(value, tuple):  # the moments of failures
             return tuple(each - at for each in value)
         return tuple(value.items()) if isinstance(value, Table) else value
     parts: list[object] = [type(value).__name__]
-    for field in attrs.fields(type(value)):
-        part = getattr(value, field.name)
-        if field.name in DECIDES_NOTHING:
-            continue
-        if field.name in MOMENTS:
+    for name, is_moment, is_run in fields:
+        part = getattr(value, name)
+        if is_moment:
             part = part and part - at
-        elif field.name in RUNS:
+        elif is_run:
             part -= run
         else:
             part = shape(part, at, run)
@@ -185,9 +197,27 @@ def shape(value: Any, at: int, run: int) -> object:
     return tuple(parts)
 
 
+@attrs.frozen
+class Shapes:
+    """Shapes of containers, kept: most steps leave one of the two as it was.
+
+    Records never change, so a record and the moment say all; each is kept here, so
+    that its identity is not given away to another.
+    """
+
+    known: dict[tuple[int, int], tuple[Container, object]] = attrs.field(factory=dict)
+
+    def of(self, one: Container, at: int) -> object:
+        key = (id(one), at)
+        if key not in self.known:
+            self.known[key] = (one, shape(one, at, one.run))
+        return self.known[key][1]
+
+
 def explored(fleet: Fleet, depth: int) -> tuple[int, int, set[str]]:
     """Go everywhere; return the states, the steps, and the phases seen."""
-    seen = {key_of(fleet)}
+    shapes = Shapes()
+    seen = {key_of(fleet, shapes)}
     level = [(fleet, ())]
     steps, phases = 0, set[str]()
     for _ in range(depth):
@@ -204,7 +234,7 @@ def explored(fleet: Fleet, depth: int) -> tuple[int, int, set[str]]:
                     touched=moved.touched,
                 )
                 assert violations(step) == (), (*path, event)
-                key = key_of(moved.fleet)
+                key = key_of(moved.fleet, shapes)
                 if key not in seen:
                     seen.add(key)
                     following.append((moved.fleet, (*path, event)))
@@ -234,6 +264,7 @@ LEAST = {2: 100, 3: 1_000, 4: 9_000}
 def test_states_are_told_apart_by_what_decides() -> None:
     fleet = first(grouped=False)
     later = attrs.evolve(fleet, at=fleet.at + 1, ignored=7)
-    assert key_of(fleet) != key_of(later)  # waits are shorter now
+    shapes = Shapes()
+    assert key_of(fleet, shapes) != key_of(later, shapes)  # waits are shorter now
     counted = attrs.evolve(fleet, ignored=7)
-    assert key_of(fleet) == key_of(counted)
+    assert key_of(fleet, shapes) == key_of(counted, shapes)

@@ -35,36 +35,39 @@ ON_THE_RUNTIME = (
 IN_A_BROWSER = "tests/page"
 """Tests that look at the page through Chromium."""
 
-LANES = (
-    ("format", "lint", "types", "floors", "tests"),
-    ("runtime", "page"),
-    ("properties", "doctests"),
-)
-"""Stages that run one after the other; the lanes run beside one another."""
+FULLY_COVERED = ("core", "codec", "replay", "simulation", "journal")
+"""Floors whose every branch their own examples go through."""
+
+# A tracer doubles the time: only the examples that must cover run under it.
+PURE = tuple(f"tests/{floor}" for floor in FULLY_COVERED)
+
+AT_ONCE = 3
+"""Stages that run beside one another, on two cores: some wait more than they work."""
 
 LAST = "coverage"
 """The stage that reads what others have left."""
 
-# By the examples alone: under a tracer, the properties take more than twice as long.
-FULLY_COVERED = ("core", "codec", "replay", "simulation", "journal")
-
 STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
+    # What tells most in a moment, then what takes longest: so no long one is left over.
     "format": (("ruff", "format", "--check", "."),),
     "lint": (("ruff", "check", "."),),
+    "runtime": (("pytest", "-q", "-rs", *ON_THE_RUNTIME),),
+    "tests": (
+        (
+            *("pytest", "-q", "-rs", "tests"),
+            *(
+                f"--ignore={folder}"
+                for folder in (*ON_THE_RUNTIME, IN_A_BROWSER, *PURE)
+            ),
+        ),
+    ),
+    "properties": (("pytest", "-q", "-rs", "property_tests"),),
+    "page": (("pytest", "-q", "-rs", IN_A_BROWSER),),
+    "pure": (("coverage", "run", "-m", "pytest", "-q", "-rs", *PURE),),
     "types": (
         ("mypy", "orchestrator", "tests", "property_tests"),
         ("pyright",),
     ),
-    "floors": (("lint-imports",),),
-    "tests": (
-        (
-            *("coverage", "run", "-m", "pytest", "-q", "-rs", "tests"),
-            *(f"--ignore={folder}" for folder in (*ON_THE_RUNTIME, IN_A_BROWSER)),
-        ),
-    ),
-    "runtime": (("pytest", "-q", "-rs", *ON_THE_RUNTIME),),
-    "page": (("pytest", "-q", "-rs", IN_A_BROWSER),),
-    "properties": (("pytest", "-q", "-rs", "property_tests"),),
     "doctests": (
         (
             "pytest",
@@ -77,8 +80,9 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
             "docs",
         ),
     ),
+    "floors": (("lint-imports",),),
     "coverage": (
-        ("coverage", "combine", "--quiet", "--keep"),
+        ("coverage", "combine", "--quiet", "--keep", ".coverage.pure"),
         *(
             (
                 "coverage",
@@ -144,14 +148,11 @@ def has_ensurepip() -> bool:
 
 
 def run_all(chosen: list[str], skipped: list[str]) -> list[str]:
-    """Run the stages, lane beside lane, and the last one then; say which failed."""
-
-    def run_lane(lane: tuple[str, ...]) -> list[str]:
-        stages = [name for name in lane if name in chosen]
-        return [name for name in stages if not run(name, skipped)]
-
-    with ThreadPoolExecutor(len(LANES)) as pool:
-        failed = [name for lane in pool.map(run_lane, LANES) for name in lane]
+    """Run the stages, some at once, and the last one then; say which failed."""
+    beside = [name for name in STAGES if name in chosen and name != LAST]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        passed = list(pool.map(lambda name: run(name, skipped), beside))
+    failed = [name for name, well in zip(beside, passed, strict=True) if not well]
     if LAST in chosen and not run(LAST, skipped):
         failed.append(LAST)
     return failed

@@ -25,6 +25,7 @@ import orjson
 from cattrs import Converter
 
 from orchestrator.codec.converter import tag_of
+from orchestrator.codec.on_demand import OnDemand
 from orchestrator.core.evolving import twin_of
 from orchestrator.core.table import Table
 
@@ -111,10 +112,11 @@ class SwiftReaders:
         by_tag = self.by_tag(members)
         return lambda tree: by_tag[tree["type"]](tree)
 
-    def by_tag(self, members: tuple[Any, ...]) -> dict[str, Reader]:
+    def by_tag(self, members: tuple[Any, ...]) -> OnDemand[str, Reader]:
         """Return the readers of tagged classes by their tags."""
         assert self.tagged.issuperset(members)  # noqa: S101 - nothing else tells them
-        return {tag_of(member): self.of(member) for member in members}
+        kinds = {tag_of(member): member for member in members}
+        return OnDemand(kinds, lambda tag: self.of(kinds[tag]))
 
     def _of_class(self, kind: Any) -> Reader:
         fields, hints = attrs.fields(kind), get_type_hints(kind)
@@ -225,11 +227,13 @@ def _plain_table_reader(kind: type) -> Reader:
     return read_table
 
 
-def swift_writer(kind: Any, converter: Converter, writers: dict[type, Any]) -> Reader:
+def swift_writer(
+    kind: Any, converter: Converter, writers: OnDemand[type, Any]
+) -> Reader:
     """Return what writes a tagged class as plain JSON, as the converter does.
 
     First the tag and what always stands there, then what is not at its default.
-    *writers* are those of the tagged classes, complete by the time one is needed.
+    *writers* are those of the tagged classes.
     """
     hints = get_type_hints(kind)
     scope: dict[str, Any] = {"_writers": writers}
@@ -240,7 +244,7 @@ def swift_writer(kind: Any, converter: Converter, writers: dict[type, Any]) -> R
         is_other = f"{value} != _default_{name}"
         if isinstance(hint, type) and issubclass(hint, Enum):
             value += "._value_"
-        elif writers.keys() >= set(get_args(hint) or [None]):
+        elif writers.known >= set(get_args(hint) or [None]):
             value = f"_writers[{value}.__class__]({value})"
         elif get_origin(hint) is Table and get_args(hint)[1] in _PRIMITIVES:
             is_other = f"len({value})" if default == Table() else is_other

@@ -16,6 +16,7 @@ from returns.result import Failure, Result, Success
 
 from orchestrator.codec.converter import make_converter
 from orchestrator.codec.json_values import freeze_json
+from orchestrator.codec.on_demand import OnDemand
 from orchestrator.codec.problems import Refusal, Wrong, invalid, told
 from orchestrator.codec.schema import SCHEMA, upcast
 from orchestrator.codec.swift import Odd, SwiftReaders, swift_writer
@@ -69,11 +70,17 @@ TAGGED: Final[tuple[type, ...]] = (
 
 CONVERTER: Final = make_converter(TAGGED)
 
-_WRITERS: Final[dict[type, Callable[[Any], Any]]] = {
-    kind: CONVERTER.get_unstructure_hook(kind)
-    for kind in (*TAGGED, Container, Fleet, History, LastRun, Desired)
-}
-_WRITERS.update({kind: swift_writer(kind, CONVERTER, _WRITERS) for kind in TAGGED})
+
+def _writer(kind: type) -> Callable[[Any], Any]:
+    if kind in _SWIFT.tagged:
+        return swift_writer(kind, CONVERTER, _WRITERS)
+    hook: Callable[[Any], Any] = CONVERTER.get_unstructure_hook(kind)
+    return hook
+
+
+_WRITERS: Final[OnDemand[type, Callable[[Any], Any]]] = OnDemand(
+    (*TAGGED, Container, Fleet, History, LastRun, Desired), _writer
+)
 _dumps: Final = orjson.dumps
 _loads: Final = orjson.loads
 _AS_THEY_ARE: Final = frozenset({int, str, bool})
@@ -81,8 +88,7 @@ _Reader: TypeAlias = Callable[[Any], T]
 
 
 def _reader(kind: Any) -> _Reader[Any]:
-    hook = CONVERTER.get_structure_hook(kind)
-    return lambda tree: hook(tree, kind)
+    return lambda tree: CONVERTER.structure(tree, kind)
 
 
 _READ_EVENT: Final[_Reader[Event]] = _reader(Event)
@@ -97,8 +103,6 @@ _SWIFT: Final = SwiftReaders(CONVERTER, frozenset(TAGGED), _SHARED)
 _SWIFT_EVENT: Final[_Reader[Event]] = _SWIFT.of(Event)
 _SWIFT_EVENTS: Final = _SWIFT.by_tag(get_args(Event))
 _SWIFT_COMMANDS: Final[_Reader[tuple[Command, ...]]] = _SWIFT.of(tuple[Command, ...])
-_SWIFT_FLEET: Final[_Reader[Fleet]] = _SWIFT.of(Fleet)
-
 
 _BALKS: Final = (Odd, Wrong, KeyError, ValueError, TypeError, ExceptionGroup)
 """What the swift readers raise."""
@@ -166,7 +170,7 @@ def encode_fleet(fleet: Fleet) -> bytes:
 
 def decode_fleet(data: bytes) -> Result[Fleet, InvalidSpec]:
     """Read a whole fleet."""
-    return _decode(data, _READ_FLEET, _SWIFT_FLEET)
+    return _decode(data, _READ_FLEET, _SWIFT.of(Fleet))
 
 
 def _decode(
@@ -200,9 +204,8 @@ def _read(tree: Any, read: _Reader[T]) -> Result[T, InvalidSpec]:
 
 def tree_of(value: Any) -> Any:
     """Return any value of the core as plain JSON: dicts, lists, texts, numbers."""
-    write = _WRITERS.get(value.__class__)
-    if write is not None:
-        return write(value)
+    if value.__class__ in _WRITERS.known:
+        return _WRITERS[value.__class__](value)
     if value is None or value.__class__ in _AS_THEY_ARE:
         return value
     if isinstance(value, tuple | list):

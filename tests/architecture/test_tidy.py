@@ -8,7 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,9 +23,11 @@ FUNCTION_MAX = 60
 BANNED = re.compile(r"manager|helper|utils?\b|_data\b|\bbase\b", re.IGNORECASE)
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in MODULES:
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def trees() -> tuple[tuple[Path, ast.Module], ...]:
+    return tuple(
+        (path, ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES
+    )
 
 
 def test_a_module_fits_a_head() -> None:

@@ -110,7 +110,7 @@ def test_status_has_every_field_of_the_contract(state: Path) -> None:
 
 
 def test_explain_names_the_rule(state: Path) -> None:
-    assert command(state, "wait", "doomed").code == 4
+    assert command(state, "wait", "doomed", "--for", "completed").code == 4
     explained = json.loads(command(state, "explain", "doomed", "-o", "json").out)
     assert explained["rule"] == "crash_loop_cooldown"
     assert command(state, "explain", "doomed").out.startswith("name: ")

@@ -500,6 +500,7 @@ def test_an_item_is_told_in_a_sentence(
     ("what", "more", "words"),
     [
         (What.QUEUE, {"rule": Rule.DECLARED}, "waits for its turn to start (it was"),
+        (What.QUEUE, {"waits_for": "db"}, "waits for db, which it depends on"),
         (What.WAIT, {"until": 5_000, "attempt": 2}, "waits 2s, until "),
         (What.WAIT, {"until": 10**9}, " on 1970-01-1"),
         (What.COOL_DOWN, {"until": 5_000}, "crash loop: cools down 2s, until "),

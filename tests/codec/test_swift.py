@@ -11,6 +11,7 @@ import attrs
 import orjson
 import pytest
 
+from orchestrator.codec.on_demand import OnDemand
 from orchestrator.codec.swift import SHARED_MAX, SMALL, SwiftReaders, swift_writer
 from orchestrator.codec.wire import (
     CONVERTER,
@@ -174,8 +175,8 @@ def test_most_events_lead_to_nothing() -> None:
 
 
 def test_a_member_of_a_sum_type_within_another_carries_its_tag() -> None:
-    writers: dict[type, Any] = {}
-    writers |= {kind: swift_writer(kind, CONVERTER, writers) for kind in TAGGED}
+    nobody: OnDemand[type, Any] = OnDemand((), CONVERTER.get_unstructure_hook)
+    writers = {kind: swift_writer(kind, CONVERTER, nobody) for kind in TAGGED}
     assert writers[Booted](Booted(at=1, epoch=2, rules=3)) == {
         "type": "booted",
         "at": 1,

@@ -18,22 +18,28 @@ from orchestrator.cli.main import main as command
 from orchestrator.codec.digests import digest_of
 from orchestrator.codec.wire import decode_event, encode_commands, encode_container
 from orchestrator.core.reduce import reduce
-from orchestrator.core.state import empty_fleet
+from orchestrator.core.state import Container, empty_fleet
 from tests.replay.golden import POLICIES
 
 
 def states(path: str) -> list[dict[str, str]]:
-    """Return, row by row, a digest of the commands and one of each record."""
-    fleet, found = empty_fleet("fleet"), []
+    """Return, row by row, a digest of the commands and one of each record.
+
+    Records are frozen: the digest of one that has stayed is the one from before.
+    """
+    fleet, found = empty_fleet("fleet"), list[dict[str, str]]()
+    records: dict[str, tuple[Container, str]] = {}
     with gzip.open(path) as file:
         rows = [row for row in map(json.loads, file) if "seq" in row]
     for row in rows:
         event = decode_event(json.dumps(row["event"]).encode()).unwrap()
         moved = reduce(fleet, event, POLICIES)
         fleet = moved.fleet
-        told = {"commands": encode_commands(moved.commands)}
-        told |= {n: encode_container(one) for n, one in fleet.containers.items()}
-        found.append({key: digest_of([data]).hex() for key, data in told.items()})
+        for name, one in fleet.containers.items():
+            if name not in records or records[name][0] is not one:
+                records[name] = (one, digest_of([encode_container(one)]).hex())
+        told = {"commands": digest_of([encode_commands(moved.commands)]).hex()}
+        found.append(told | {name: records[name][1] for name in fleet.containers})
     return found
 
 
