@@ -23,7 +23,7 @@ else:
         """Return *value* with the *changes*; what ``attrs.evolve`` returns."""
         if value.__class__ not in _TWINS:
             return attrs.evolve(value, **changes)
-        return evolver(value.__class__, *changes)(value, *changes.values())
+        return _filling(value.__class__, "_value", *changes)(value, *changes.values())
 
 
 __all__ = ("all_quick", "evolve", "evolver", "maker", "quick", "twin_of")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from typing import Any, Final, Generic, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 from orchestrator.core.table import Table
 
@@ -22,42 +22,33 @@ SLACK: Final = 64
 
 
 @final
-class MutableTable(Generic[K, V]):
+class MutableTable(dict[K, V]):
     """The same map, changed in place: for folding a whole journal at full speed.
 
     ``put`` and ``drop`` return the table itself, so that code written for ``Table``
     drives both. It is private to whoever thawed it; ``freeze`` gives a ``Table``.
+
+    It *is* a dict: a look-up, of which every event needs some, is no call of a function
+    of Python. Whatever iterates is its own, for a dict does not keep its keys in order.
     """
 
-    __slots__ = ("_heap", "_items")
+    __slots__ = ("_heap",)
 
     def __init__(self, table: Table[K, V]) -> None:
         """Copy a table."""
-        self._items: dict[K, V] = dict(table.items())
+        super().__init__(table.items())
         self._heap: list[Any] | None = None
-
-    def get(self, key: K) -> V | None:
-        """Return the value of *key*, or None."""
-        return self._items.get(key)
-
-    def __getitem__(self, key: K) -> V:
-        """Return the value of *key*, which is there."""
-        return self._items[key]
-
-    def __contains__(self, key: K) -> bool:
-        """Say whether *key* is there."""
-        return key in self._items
 
     def put(self, key: K, value: V) -> MutableTable[K, V]:
         """Set *key* to *value*."""
-        if self._heap is not None and key not in self._items:
+        if self._heap is not None and key not in self:
             heappush(self._heap, key)
-        self._items[key] = value
+        self[key] = value
         return self
 
     def drop(self, key: K) -> MutableTable[K, V]:
         """Remove *key*, if it is there."""
-        _ = self._items.pop(key, None)
+        _ = self.pop(key, None)
         return self
 
     def first(self) -> tuple[K, V] | None:
@@ -67,29 +58,25 @@ class MutableTable(Generic[K, V]):
         they come to its top, or when they are too many.
         """
         heap = self._heap
-        if heap is None or len(heap) > 2 * len(self._items) + SLACK:
-            heap = self._heap = sorted(self._items)
-        while heap and heap[0] not in self._items:
+        if heap is None or len(heap) > 2 * len(self) + SLACK:
+            heap = self._heap = sorted(self.keys())
+        while heap and heap[0] not in self:
             _ = heappop(heap)
-        return (heap[0], self._items[heap[0]]) if heap else None
+        return (heap[0], self[heap[0]]) if heap else None
 
-    def items(self) -> Iterator[tuple[K, V]]:
+    def items(self) -> Iterator[tuple[K, V]]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Yield the pairs in key order, sorted for each time: it is seldom asked."""
-        order: list[Any] = sorted(self._items)
-        return ((key, self._items[key]) for key in order)
+        return ((key, self[key]) for key in self)
 
-    def values(self) -> Iterator[V]:
+    def values(self) -> Iterator[V]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Yield the values in key order."""
-        return (value for _, value in self.items())
+        return (self[key] for key in self)
 
     def __iter__(self) -> Iterator[K]:
         """Yield the keys in order."""
-        return (key for key, _ in self.items())
-
-    def __len__(self) -> int:
-        """Count the keys."""
-        return len(self._items)
+        order: list[Any] = sorted(self.keys())
+        return iter(order)
 
     def freeze(self) -> Table[K, V]:
         """Return the persistent table of the same content."""
-        return Table.of(self._items.items())
+        return Table.of(super().items())

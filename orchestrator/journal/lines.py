@@ -154,14 +154,14 @@ class LinesReader:
 
     def _page(self, head: Head) -> list[Row]:
         """Read rows, and check each against the one before; ``_stop`` ends them."""
-        last: Head | Row = head
-        rows: list[Row] = []
+        seq, digest, rows = head.seq, head.digest, list[Row]()
         try:
-            while len(rows) < PAGE:
+            for _ in range(PAGE):
                 line = self._next_line()
-                row = framed_row(line, last.seq + 1, last.digest)
-                last = row or self._examined(line, _head_of(last))
-                rows.append(last)
+                found = framed_row(line, seq + 1, digest)
+                row = found or self._examined(line, Head(seq=seq, digest=digest))
+                seq, digest = row.seq, row.digest
+                rows.append(row)
         except _Stop as stop:
             self._stop = stop
         return rows
@@ -280,7 +280,7 @@ class LinesReader:
         return attrs.evolve(damage, place=f"line {line}, {damage.place}")
 
 
-def _head_of(row: Row | Head) -> Head:
+def _head_of(row: Row) -> Head:
     return Head(seq=row.seq, digest=row.digest)
 
 

@@ -129,14 +129,17 @@ class Reading:
                 yield row
 
     def entries(self, after: int | None = None) -> Iterator[Entry]:
-        """Yield the rows with their meaning; one that makes no sense is a damage."""
+        """Yield the rows with their meaning; one that makes no sense is a damage.
+
+        A page is read at once, and then handed out: to do the same again and again
+        costs a processor less than to change between reading and whatever is done.
+        """
         for page in self.source.pages(after):
             if not isinstance(page, tuple):
                 self.error = page
                 return
-            for row in page:
+            for row, entry in zip(page, [entry_of(row) for row in page], strict=True):
                 self._last = row
-                entry = entry_of(row)
                 if isinstance(entry, JournalCorrupt):
                     self.error = entry
                     return
