@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from typing import Final
 
 import orjson
 from aiohttp import web
-from returns.future import FutureResult
-from returns.result import Result, Success
+from multidict import CIMultiDict
 
 from orchestrator.api import answers
 from orchestrator.api.bodies import answer, folded, refusal
+from orchestrator.api.counts import Counts
 from orchestrator.api.grants import GRANT
 from orchestrator.api.headers import AT_HEADER, SEQ_HEADER
 from orchestrator.api.leaving import LEAVING
 from orchestrator.api.queries import Asked
+from orchestrator.api.sheets import Sheets
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerError, ContainerNotFound
-from orchestrator.core.explain import ContainerInfo, container_info
-from orchestrator.core.phases import Running, phase_name
-from orchestrator.core.state import RULES, Fleet
-from orchestrator.core.table import Table
+from orchestrator.core.phases import phase_name
+from orchestrator.core.state import RULES, Container, Fleet
 from orchestrator.runtime.masks import masked_spec
 from orchestrator.runtime.operator import Operator
-from orchestrator.runtime.outcomes import opened
+from orchestrator.runtime.outcomes import opened, settled
 from orchestrator.runtime.reports import WaitFor
 from orchestrator.runtime.views import View
 
 __all__ = ("Looks",)
+
+
+_HEADERS: Final = CIMultiDict({"Content-Type": "application/json"})
 
 
 class Looks:
@@ -40,13 +42,16 @@ class Looks:
         """Look at *operator*; *version* is that of the release."""
         self._operator = operator
         self._version = version
-        self._counted: tuple[Fleet | None, Table[str, int], int] = (None, Table(), 0)
+        self._feed = operator.feed
+        self._counts = Counts(self._feed.watch)
+        self._infos = Sheets(View.info)
+        self._reasons = Sheets(View.explain)
 
     async def fleet(self, _: web.Request, __: Asked) -> web.Response:
         """Answer the facts of the fleet."""
         operator = self._operator
         fleet = operator.fleet
-        phases, ready = self._counts(fleet)
+        phases, ready = self._counts.of(fleet)
         error = operator.journal_error
         return answer(
             answers.FleetFacts(
@@ -71,46 +76,45 @@ class Looks:
             )
         )
 
-    def _counts(self, fleet: Fleet) -> tuple[Table[str, int], int]:
-        """Count phases, once for each fleet that there is."""
-        if self._counted[0] is not fleet:
-            counts: dict[str, int] = {}
-            ready = 0
-            for container in fleet.containers.values():
-                phase = container.phase
-                counts[phase_name(phase)] = counts.get(phase_name(phase), 0) + 1
-                ready += isinstance(phase, Running) and phase.ready_at is not None
-            self._counted = (fleet, Table.of(counts.items()), ready)
-        return self._counted[1:]
-
     async def containers(self, _: web.Request, query: Asked) -> web.Response:
         """Answer all containers, or those of some phases or names."""
-        phases, names = query["phase"], query["name"]
-        return await self._seen(
-            query, lambda view: Success(_chosen(view, phases, names))
-        )
+        view = await self._view(query)
+        if not isinstance(view, View):
+            return refusal(view)
+        sheets = self._infos if query["at"] is None else self._infos.blank()
+        chosen = _chosen(view.fleet, query["phase"], query["name"])
+        texts = [sheets.text(view, container) for container in chosen]
+        return _seen(b"[%b]" % b",".join(texts), view)
 
     async def container(self, request: web.Request, query: Asked) -> web.Response:
         """Answer one container."""
-        name = request.match_info["name"]
-        return await self._seen(query, lambda view: view.info(name))
+        return await self._one(request, query, self._infos)
 
     async def explain(self, request: web.Request, query: Asked) -> web.Response:
         """Say why a container is where it is."""
-        name = request.match_info["name"]
-        return await self._seen(query, lambda view: view.explain(name))
+        return await self._one(request, query, self._reasons)
 
-    async def _seen(
-        self, query: Asked, look: Callable[[View], Result[Any, ContainerError]]
+    async def _one(
+        self, request: web.Request, query: Asked, sheets: Sheets
     ) -> web.Response:
-        """Answer from the fleet as it is, or was ``at`` a place; say which it was."""
-        view = opened(await self._operator.view(query["at"]))
-        if isinstance(view, ContainerError):
+        """Answer what is told of a container, now or ``at`` a place."""
+        view = await self._view(query)
+        if not isinstance(view, View):
             return refusal(view)
-        response = await folded(FutureResult.from_result(look(view)))
-        response.headers[SEQ_HEADER] = str(view.seq)
-        response.headers[AT_HEADER] = str(view.at)
-        return response
+        name = request.match_info["name"]
+        container = view.fleet.containers.get(name)
+        if container is None:
+            return _placed(refusal(ContainerNotFound(name=name)), view)
+        if query["at"] is not None:
+            sheets = sheets.blank()
+        return _seen(sheets.text(view, container), view)
+
+    async def _view(self, query: Asked) -> View | ContainerError:
+        """Return the fleet as it is, or was ``at`` a place."""
+        place = query["at"]
+        if place is None:
+            return self._feed.view()
+        return await settled(self._operator.view(place))
 
     async def spec(self, request: web.Request, _: Asked) -> web.Response:
         """Answer a container as it is declared."""
@@ -151,19 +155,26 @@ class Looks:
         return response
 
 
+def _seen(text: bytes, view: View) -> web.Response:
+    """Answer JSON, and which row and which moment it shows."""
+    return _placed(web.Response(body=text, headers=_HEADERS), view)
+
+
+def _placed(response: web.Response, view: View) -> web.Response:
+    response.headers[SEQ_HEADER] = str(view.seq)
+    response.headers[AT_HEADER] = str(view.at)
+    return response
+
+
 def _chosen(
-    view: View, phases: tuple[str, ...], names: tuple[str, ...]
-) -> tuple[ContainerInfo, ...]:
-    """Return the containers of some phases and names; none named: all of them."""
-    if not phases and not names:
-        return view.infos()
-    fleet = view.fleet
-    return tuple(
-        container_info(fleet, container, view.at)
-        for name, container in fleet.containers.items()
-        if (not phases or phase_name(container.phase) in phases)
-        and (not names or any(_is_named(name, pattern) for pattern in names))
-    )
+    fleet: Fleet, phases: tuple[str, ...], names: tuple[str, ...]
+) -> Iterator[Container]:
+    """Yield the containers of some phases and names; none named: all of them."""
+    for name, container in fleet.containers.items():
+        if phases and phase_name(container.phase) not in phases:
+            continue
+        if not names or any(_is_named(name, pattern) for pattern in names):
+            yield container
 
 
 def _is_named(name: str, pattern: str) -> bool:

@@ -32,7 +32,7 @@ from orchestrator.core.state import RULES
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.telemetry import Telemetry, Timings
 
-__all__ = ("exposition", "scraped")
+__all__ = ("scraped",)
 
 
 @attrs.frozen(eq=False)
@@ -48,7 +48,7 @@ class _Collected(Collector):
 
 @attrs.frozen
 class _Gathering:
-    """What one exposition shows."""
+    """What one answer shows."""
 
     operator: Operator
     telemetry: Telemetry
@@ -118,26 +118,17 @@ def _histogram(
     return family
 
 
-def exposition(
-    operator: Operator, telemetry: Telemetry | None = None
-) -> tuple[bytes, str]:
-    """Write everything in the text format of Prometheus; and say what it is."""
-    return _written(_gathered(operator, telemetry)), CONTENT_TYPE_PLAIN_0_0_4
-
-
 async def scraped(
     operator: Operator, telemetry: Telemetry | None = None
 ) -> tuple[bytes, str]:
-    """Do what ``exposition`` does, and let the operator go on while it is written.
+    """Write everything in the text format of Prometheus; and say what it is.
 
-    The numbers are those of one moment: they are gathered before anything is awaited.
+    The operator goes on while it is written. The numbers are those of one moment: they
+    are gathered before anything is awaited.
     """
-    body = await asyncio.to_thread(_written, _gathered(operator, telemetry))
+    gathering = _Gathering(operator, telemetry or operator.telemetry)
+    body = await asyncio.to_thread(_written, tuple(gathering.collect()))
     return body, CONTENT_TYPE_PLAIN_0_0_4
-
-
-def _gathered(operator: Operator, telemetry: Telemetry | None) -> tuple[Metric, ...]:
-    return tuple(_Gathering(operator, telemetry or operator.telemetry).collect())
 
 
 def _written(metrics: tuple[Metric, ...]) -> bytes:

@@ -44,7 +44,7 @@ class Past:
         """Answer a page of events, or stream them."""
         accepted = request.headers.get("Accept", "")
         if query["follow"] or any(media in accepted for media in STREAMS):
-            return await live.stream(request, self._operator)
+            return await live.stream(request, query, self._operator)
         return await self._page(query, request.app[LEAVING])
 
     async def _page(self, query: Asked, leaving: Leaving) -> web.Response:

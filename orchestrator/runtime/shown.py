@@ -14,7 +14,8 @@ from orchestrator.core.events import (
     SpecApplied,
     StartRequested,
 )
-from orchestrator.runtime.masks import masked_settings, masked_spec
+from orchestrator.core.service_events import AdoptRequested, ScaleRequested
+from orchestrator.runtime.masks import masked_service, masked_settings, masked_spec
 
 __all__ = ("shown_event",)
 
@@ -27,8 +28,13 @@ def shown_event(event: Event) -> Event:
                 event,
                 settings=masked_settings(settings),
                 declarations=tuple(map(_shown, declarations)),
+                services=tuple(map(masked_service, event.services)),
             )
+        case ScaleRequested(declarations=declarations):
+            return attrs.evolve(event, declarations=tuple(map(_shown, declarations)))
         case StartRequested(declaration=Declaration() as declaration):
+            return attrs.evolve(event, declaration=_shown(declaration))
+        case AdoptRequested(declaration=declaration):
             return attrs.evolve(event, declaration=_shown(declaration))
         case _:
             return event

@@ -9,6 +9,7 @@ from __future__ import annotations
 import attrs
 from returns.result import Failure, Result, Success
 
+from orchestrator.core.circumstances import circumstances
 from orchestrator.core.errors import ContainerError, ContainerNotFound
 from orchestrator.core.explain import (
     ContainerInfo,
@@ -43,9 +44,12 @@ class View:
 
     def explain(self, name: str) -> Result[Explanation, ContainerError]:
         """Say why a container was where it was, and what was to come next."""
-        return self._found(name).map(
-            lambda found: explain(found, fences=self.fleet.fences, now=self.at)
-        )
+        return self._found(name).map(self._explained)
+
+    def _explained(self, found: Container) -> Explanation:
+        told = explain(found, fences=self.fleet.fences, now=self.at)
+        more = circumstances(self.fleet, found)
+        return attrs.evolve(told, why=told.why + more) if more else told
 
     def _found(self, name: str) -> Result[Container, ContainerError]:
         container = self.fleet.containers.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from orchestrator.api.app import make_app
 from orchestrator.api.measures import OTHER
 from orchestrator.api.metric_names import METRICS
-from orchestrator.api.metrics import exposition
+from orchestrator.api.metrics import scraped
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.commands import StartContainer
 from orchestrator.core.errors import ContainerNotFound, Unreachable
@@ -77,7 +78,7 @@ class Script:
 
     def shown(self, at: int) -> Samples:
         played = Played(fleet=self.fleet, feed=SimpleNamespace(at=at), seq=self.seq)
-        body, media = exposition(cast("Operator", played), self.telemetry)
+        body, media = asyncio.run(scraped(cast("Operator", played), self.telemetry))
         assert media.startswith("text/plain; version=0.0.4")
         return samples(body)
 
@@ -325,7 +326,7 @@ async def test_a_live_operator_shows_every_metric_and_true_counts() -> None:
     async with opened(declared_fleet, telemetry=telemetry) as kit:
         await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
         await kit.container("dead", "crash_looping")
-        body, _ = exposition(kit.operator)
+        body, _ = await scraped(kit.operator)
         text = body.decode()
         for named in METRICS:
             assert f"# HELP {named.name} " in text

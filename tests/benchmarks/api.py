@@ -54,6 +54,7 @@ class Server:
 
     process: subprocess.Popen[str]
     port: int
+    token: str
 
     @classmethod
     def start(cls, kind: str, containers: int) -> Server:
@@ -66,7 +67,8 @@ class Server:
             stdout=subprocess.PIPE,
         )
         assert process.stdout is not None
-        return cls(process, int(process.stdout.readline()))
+        port, token = process.stdout.readline().split()
+        return cls(process, int(port), token)
 
     def say(self, line: str = "used") -> dict[str, Any]:
         assert self.process.stdin is not None
@@ -75,23 +77,27 @@ class Server:
         found: dict[str, Any] = json.loads(self.process.stdout.readline())
         return found
 
+    def ask(self, path: str) -> bytes:
+        """Write a request for a path."""
+        lines = ("Host: localhost", f"Authorization: Bearer {self.token}")
+        return "\r\n".join((f"GET {path} HTTP/1.1", *lines, "", "")).encode()
+
     def stop(self) -> None:
         _ = self.process.communicate(timeout=60)
 
 
 async def _ask(
-    port: int, load: Load, numbers: Sequence[int], begun: float, taken: list[float]
+    server: Server, load: Load, numbers: Sequence[int], begun: float, taken: list[float]
 ) -> None:
     """Ask over one connection, each question at its own moment."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     time = asyncio.get_running_loop().time
     for number in numbers:
         due = begun + number / load.a_second
         if (early := due - time()) > 0:
             await asyncio.sleep(early)
         start = time()
-        path = paths(load, number)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        writer.write(server.ask(paths(load, number)))
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), head
         length = head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]
@@ -107,10 +113,11 @@ class Following:
     rows: int = 0
     gaps: int = 0
 
-    async def read(self, port: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
-        ask = f"GET {FOLLOW} HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        writer.write(ask.encode())
+    async def read(self, server: Server) -> None:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", server.port, limit=2**20
+        )
+        writer.write(server.ask(FOLLOW))
         try:
             while data := await reader.read(65_536):
                 self.rows += data.count(b'{"kind":"event"')
@@ -122,7 +129,7 @@ class Following:
 @asynccontextmanager
 async def _followed(server: Server, count: int) -> AsyncIterator[list[Following]]:
     readers = [Following() for _ in range(count)]
-    tasks = [asyncio.ensure_future(reader.read(server.port)) for reader in readers]
+    tasks = [asyncio.ensure_future(reader.read(server)) for reader in readers]
     try:
         yield readers
     finally:
@@ -140,7 +147,7 @@ async def _loaded(server: Server, load: Load) -> dict[str, float]:
     await asyncio.gather(
         *(
             _ask(
-                server.port,
+                server,
                 load,
                 range(first, load.requests, CONNECTIONS),
                 begun,

@@ -1,7 +1,9 @@
 """What ``api`` asks: an operator of a simulated fleet, or a bare handler of aiohttp.
 
-It prints its port, and answers each line of its input with what it has used so far.
-``change N`` has N containers restarted each second from then on, one after the other.
+The operator is served as ``orchestrator up`` does: behind its guard, to who shows a
+token. It prints its port and a token, and answers each line of its input with what it
+has used so far. ``change N`` has N containers restarted each second from then on, one
+after the other.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import argparse
 import asyncio
 import json
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,8 +21,14 @@ from typing import Any
 
 import attrs
 from aiohttp import web
+from returns.result import Success
 
 from orchestrator.api.app import make_app
+from orchestrator.api.guard import Door, Guard
+from orchestrator.api.guard.origins import Names
+from orchestrator.api.guard.token_file import TokenFile, change_tokens
+from orchestrator.api.guard.tokens import Grant, made
+from orchestrator.api.listen import bound_to, serve_http
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 from orchestrator.journal.memory import MemoryJournal
@@ -43,9 +52,10 @@ def declared(count: int) -> FleetSpec:
 
 @attrs.define
 class Server:
-    """An application, and the operator behind it, if there is one."""
+    """Where it is reached, with which token, and the operator behind it, if any."""
 
-    app: web.Application
+    port: int
+    token: str
     operator: Operator | None = None
     changing: asyncio.Task[None] | None = None
 
@@ -79,24 +89,42 @@ def memory_kb() -> int:
 
 
 @asynccontextmanager
-async def prepared(kind: str, containers: int) -> AsyncIterator[Server]:
-    if kind == "bare":
-        body = SAME % (b"x" * 300)
+async def bare() -> AsyncIterator[Server]:
+    """Serve a handler that answers the same, whatever it is asked."""
+    body = SAME % (b"x" * 300)
 
-        async def handler(_: web.Request) -> web.Response:
-            return web.Response(body=body, content_type="application/json")
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
 
-        app = web.Application()
-        app.router.add_get("/{path:.*}", handler)
-        yield Server(app)
-        return
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1_024).start()
+    yield Server(runner.addresses[0][1], "none")
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def guarded(containers: int) -> AsyncIterator[Server]:
+    """Serve an operator of a simulated fleet, once all of it runs."""
     platform = SimulatedPlatform(seed=1, speed=50)
     async with Operator.open(
         declared(containers), platform=platform, journal=MemoryJournal()
     ) as operator:
         _ = await operator.converge(limit_ms=300_000, steady_ms=100)
-        app = make_app(operator, version="bench")
-        yield Server(app, operator)
+        with tempfile.TemporaryDirectory() as folder:
+            state = Path(folder)
+            secret, token = made("bench", Grant.READ, now=0)
+            _ = change_tokens(state, lambda tokens: Success(tokens.plus(token)))
+            bound = bound_to("127.0.0.1:0").unwrap()
+            names = Names(listen=bound.address, is_loopback=True)
+            guard = Guard(
+                Door(names=names, requests_per_second=1_000_000), TokenFile(state)
+            )
+            app = make_app(operator, version="bench", guard=guard)
+            async with serve_http(app, bound, state, guard=guard):
+                yield Server(bound.address.port or 0, secret, operator)
 
 
 async def lines() -> AsyncIterator[str]:
@@ -110,11 +138,8 @@ async def lines() -> AsyncIterator[str]:
 
 
 async def serve(kind: str, containers: int) -> None:
-    async with prepared(kind, containers) as server:
-        runner = web.AppRunner(server.app, access_log=None, shutdown_timeout=0.5)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, backlog=1_024).start()
-        print(runner.addresses[0][1], flush=True)
+    async with bare() if kind == "bare" else guarded(containers) as server:
+        print(server.port, server.token, flush=True)
         async for line in lines():
             if line.startswith("change"):
                 a_second = float(line.split()[1])
@@ -124,7 +149,6 @@ async def serve(kind: str, containers: int) -> None:
             print(json.dumps(server.used()), flush=True)
         if server.changing is not None:
             server.changing.cancel()
-        await runner.cleanup()
 
 
 def main() -> None:

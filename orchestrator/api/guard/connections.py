@@ -207,6 +207,7 @@ class _Connection(asyncio.Protocol):
         self._all = all_
         self._client = client
         self._transport: asyncio.Transport | None = None
+        self._head_due: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
         self._has_begun = False
@@ -232,7 +233,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._is_busy:
             self._has_begun = True
-            if self._timer is None:
+            if self._head_due is None:
                 self._wait_for_head()
         self._inner.data_received(data)
 
@@ -252,25 +253,33 @@ class _Connection(asyncio.Protocol):
     def entered(self) -> None:
         """Stop the clock: what follows is bounded by the guard and the handler."""
         self._is_busy = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._head_due = None
 
     def left(self) -> None:
         self._is_busy = self._has_begun = False
 
     def _wait_for_head(self) -> None:
+        """Begin to wait; one timer is there for many heads, and set again if early."""
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._all.limits.head_s, self._last_look)
+        self._head_due = loop.time() + self._all.limits.head_s
+        if self._timer is None:
+            self._timer = loop.call_at(self._head_due, self._last_look)
 
     def _last_look(self) -> None:
         """Let what has come be read: it may be this process that was slow."""
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(_GRACE_S, self._too_slow)
+        loop, due = asyncio.get_running_loop(), self._head_due
+        if due is None:
+            self._timer = None
+        elif loop.time() < due:
+            self._timer = loop.call_at(due, self._last_look)
+        else:
+            self._timer = loop.call_later(_GRACE_S, self._too_slow, due)
 
-    def _too_slow(self) -> None:
+    def _too_slow(self, due: float) -> None:
         self._timer = None
-        if self._transport is not None and not self._transport.is_closing():
+        if self._head_due != due:  # it has come in the meantime
+            self._last_look()
+        elif self._transport is not None and not self._transport.is_closing():
             if self._has_begun:
                 self._transport.write(_TIMEOUT)
             self._transport.close()

@@ -8,6 +8,7 @@ Browsers say so in ``Host``, ``Origin`` and ``Sec-Fetch-*``, which no page can c
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,10 +26,13 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS: Final = {"http": 80, "https": 443}
 _SHOWN: Final = 100
+_KEPT: Final = 256
+"""Values of ``Host`` that are not read again: most clients write the same one."""
+
 _OWN_SITES: Final = frozenset({"none", "same-origin"})
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class Names:
     """Under which names an operator is reached.
 
@@ -77,11 +81,12 @@ def foreign(
 
     *hosts* are all values of ``Host``, and of the target where it names one.
     """
-    read = [address_of(host) for host in hosts]
-    for text, host in zip(hosts, read, strict=True):
-        if host is None or not names.has(host):
+    first: Address | None = None
+    for text in hosts:
+        host = _own(text, names)
+        if host is None:
             return _refused("Host", str(names), text)
-    first = read[0] if read else None
+        first = first or host
     if first is None:
         return _refused("Host", str(names), "nothing")
     for origin in headers.getall("Origin", []):
@@ -91,6 +96,13 @@ def foreign(
         if site not in _OWN_SITES and not _follows_a_link(method, headers):
             return _refused("Sec-Fetch-Site", "same-origin", site)
     return None
+
+
+@lru_cache(maxsize=_KEPT)
+def _own(text: str, names: Names) -> Address | None:
+    """Read a host that is one of the operator's names; None where it is not."""
+    host = address_of(text)
+    return host if host is not None and names.has(host) else None
 
 
 def _is_same(origin: str, host: Address, names: Names) -> bool:

@@ -32,10 +32,10 @@ class Standing:
         self._requests: Breakable[str | None] = Breakable()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def answered(self, digest: str | None, answering: Awaitable[T]) -> T:
+    def answered(self, digest: str | None, answering: Awaitable[T]) -> Awaitable[T]:
         """Wait for an answer as long as a token stands; ``Broken`` if it falls."""
         self._look_later()
-        return await self._requests.lasting(digest, answering)
+        return self._requests.lasting(digest, answering)
 
     def _look_later(self) -> None:
         if self._timer is None:

@@ -123,6 +123,7 @@ class TokenFile:
     def __init__(self, state: Path) -> None:
         """Look into the folder *state*."""
         self._state = state
+        self._path = os.fspath(state / TOKENS)  # every request asks for its stamp
         self._stamp: _Stamp = None
         self._tokens: TokenList | None = None
 
@@ -142,7 +143,7 @@ class TokenFile:
 
     def _stamp_now(self) -> _Stamp:
         try:
-            about = os.lstat(self._state / TOKENS)
+            about = os.lstat(self._path)
         except OSError:
             return None
         return (

@@ -3,6 +3,9 @@
 A reader holds no rows of its own, only how far it has come: so a slow one costs
 nothing, delays nobody, and falls out at the end of what is held. The hub is there
 while anybody reads; it sees each step when it is durable, and encodes it afterwards.
+
+What costs is not a row but that somebody is woken for it. So readers are woken the less
+often the more they are, and those who have come equally far are given the same piece.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from orchestrator.core.steps import Step
 from orchestrator.runtime.feed import Feed
 from orchestrator.runtime.operator import Operator
 
-__all__ = ("CLOSED", "Hub", "ending", "joined", "readers_of")
+__all__ = ("CHUNK", "CLOSED", "Hub", "ending", "joined", "readers_of")
 
 ROWS_MAX: Final = 4_096
 """Rows that are held, for all readers together."""
@@ -32,6 +35,21 @@ PAST_AT_ONCE: Final = 2
 PACE_S: Final = 0.02
 """Between two times that readers are woken: a burst of rows wakes each but a few times,
 and nobody sees that a row came so much later."""
+
+PACE_MOST_S: Final = 0.25
+"""However many they are: a row that comes after a pause is never held back."""
+
+WAKES_A_SECOND: Final = 1_000
+"""Of all readers together; a wake costs as much as some ten rows that are encoded."""
+
+COMING_MAX: Final = 256
+"""Rows that wait to be encoded; so many are taken in at once, whatever the pace."""
+
+PIECES_MAX: Final = 8
+"""Pieces that are kept for those who come next: most readers are equally far."""
+
+CHUNK: Final = 65_536
+"""Bytes of a piece, more only where one row is longer."""
 
 CLOSED: Final = "the operator has been closed"
 
@@ -58,10 +76,11 @@ class Hub:
         self._first = self.head + 1
         self._bytes = 0
         self._coming: list[Step] = []
+        self._pieces: dict[tuple[int, Wanted], tuple[int, bytes]] = {}
         self._pace_s = pace_s
         self._not_before = 0.0
         self._taking: asyncio.TimerHandle | None = None
-        self._news = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
         self._unwatch = feed.watch(self._see)
         feed.running.add_done_callback(self._operator_ended)
 
@@ -74,16 +93,25 @@ class Hub:
 
     def _see(self, step: Step) -> None:
         """Note a step; its encoding must not hold up the loop's commit."""
-        if not self._coming:
-            loop = asyncio.get_running_loop()
-            at = max(self._not_before, loop.time())
-            self._taking = loop.call_at(at, self.take_in)
         self._coming.append(step)
+        count = len(self._coming)
+        if count == 1:
+            self._take_in_at(self._not_before)
+        elif count == COMING_MAX:
+            self._take_in_at(0.0)
+
+    def _take_in_at(self, moment: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._taking is not None:
+            self._taking.cancel()
+        self._taking = loop.call_at(max(moment, loop.time()), self.take_in)
 
     def take_in(self) -> None:
         """Encode what has come, and wake who waits for it."""
+        if self._taking is not None:
+            self._taking.cancel()
         coming, self._coming = self._coming, []
-        self._not_before = asyncio.get_running_loop().time() + self._pace_s
+        self._not_before = asyncio.get_running_loop().time() + self._pause_s()
         containers = any(wanted.containers for wanted in self.readers)
         # Numbers are given first: a row that could not be encoded becomes a gap.
         begin, self._seen = self._seen + 1, self._seen + len(coming)
@@ -92,8 +120,14 @@ class Hub:
             self._records[seq] = record
             self._bytes += record.size
         self.head = self._seen
+        self._pieces.clear()
         self._let_go()
         self._wake()
+
+    def _pause_s(self) -> float:
+        """Return how long readers are let be, now that they are to be woken."""
+        fair_s = min(PACE_MOST_S, len(self.readers) / WAKES_A_SECOND)
+        return max(fair_s, self._pace_s)
 
     def _let_go(self) -> None:
         """Forget the oldest rows beyond what may be held."""
@@ -106,8 +140,10 @@ class Hub:
             self._first += 1
 
     def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        waiting, self._waiting = self._waiting, set()
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
 
     def record(self, seq: int, wanted: Wanted) -> Record | None:
         """Return a row as it may be sent to a reader, if it is held."""
@@ -116,7 +152,33 @@ class Hub:
             return None
         return record
 
-    def frame(self, record: Record, wanted: Wanted) -> bytes:
+    def piece(self, after: int, wanted: Wanted) -> tuple[int, bytes]:
+        """Return the rows behind one that is held, as many as make a chunk.
+
+        It is what the reader wants of them, which may be nothing, and the last of them.
+        """
+        key = after, wanted
+        found = self._pieces.get(key)
+        if found is None:
+            if len(self._pieces) == PIECES_MAX:
+                self._pieces.clear()
+            found = self._pieces[key] = self._joined(after, wanted)
+        return found
+
+    def _joined(self, after: int, wanted: Wanted) -> tuple[int, bytes]:
+        frames: list[bytes] = []
+        size = 0
+        while size < CHUNK:
+            record = self.record(after + 1, wanted)
+            if record is None:
+                break
+            after += 1
+            if record.concerns(wanted):
+                frames.append(self._frame(record, wanted))
+                size += len(frames[-1])
+        return after, b"".join(frames)
+
+    def _frame(self, record: Record, wanted: Wanted) -> bytes:
         """Return a row that is held in a reader's form; the frame is held, too."""
         before = record.size
         frame = record.frame(wanted)
@@ -130,11 +192,22 @@ class Hub:
         """Return how many rows are held, and how many bytes they have."""
         return len(self._records), self._bytes
 
-    async def news(self, limit_s: float) -> None:
-        """Wait for another row, or the end, but not for ever."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                await self._news.wait()
+    async def news(self, due: float) -> None:
+        """Wait for another row, the end, or a moment of the event loop's clock."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiting.add(waiter)
+        alarm = loop.call_at(due, self._ring, waiter)
+        try:
+            await waiter
+        finally:
+            alarm.cancel()
+            self._waiting.discard(waiter)
+
+    @staticmethod
+    def _ring(waiter: asyncio.Future[None]) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
 
     def end(self, why: str) -> None:
         """Have every reader told that there will be no more."""

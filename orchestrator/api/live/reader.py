@@ -22,7 +22,7 @@ import attrs
 from returns.result import Failure, Result, Success
 
 from orchestrator.api.live.frames import told
-from orchestrator.api.live.hub import Hub
+from orchestrator.api.live.hub import CHUNK, Hub
 from orchestrator.api.live.records import Record, record_of_row, record_of_step
 from orchestrator.api.live.wanted import Wanted
 from orchestrator.core.errors import (
@@ -40,9 +40,6 @@ __all__ = ("Reader", "begin")
 
 PAGE: Final = 256
 """Rows that are read from the journal in one go."""
-
-CHUNK: Final = 65_536
-"""Bytes that are handed out at once, more only where one row is longer."""
 
 
 @attrs.frozen
@@ -68,6 +65,7 @@ class Reader:
         self.position = now if wanted.after is None else min(wanted.after, now)
         self._hub = hub
         self._wanted = wanted
+        self._like = wanted.like()
         self._first = first
         self._is_live = False
         self._fleet: Fleet | None = None
@@ -94,7 +92,7 @@ class Reader:
         while not self._is_over():
             chunk = await self.take()
             if chunk is None and time() < due and not self._is_over():
-                await self._hub.news(due - time())
+                await self._hub.news(due)
                 continue
             if not chunk and time() >= due:
                 chunk = self._heartbeat()
@@ -121,7 +119,8 @@ class Reader:
             return None
         if hub.record(self.position + 1, self._wanted) is not None:
             self._go_live()
-            return self._from_hub()
+            self.position, piece = hub.piece(self.position, self._like)
+            return piece
         if self._is_live:
             return self._gap(hub.head, "too slow")
         async with hub.past:
@@ -130,20 +129,6 @@ class Reader:
     def _go_live(self) -> None:
         self._is_live = True
         self._fleet = None
-
-    def _from_hub(self) -> bytes:
-        hub, wanted = self._hub, self._wanted
-        frames: list[bytes] = []
-        size = 0
-        while size < CHUNK:
-            record = hub.record(self.position + 1, wanted)
-            if record is None:
-                break
-            self.position = record.seq
-            if record.concerns(wanted):
-                frames.append(hub.frame(record, wanted))
-                size += len(frames[-1])
-        return b"".join(frames)
 
     async def _from_journal(self) -> bytes:
         page = await self._page()

@@ -15,8 +15,8 @@ from orchestrator.api.live.frames import Form
 from orchestrator.api.live.hub import CLOSED, ending, joined
 from orchestrator.api.live.reader import Reader, begin
 from orchestrator.api.live.wanted import Wanted, wanted_of
+from orchestrator.api.queries import Asked
 from orchestrator.core.access_errors import TooManyRequests
-from orchestrator.core.errors import InvalidSpec
 from orchestrator.runtime.operator import Operator
 
 __all__ = ("READERS_MAX", "say_goodbye", "stream")
@@ -29,6 +29,10 @@ COME_AGAIN_MS: Final = 5_000
 
 PIECE: Final = 65_536
 """Bytes that are given to a connection at once: what a stalled reader can hold up."""
+
+AT_ONCE: Final = 32_768
+"""Bytes that a connection with nothing to send takes without ever waiting: half of the
+high-water mark of the event loop's transports."""
 
 KERNEL: Final = 131_072
 """Bytes that the system may hold for a reader; by itself it would hold megabytes."""
@@ -45,11 +49,11 @@ _HEADERS: Final = {
 }
 
 
-async def stream(request: web.Request, operator: Operator) -> web.StreamResponse:
+async def stream(
+    request: web.Request, query: Asked, operator: Operator
+) -> web.StreamResponse:
     """Answer a request for live events: with a stream, or why there is none."""
-    wanted = wanted_of(request)
-    if isinstance(wanted, InvalidSpec):
-        return refusal(wanted)
+    wanted = wanted_of(query, request.headers.get("Accept", ""))
     with joined(operator, wanted) as hub:
         if len(hub.readers) > READERS_MAX:
             return refusal(TooManyRequests(retry_after_ms=COME_AGAIN_MS))
@@ -68,14 +72,12 @@ async def _serve(
         response.charset = "utf-8"
     await response.prepare(request)
     _hold_little(request)
-    if request.method == "HEAD":
-        return response
     try:
         if wanted.form is Form.SSE:
             await response.write(RETRY)
         async with contextlib.aclosing(reader.chunks()) as chunks:
             async for chunk in chunks:
-                await _send(response, chunk)
+                await _send(request, response, chunk)
         await response.write_eof()
     except ConnectionResetError:
         pass  # the reader has gone
@@ -92,8 +94,18 @@ def _hold_little(request: web.Request) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL)
 
 
-async def _send(response: web.StreamResponse, chunk: bytes) -> None:
-    """Send a chunk in pieces; each must be taken in time."""
+async def _send(
+    request: web.Request, response: web.StreamResponse, chunk: bytes
+) -> None:
+    """Send a chunk in pieces; each must be taken in time.
+
+    Where everything before it has been taken, a small one is not waited for.
+    """
+    transport = request.transport
+    is_idle = transport is not None and not transport.get_write_buffer_size()
+    if is_idle and len(chunk) <= AT_ONCE:
+        await response.write(chunk)
+        return
     for start in range(0, len(chunk), PIECE):
         async with asyncio.timeout(STALLED_S):
             await response.write(chunk[start : start + PIECE])

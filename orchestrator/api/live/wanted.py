@@ -5,20 +5,17 @@ from __future__ import annotations
 from typing import Final, get_args
 
 import attrs
-from aiohttp import web
 
+from orchestrator.api import parameters
 from orchestrator.api.live.frames import Form
-from orchestrator.api.moments import NUMBER_MAX
+from orchestrator.api.queries import Asked
 from orchestrator.codec.converter import tag_of
-from orchestrator.codec.problems import invalid
-from orchestrator.core.errors import InvalidSpec
 from orchestrator.core.events import Event
 from orchestrator.core.moments import Millis
 
-__all__ = ("HEARTBEAT_MS", "TAGS", "Wanted", "wanted_of")
+__all__ = ("TAGS", "Wanted", "wanted_of")
 
-HEARTBEAT_MS: Final[tuple[Millis, Millis, Millis]] = (1_000, 15_000, 60_000)
-"""How long a stream is silent: at least, by default, at most."""
+HEARTBEAT_MS: Final[Millis] = parameters.HEARTBEAT.default
 
 TAGS: Final[dict[str, type[Event]]] = {
     tag_of(kind): kind for kind in get_args(Event) if isinstance(kind, type)
@@ -26,11 +23,12 @@ TAGS: Final[dict[str, type[Event]]] = {
 """What ``type=`` may name."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class Wanted:
     """What a reader asks for; no names and no kinds are all of them.
 
-    ``after``: the row behind which it begins, None: from now on.
+    ``after``: the row behind which it begins, None: from now on. ``heartbeat_ms``: how
+    long its stream is silent at most.
     """
 
     form: Form = Form.SSE
@@ -38,65 +36,25 @@ class Wanted:
     names: frozenset[str] = frozenset()
     kinds: frozenset[type] = frozenset()
     containers: bool = False
-    heartbeat_ms: Millis = HEARTBEAT_MS[1]
+    heartbeat_ms: Millis = HEARTBEAT_MS
+
+    def like(self) -> Wanted:
+        """Return what is the same for all who want to see the same of each row."""
+        return attrs.evolve(self, after=None, heartbeat_ms=HEARTBEAT_MS)
 
 
-def wanted_of(request: web.Request) -> Wanted | InvalidSpec:
-    """Read what a request asks for."""
-    after = _after(request)
-    if isinstance(after, InvalidSpec):
-        return after
-    tags = _words(request, "type")
-    for tag in tags:
-        if tag not in TAGS:
-            return invalid("query.type", f"any of {', '.join(sorted(TAGS))}", tag)
-    added = _words(request, "with")
-    for word in added:
-        if word != "containers":
-            return invalid("query.with", "containers", word)
-    least, usual, most = HEARTBEAT_MS
-    text = request.query.get("heartbeat_ms", str(usual))
-    heartbeat_ms = _number(text)
-    if heartbeat_ms is None or not least <= heartbeat_ms <= most:
-        expected = f"milliseconds from {least} to {most}"
-        return invalid("query.heartbeat_ms", expected, text)
+def wanted_of(query: Asked, accepted: str) -> Wanted:
+    """Return what a request asks for: its query as the route reads it, its ``Accept``.
+
+    A reader that comes again says what it has seen (``Last-Event-ID``). It is given
+    NDJSON, unless it accepts server-sent events by name.
+    """
+    seen = query[parameters.LAST_EVENT.name]
     return Wanted(
-        form=_form(request),
-        after=after,
-        names=frozenset(_words(request, "name")),
-        kinds=frozenset(TAGS[tag] for tag in tags),
-        containers=bool(added),
-        heartbeat_ms=heartbeat_ms,
+        form=Form.SSE if Form.SSE.value in accepted else Form.NDJSON,
+        after=query[parameters.AFTER.name] if seen is None else seen,
+        names=frozenset(query[parameters.NAMES.name]),
+        kinds=frozenset(TAGS[tag] for tag in query[parameters.TYPES.name]),
+        containers=query[parameters.WITH.name] is not None,
+        heartbeat_ms=query[parameters.HEARTBEAT.name],
     )
-
-
-def _form(request: web.Request) -> Form:
-    """Return the form; NDJSON, unless server-sent events are named."""
-    accepted = request.headers.get("Accept", "")
-    return Form.SSE if Form.SSE.value in accepted else Form.NDJSON
-
-
-def _after(request: web.Request) -> int | InvalidSpec | None:
-    """Return where to begin: a reader that comes again says what it has seen."""
-    seen = request.headers.get("Last-Event-ID")
-    place = "query.after" if seen is None else "header Last-Event-ID"
-    text = request.query.get("after") if seen is None else seen
-    if text is None or not text:
-        return None
-    number = _number(text)
-    if number is None:
-        return invalid(place, f"the number of a row, from 0 to {NUMBER_MAX}", text)
-    return number
-
-
-def _number(text: str) -> int | None:
-    if text.isascii() and text.isdigit() and len(text) <= len(str(NUMBER_MAX)):
-        number = int(text)
-        return number if number <= NUMBER_MAX else None
-    return None
-
-
-def _words(request: web.Request, key: str) -> tuple[str, ...]:
-    """Return words that stand between commas; a parameter may come more than once."""
-    texts = request.query.getall(key, [])
-    return tuple(word for text in texts for word in text.split(",") if word)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
+from pathlib import Path
 
 from orchestrator.api.guard.connections import Limits, client_of
 from orchestrator.api.guard.rates import CLIENTS_MAX, Rates
+from tests.api.guard.kit import HASTY, SOON_S, served, status_of
 
 
 def test_connections_leave_half_of_the_files_to_containers() -> None:
@@ -44,3 +47,18 @@ def test_of_many_clients_the_oldest_are_forgotten() -> None:
     assert rates.wait_s(CLIENTS_MAX, 0.0) > 0.0
     assert rates.wait_s(0, 0.0) == 0.0
     assert len(rates._buckets) == CLIENTS_MAX
+
+
+async def test_the_head_of_a_later_request_has_its_own_time(tmp_path: Path) -> None:
+    async with served(tmp_path, limits=HASTY) as door, asyncio.timeout(SOON_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        time = asyncio.get_running_loop().time
+        for _ in range(2):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            answer = await reader.readuntil(b"}")
+            assert status_of(answer) == 200
+        began = time()
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: ")
+        assert status_of(await reader.read()) == 408
+        assert time() - began >= HASTY.head_s
+        writer.close()

@@ -15,8 +15,12 @@ import pytest
 from aiohttp import web
 from returns.future import FutureResult
 
+from orchestrator.api.bodies import refusal
 from orchestrator.api.live import hub as hubs
 from orchestrator.api.live import say_goodbye, serving, stream
+from orchestrator.api.queries import read_query
+from orchestrator.api.reading_routes import PAST
+from orchestrator.core.errors import InvalidSpec
 from orchestrator.core.journal_errors import JournalUnavailable
 from orchestrator.core.table import Table
 from orchestrator.journal.memory import MemoryJournal
@@ -24,6 +28,7 @@ from orchestrator.runtime.operator import Operator
 from tests.api.live.kit import parsed
 from tests.runtime.kit import LIMIT_MS, Kit, fleet, opened, spec, value
 
+EVENTS = next(route for route in PAST if route.path == "/v1/events")
 LIMIT_S = 200
 SECRET = "hunter2-is-not-shown"
 
@@ -54,7 +59,10 @@ async def served(operator: Operator) -> AsyncIterator[Live]:
     app = web.Application()
 
     async def events(request: web.Request) -> web.StreamResponse:
-        return await stream(request, operator)
+        query = read_query(request.query, request.headers, EVENTS)
+        if isinstance(query, InvalidSpec):
+            return refusal(query)
+        return await stream(request, query, operator)
 
     app.router.add_get("/v1/events", events)
     app.on_shutdown.append(say_goodbye(operator))
@@ -156,13 +164,6 @@ async def test_a_reader_that_goes_is_forgotten() -> None:
         await seen.aclose()  # type: ignore[attr-defined]
         while hubs._HUBS:
             await write(kit.operator, 1)
-
-
-async def test_who_asks_only_for_the_headers_gets_them() -> None:
-    async with live() as (_, it):
-        url = f"http://127.0.0.1:{it.port}/v1/events"
-        async with it.session.head(url) as answer:
-            assert answer.status == 200
 
 
 async def test_there_is_a_bound_to_how_many_read(
