@@ -18,7 +18,9 @@ from returns.result import Failure, Result, Success
 
 from orchestrator.api.answers import Applied
 from orchestrator.api.bodies import (
+    AdoptBody,
     Asking,
+    ScaleBody,
     StartBody,
     answer,
     read_body,
@@ -26,20 +28,22 @@ from orchestrator.api.bodies import (
     written,
 )
 from orchestrator.api.headers import KEY_HEADER, REPLAYED_HEADER, SEQ_HEADER
+from orchestrator.api.leaving import LEAVING, Broken
 from orchestrator.api.queries import Asked as Query
 from orchestrator.codec.problems import invalid
 from orchestrator.codec.wire import tree_of
-from orchestrator.core.errors import ContainerError, InvalidSpec
-from orchestrator.core.specs import FleetSpec
+from orchestrator.core.errors import ContainerError, InvalidSpec, OperatorClosed
+from orchestrator.core.specs import FleetSpec, Prune
 from orchestrator.core.tickets import Ticket
 from orchestrator.runtime.masks import refused_masks
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import opened
 from orchestrator.runtime.steps import Asked
 
-__all__ = ("Asks",)
+__all__ = ("Asks", "prune_of", "revision_of")
 
 T = TypeVar("T")
+B = TypeVar("B", Asking, ScaleBody, AdoptBody)
 
 
 @attrs.define
@@ -84,7 +88,7 @@ class Asks:
             ticket=wish.ticket,
             heard=wish.heard,
         )
-        return await self._told(operation, wish)
+        return await self._told(request, operation, wish)
 
     async def stop(self, request: web.Request, query: Query) -> web.Response:
         """Stop a container."""
@@ -112,12 +116,24 @@ class Asks:
         query: Query,
         operation: Callable[..., FutureResult[Any, ContainerError]],
     ) -> web.Response:
-        read = await _read(request, query, Asking)
+        name = request.match_info["name"]
+        return await self._of_body(
+            request, query, Asking, lambda _, said: operation(name, **said)
+        )
+
+    async def _of_body(
+        self,
+        request: web.Request,
+        query: Query,
+        kind: type[B],
+        operation: Callable[[B, dict[str, Any]], FutureResult[Any, ContainerError]],
+    ) -> web.Response:
+        """Ask for what a body says; who asks, and what for, is the second argument."""
+        read = await _read(request, query, kind)
         if isinstance(read, Failure):
             return refusal(read.failure())
         asked, wish = read.unwrap()
-        name, told = request.match_info["name"], _said(asked, wish)
-        return await self._told(operation(name, **told), wish)
+        return await self._told(request, operation(asked, _said(asked, wish)), wish)
 
     async def apply(self, request: web.Request, query: Query) -> web.Response:
         """Make a fleet the declared one."""
@@ -130,13 +146,15 @@ class Asks:
             return refusal(masked)
         applied = self._operator.apply(
             spec,
-            expect_revision=_revision(query["If-Match"]),
+            expect_revision=revision_of(query["If-Match"]),
+            prune=prune_of(query),
             by=query["by"],
             why=query["why"],
             ticket=wish.ticket,
             heard=wish.heard,
         )
-        return await self._told(applied.map(lambda at: Applied(revision=at)), wish)
+        operation = applied.map(lambda at: Applied(revision=at))
+        return await self._told(request, operation, wish)
 
     async def reconcile(self, request: web.Request, query: Query) -> web.Response:
         """Observe now."""
@@ -145,7 +163,7 @@ class Asks:
             return refusal(read.failure())
         asked, wish = read.unwrap()
         operation = self._operator.reconcile(**_said(asked, wish))
-        return await self._told(operation, wish)
+        return await self._told(request, operation, wish)
 
     async def down(self, request: web.Request, query: Query) -> web.Response:
         """Stop everything, then end the operator, unless it is needed again.
@@ -157,7 +175,8 @@ class Asks:
         if isinstance(read, Failure):
             return refusal(read.failure())
         asked, wish = read.unwrap()
-        response = await self._told(self._operator.down(**_said(asked, wish)), wish)
+        operation = self._operator.down(**_said(asked, wish))
+        response = await self._told(request, operation, wish)
         is_over = response.status == web.HTTPOk.status_code and self._is_down(wish)
         if is_over and self._end is not None:
             asyncio.get_running_loop().call_soon(self._end)
@@ -169,10 +188,20 @@ class Asks:
         return self._operator.is_down(wish.ticket if is_replayed else None)
 
     async def _told(
-        self, operation: FutureResult[Any, ContainerError], wish: _Wish
+        self,
+        request: web.Request,
+        operation: FutureResult[Any, ContainerError],
+        wish: _Wish,
     ) -> web.Response:
-        """Wait for what was asked, and say which row holds it."""
-        outcome = opened(await operation)
+        """Wait for what was asked, and say which row holds it.
+
+        Where the operator leaves before it has come to its end, that is the answer:
+        asked again with the same key, the next operator goes on with it.
+        """
+        try:
+            outcome = opened(await request.app[LEAVING].answered(operation))
+        except Broken:
+            outcome = OperatorClosed()
         refused = isinstance(outcome, ContainerError)
         response = refusal(outcome) if refused else answer(outcome)
         seq = self._operator.seq if wish.asked is None else wish.asked.seq
@@ -195,7 +224,7 @@ def _masked(asked: StartBody) -> InvalidSpec | None:
     return None
 
 
-def _said(asked: Asking, wish: _Wish) -> dict[str, Any]:
+def _said(asked: Asking | ScaleBody | AdoptBody, wish: _Wish) -> dict[str, Any]:
     """Return who asks, and what for, as operations of the library take it."""
     return {
         "by": asked.by,
@@ -222,21 +251,29 @@ async def _read(
 def _digest(request: web.Request, query: Query, body: object) -> str:
     """Name what is asked: method, path, expected revision, and the body in one form.
 
-    Where it is the query that says who asks and what for, it counts as well.
+    Where it is the query that says who asks, what for, and how, it counts as well.
     """
-    expected = _revision(query.get("If-Match"))
+    expected = revision_of(query.get("If-Match"))
     asked = f"{request.method} {request.path} {expected} "
     if query.get("by", "owner") != "owner" or query.get("why"):
         asked += f"{query['by']!r} {query['why']!r} "
+    if query.get("prune"):
+        asked += f"prune={query['prune']} "
     told = asked.encode(errors="backslashreplace") + written(tree_of(body))
     return hashlib.sha256(told).hexdigest()
 
 
-def _revision(tag: str | None) -> int | None:
+def revision_of(tag: str | None) -> int | None:
     """Return the revision that a caller expects; None or a star: any.
 
-    >>> _revision('"7"'), _revision("*")
+    >>> revision_of('"7"'), revision_of("*")
     (7, None)
 
     """
     return None if tag is None or tag == "*" else int(tag.strip('"'))
+
+
+def prune_of(query: Query) -> Prune | None:
+    """Return what shall become of what is not declared any more; None: as is usual."""
+    said: str | None = query["prune"]
+    return None if said is None else Prune(said)

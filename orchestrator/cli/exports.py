@@ -1,7 +1,8 @@
-"""``journal export``: a journal as a file.
+"""``journal export``: a journal as a file, read from its place or from its operator.
 
 With ``--redact`` it is in other words, for somebody who may not see the owner's. The
-journal is read twice then: for all its names, and to write it.
+journal is read twice then: for all its names, and to write it. An operator that is
+asked for it does so itself, and the owner's words do not leave it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -19,17 +20,21 @@ import attrs
 import click
 from returns.result import Failure
 
+from orchestrator.api.places import JOURNAL as JOURNAL_FILE
+from orchestrator.cli.client import Client, NoOperator
+from orchestrator.cli.exports_far import export_far
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.outputs import Output, names_written, output_at, same_place
+from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.readings import JOURNAL, read_journal, reading, shown_while
 from orchestrator.cli.transfers import (
     begin,
-    counted,
     expect_something,
     expect_whole,
     is_whole,
     not_empty,
-    redacted_before,
+    passed_on,
+    tell,
     to_the_end,
 )
 from orchestrator.journal.port import Head, Snapshot
@@ -52,9 +57,12 @@ class Sharing:
     names_to: Path | None
 
 
+_OUT: Final = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+
+
 @click.command("export")
-@click.argument("source", metavar="JOURNAL", type=JOURNAL)
-@click.argument("out", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.argument("source", metavar="[JOURNAL]", type=JOURNAL)
+@click.argument("out", metavar="OUT", required=False, type=_OUT)
 @click.option(
     "--redact",
     is_flag=True,
@@ -82,10 +90,12 @@ class Sharing:
     is_flag=True,
     help="Take what is whole of a journal that is not: it reads as one cut off.",
 )
-def export(
+@reach_options
+def export(  # noqa: PLR0913 - one for each option
     source: Path,
-    out: Path,
+    out: Path | None,
     *,
+    reach: Reach,
     redact: bool,
     keep: tuple[str, ...],
     redact_params: bool,
@@ -96,16 +106,31 @@ def export(
     """Write the rows of JOURNAL to OUT, JSON Lines, packed where it ends in .gz.
 
     OUT may be - for standard output. It is a new file; a pipe or a device is written
-    into. Of a journal that is damaged no file is made.
+    into. Of a journal that is damaged no file is made. With --url, --context or --state
+    the rows are those of an operator, which goes on meanwhile, and JOURNAL is left out.
     """
     if not redact and (keep or redact_params or names_to is not None):
         msg = "--keep, --redact-params and --names-to need --redact"
         raise click.UsageError(msg)
+    if reach.is_said:
+        if out is not None:
+            raise click.UsageError("JOURNAL goes without --url, --context and --state")
+        if redact_params or names_to is not None:
+            raise click.UsageError("--redact-params and --names-to need the JOURNAL")
+        output = output_at(source, None, is_forced=force, is_damaged_too=damaged)
+        told = {"redact": "true"} if redact else {}
+        state = _where_none_runs(reach, lambda far: export_far(far, output, told, keep))
+        if state is None:
+            return
+        source, out = state, source
+    if out is None:
+        raise click.UsageError("Missing argument 'OUT'.")
     if names_to is not None and same_place(names_to, out):
         raise click.UsageError("OUT and --names-to are the same file")
     output = output_at(out, source, is_forced=force, is_damaged_too=damaged)
     if not redact:
-        _export_plain(source, output)
+        with reading(source) as read:
+            _export_plain(read, output)
         return
     kept = {Kept(word) for word in keep}
     if not redact_params:
@@ -115,14 +140,23 @@ def export(
         _export_redacted(path, output, sharing)
 
 
-def _export_plain(source: Path, out: Output) -> None:
-    with reading(source) as read:
-        rows = not_empty(shown_while(read.rows(), read, "writing"), read)
-        if not out.is_damaged_too:
-            rows = to_the_end(rows, read)
-        base = read.source.base
-        head = out.write(rows, base, redacted_before(read), lambda: is_whole(read))
-        _tell(base, head, out, "")
+def _where_none_runs(reach: Reach, ask: Callable[[Client], None]) -> Path | None:
+    """Ask an operator; return the folder with its journal where none runs there."""
+    try:
+        ask(reach.client())
+    except NoOperator:
+        state = reach.folder()
+        if state is None or not (state / JOURNAL_FILE).exists():
+            raise
+    else:
+        return None
+    click.echo(f"no operator runs for {state}: its journal is read", err=True)
+    return state
+
+
+def _export_plain(read: Reading, out: Output) -> None:
+    rows = not_empty(shown_while(read.rows(), read, "writing"), read)
+    passed_on(rows if out.is_damaged_too else to_the_end(rows, read), read, out, "")
 
 
 def _export_redacted(source: Path, out: Output, sharing: Sharing) -> None:
@@ -139,7 +173,7 @@ def _export_redacted(source: Path, out: Output, sharing: Sharing) -> None:
             head = _rewrite(first, again, out, heard, sharing)
         finally:
             again.close()
-        _tell(first.source.base, head, out, " in other words")
+        tell(first.source.base, head, out, " in other words")
         if Kept.PARAMS in _kept(heard, sharing):
             said = "parameters of custom policies are kept, for they decide by them: "
             click.echo(said + ", ".join(_params(heard)), err=True)
@@ -177,13 +211,6 @@ def _base_of(read: Reading, words: Pseudonyms) -> Snapshot | None:
     if isinstance(redacted, Failure):
         raise failed(redacted.failure())
     return redacted.unwrap()
-
-
-def _tell(base: Snapshot | None, head: Head, out: Output, how: str) -> None:
-    many, which = counted(base, head)
-    digest = head.digest.hex()[:16]
-    said = f"{many}{how}{which}, the last with digest {digest}"
-    click.echo(said, err=out.is_standard)
 
 
 def _params(heard: Vocabulary) -> list[str]:

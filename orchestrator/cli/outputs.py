@@ -60,10 +60,11 @@ class Output:
 
 
 def output_at(
-    path: Path, source: Path, *, is_forced: bool, is_damaged_too: bool
+    path: Path, source: Path | None, *, is_forced: bool, is_damaged_too: bool
 ) -> Output:
     """Return where an export of *source* may go; refuse what is there already.
 
+    None: what is exported is no file of this machine.
     With *is_forced* a file may be written over; a journal never. What is no file, such
     as a pipe, is written into.
     """
@@ -71,7 +72,7 @@ def output_at(
     if output.is_standard:
         return output
     target = Path(os.path.realpath(path))
-    if _is_source(target, source):
+    if source is not None and _is_source(target, source):
         raise Failed(f"{path} is the journal that is to be exported", REFUSED)
     for suffix in SUFFIXES:
         owner = target.with_name(target.name.removesuffix(suffix))

@@ -19,7 +19,7 @@ import click
 from orchestrator.cli.client import Client
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.remembered import Context, remembered
-from orchestrator.cli.state import the_state
+from orchestrator.cli.state import states, the_state
 from orchestrator.cli.transports import OverHttp, over_http
 
 __all__ = ("Reach", "reach_options", "read_token")
@@ -69,6 +69,17 @@ class Reach:
     ca: Path | None
     context: str | None
     allow_http: bool
+
+    def of_fleet(self, name: str) -> Reach:
+        """Mean the operator of a fleet, where nothing was said of any other."""
+        if self._remote() is not None or self._folder() is not None:
+            return self
+        return attrs.evolve(self, state=states() / name)
+
+    @property
+    def is_said(self) -> bool:
+        """Say whether it was said which operator is meant, and not only remembered."""
+        return any(each is not None for each in (self.state, self.url, self.context))
 
     def client(self) -> Client:
         """Return who asks it."""

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Final, TypeVar
 
+import click
+
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.outputs import Output
 from orchestrator.core.errors import JournalCorrupt
 from orchestrator.journal.port import START, Head, Row, Snapshot
 from orchestrator.journal.provenance import Redacted
@@ -24,7 +27,9 @@ __all__ = (
     "expect_whole",
     "is_whole",
     "not_empty",
+    "passed_on",
     "redacted_before",
+    "tell",
     "to_the_end",
 )
 
@@ -76,6 +81,21 @@ def to_the_end(things: Iterable[T], read: Reading) -> Iterator[T]:
     """Yield what *read* gives; fail behind the last one where something is lost."""
     yield from things
     expect_whole(read)
+
+
+def passed_on(rows: Iterable[Row], read: Reading, out: Output, how: str) -> None:
+    """Write rows as they are read, and say how many; *how* is said of them."""
+    base = read.source.base
+    head = out.write(rows, base, redacted_before(read), lambda: is_whole(read))
+    tell(base, head, out, how)
+
+
+def tell(base: Snapshot | None, head: Head, out: Output, how: str) -> None:
+    """Say what was written."""
+    many, which = counted(base, head)
+    digest = head.digest.hex()[:16]
+    said = f"{many}{how}{which}, the last with digest {digest}"
+    click.echo(said, err=out.is_standard)
 
 
 def begin(base: Snapshot | None) -> Head:

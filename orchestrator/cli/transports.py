@@ -6,10 +6,11 @@ A token travels in a header alone. It stands in no argument, error or text of a 
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 import ssl
 from pathlib import Path
-from typing import Final, Protocol
+from typing import IO, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import attrs
@@ -18,7 +19,14 @@ from orchestrator.api.places import socket_of
 from orchestrator.cli.failing import Failed
 from orchestrator.codec.platform_choices import is_safe_url
 
-__all__ = ("NoOperator", "OverHttp", "OverSocket", "Transport", "over_http")
+__all__ = (
+    "NoOperator",
+    "OverHttp",
+    "OverSocket",
+    "Transport",
+    "arriving",
+    "over_http",
+)
 
 CONNECT_S: Final = 5.0
 UNREACHABLE: Final = 5
@@ -90,6 +98,30 @@ class OverSocket:
         return NoOperator(
             f"no operator runs for {self.state}: `orchestrator up FILE` starts one"
         )
+
+
+def arriving(response: http.client.HTTPResponse) -> IO[bytes]:
+    """Return the body of an answer as a file that is read as it comes.
+
+    Where the connection breaks it ends: what it holds must say whether it is whole.
+    """
+    return io.BufferedReader(_Arriving(response))
+
+
+class _Arriving(io.RawIOBase):
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self._response = response
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._response.read1(len(buffer))
+        except (OSError, http.client.HTTPException):
+            return 0
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class _Plain(http.client.HTTPConnection):

@@ -6,8 +6,11 @@ from typing import ClassVar, TypeAlias
 
 import attrs
 
+from orchestrator.core.moments import Millis
+
 __all__ = (
     "Difference",
+    "JournalBusy",
     "JournalCompacted",
     "JournalConflict",
     "JournalCorrupt",
@@ -163,6 +166,22 @@ class JournalCompacted:
 
 
 @attrs.frozen(kw_only=True)
+class JournalBusy:
+    """As many look back into the journal already as may at a time."""
+
+    code: ClassVar[str] = "journal_busy"
+    retry_after_ms: Millis
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return (
+            "too many look back into the journal at once: ask again in"
+            f" {self.retry_after_ms} ms"
+        )
+
+
+@attrs.frozen(kw_only=True)
 class PolicyNotRegistered:
     """A spec names a custom restart policy that the program has not registered.
 
@@ -190,6 +209,7 @@ JournalError: TypeAlias = (
     | JournalTooNew
     | JournalConflict
     | JournalCompacted
+    | JournalBusy
     | NotReplayable
     | PolicyNotRegistered
 )

@@ -43,7 +43,8 @@ from orchestrator.runtime.interpreter import Interpreter, setting_of
 from orchestrator.runtime.notifier import envelope_of
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.pulse import Pulse
-from orchestrator.runtime.recovery import Recovered, snapshot_of
+from orchestrator.runtime.recovery import Recovered
+from orchestrator.runtime.snapshots import Snapshots
 from orchestrator.runtime.steps import (
     Ask,
     Asked,
@@ -110,8 +111,7 @@ class Loop:
         self._timers = Timers()
         self._closing = False
         self._not_before: Moment = 0
-        self._snapshot_at = recovered.snapshot_at
-        self._snapshot_every = snapshot_every
+        self._snapshots = Snapshots(journal, recovered.snapshot_at, snapshot_every)
         self._timers.refresh(fleet, fleet.containers)
 
     def now(self) -> Moment:
@@ -213,7 +213,7 @@ class Loop:
         self.journal_error = None
         self._commit(batch)
         self._stand_down_if_stale(items)
-        await self._snapshot_now_and_then()
+        await self._snapshots.now_and_then(self.fleet, self.head)
         return False
 
     def _keep(self, items: list[Item], error: JournalError) -> None:
@@ -278,23 +278,9 @@ class Loop:
         self.fatal = error
         self._wake.set()
 
-    async def _snapshot_now_and_then(self) -> None:
-        if self.head.seq - self._snapshot_at >= self._snapshot_every:
-            await self.save_snapshot()
-
     async def save_snapshot(self) -> None:
-        """Save the fleet as it is; a failure costs time at the next boot, no more.
-
-        It is written in another thread, for a large one takes a second: reads go on.
-        """
-        if self.head.seq == self._snapshot_at:
-            return
-        self._snapshot_at = self.head.seq
-        snapshot = await asyncio.to_thread(snapshot_of, self.fleet, self.head)
-        error = await settled(self._journal.save_snapshot(snapshot))
-        if error is not None:
-            about = {"seq": self.head.seq}
-            LOG.warning("no snapshot was saved: %s", error.message, extra=about)
+        """Save the fleet as it is (``runtime.snapshots``)."""
+        await self._snapshots.save(self.fleet, self.head)
 
     def close(self) -> None:
         """Take no more requests, and end when the mailbox is empty."""

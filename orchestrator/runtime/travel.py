@@ -3,7 +3,8 @@
 A journey begins at the nearest place whose fleet is known: a snapshot of the present
 rules, what earlier journeys came to, the base of a compacted journal, the beginning.
 From there the rows are folded, a page at a time, in a thread: the loop goes on. There
-is one journey at a time, and others wait; what the last few came to is kept.
+is one journey at a time, and some others wait, no more than ``WAITING_MAX``: who comes
+then is told to come again. What the last few came to is kept.
 
 A moment is looked up by the stamps of the rows, which never run backwards: by halving,
 a row a step.
@@ -12,7 +13,8 @@ a row a step.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
@@ -23,13 +25,14 @@ from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import (
     ContainerError,
     InvalidSpec,
+    JournalBusy,
     JournalCompacted,
     JournalCorrupt,
     JournalError,
     OperatorClosed,
     Problem,
 )
-from orchestrator.core.moments import MOMENT_MAX, Moment
+from orchestrator.core.moments import MOMENT_MAX, Millis, Moment
 from orchestrator.core.reduce import step_of
 from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
@@ -47,6 +50,12 @@ PAGE: Final = 1_000
 KEPT: Final = 4
 """Fleets that are kept; one of 10,000 containers is some ten megabytes."""
 
+WAITING_MAX: Final = 64
+"""Journeys that are made or wait to be."""
+
+COME_AGAIN_MS: Final[Millis] = 2_000
+"""When one that was turned away may be asked for again."""
+
 
 class Travel:
     """Goes back to places of a journal."""
@@ -59,6 +68,7 @@ class Travel:
         self._policies = policies
         self._kept: dict[int, Fleet] = {}
         self._one = asyncio.Lock()
+        self._count = 0
         self._is_closed = False
 
     async def to(
@@ -66,12 +76,14 @@ class Travel:
     ) -> Result[View, ContainerError]:
         """Return the fleet at a place; refuse a row or a moment that has not come.
 
+        ``JournalBusy`` where too many journeys are made or wait already.
+
         *present*: a fleet that is known already, and the moment that it is now. *said*
         is what the place is called where it was asked for.
         """
-        async with self._one:
-            if self._is_closed:
-                return Failure(OperatorClosed())
+        async with self._turn() as refused:
+            if refused is not None:
+                return Failure(refused)
             row = await self._row(place, present, said)
             if not isinstance(row, int):
                 return Failure(row)
@@ -90,9 +102,9 @@ class Travel:
         self, place: Place, present: View, *, said: str = "at"
     ) -> int | ContainerError:
         """Return the number of the row that a place stands behind."""
-        async with self._one:
-            if self._is_closed:
-                return OperatorClosed()
+        async with self._turn() as refused:
+            if refused is not None:
+                return refused
             return await self._row(place, present, said)
 
     async def step(self, seq: int, present: View) -> Result[Step, ContainerError]:
@@ -117,6 +129,19 @@ class Travel:
         self._is_closed = True
         async with self._one:
             self._kept.clear()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[ContainerError | None]:
+        """Wait for one's turn, or be told why there is none."""
+        if self._count >= WAITING_MAX:
+            yield JournalBusy(retry_after_ms=COME_AGAIN_MS)
+            return
+        self._count += 1
+        try:
+            async with self._one:
+                yield OperatorClosed() if self._is_closed else None
+        finally:
+            self._count -= 1
 
     async def _row(
         self, place: Place, present: View, said: str

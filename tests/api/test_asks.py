@@ -17,7 +17,12 @@ from orchestrator.api.openapi import document
 from orchestrator.api.places import socket_of
 from orchestrator.api.socket import serve
 from orchestrator.core.access_errors import TooManyRequests
-from orchestrator.core.errors import ContainerNotFound, RateLimited, RequestError
+from orchestrator.core.errors import (
+    ContainerNotFound,
+    JournalBusy,
+    RateLimited,
+    RequestError,
+)
 from tests.api.test_app import FORM, JSON, Api, api, session_of
 from tests.runtime.kit import LIMIT_MS, FullJournal, fleet, opened, spec, value
 
@@ -410,6 +415,8 @@ def test_who_is_refused_for_a_while_is_told_for_how_long() -> None:
     response = refusal(TooManyRequests(retry_after_ms=1_200))
     assert (response.status, response.headers["Retry-After"]) == (429, "2")
     assert "Retry-After" not in refusal(RateLimited()).headers
+    response = refusal(JournalBusy(retry_after_ms=2_000))
+    assert (response.status, response.headers["Retry-After"]) == (503, "2")
 
 
 async def test_a_key_outlives_the_operator(tmp_path: Path) -> None:

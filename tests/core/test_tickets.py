@@ -150,3 +150,8 @@ def test_without_tickets_nothing_is_remembered() -> None:
         at=told.fleet.at, fleet="demo", settings=declared.settings, declarations=()
     )
     assert event.ticket is None
+
+
+def test_a_key_is_as_long_as_it_may_be_and_no_longer() -> None:
+    assert is_ticket_key("k" * 128)
+    assert not is_ticket_key("k" * 129)

@@ -16,6 +16,7 @@ from orchestrator.core.custom import NO_POLICIES
 from orchestrator.core.errors import (
     ContainerError,
     InvalidSpec,
+    JournalBusy,
     JournalCompacted,
     JournalCorrupt,
     JournalError,
@@ -311,6 +312,41 @@ async def test_one_journey_at_a_time_and_others_find_what_it_came_to() -> None:
     views = await asyncio.gather(*asked)
     assert {id(view.fleet) for view in views} == {id(views[0].fleet)}
     assert journal.pages == [90]
+
+
+async def test_only_so_many_journeys_wait_and_who_comes_then_may_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(travels, "WAITING_MAX", 3)
+    journal = Gated()
+    await fill(journal, ROWS)
+    travel = Travel(journal, POLICIES)
+    asked = [asyncio.ensure_future(went(travel, AfterRow(90))) for _ in range(3)]
+    await journal.asked.acquire()
+    busy = JournalBusy(retry_after_ms=travels.COME_AGAIN_MS)
+    assert await refused(travel, AfterRow(90)) == busy
+    assert await travel.row_of(AtMoment(END), present(NOW)) == busy
+    assert (await travel.step(5, present(NOW, seq=COUNT))).failure() == busy
+    journal.gate.release()
+    views = await asyncio.gather(*asked)
+    assert {view.seq for view in views} == {90}
+    assert (await went(travel, AfterRow(90))).fleet == FLEETS[90]
+
+
+async def test_a_journey_that_is_called_off_leaves_its_place_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(travels, "WAITING_MAX", 2)
+    journal = Gated()
+    await fill(journal, ROWS)
+    travel = Travel(journal, POLICIES)
+    asked = [asyncio.ensure_future(went(travel, AfterRow(90))) for _ in range(2)]
+    await journal.asked.acquire()
+    for each in asked:
+        each.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    journal.gate.release()
+    assert (await went(travel, AfterRow(90))).fleet == FLEETS[90]
 
 
 async def test_a_journey_ends_with_the_operator(
