@@ -18,6 +18,7 @@ from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.named import OPTION, policies_named, policies_of
+from orchestrator.cli.python_files import is_python
 from orchestrator.cli.readings import Moment as MomentType
 from orchestrator.cli.tools import parsed_file
 from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
@@ -97,6 +98,8 @@ def _joined(some: CustomPolicies, others: CustomPolicies) -> CustomPolicies:
 
 def _policy_file(path: Path) -> tuple[FleetFile, bool]:
     """Read a file of policies; say whether it is a bare one, of no container."""
+    if is_python(path):
+        return parsed_file(path), False
     try:
         data = path.read_bytes()
         tree = tomllib.loads(data.decode())

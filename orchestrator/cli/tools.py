@@ -11,6 +11,7 @@ from click.shell_completion import get_completion_class
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.python_files import fleet_declared, is_python
 from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.core.state import RULES
@@ -31,7 +32,9 @@ def version_text() -> str:
 
 
 def parsed_file(path: Path) -> FleetFile:
-    """Read a fleet file; what it warns of is the caller's to show."""
+    """Read a fleet file, or run one in Python; what it warns of is the caller's."""
+    if is_python(path):
+        return fleet_declared(path)
     try:
         data = path.read_bytes()
     except OSError as error:

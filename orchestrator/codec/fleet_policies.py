@@ -49,7 +49,7 @@ def policy_spelt(
     A custom policy needs that the file says where it is (*has_policies*).
     """
     spelt = dict(tree)
-    if "custom" in tree and not has_policies:
+    if tree.get("custom") is not None and not has_policies:
         custom = tree["custom"]
         name = cast("Tree", custom).get("name") if isinstance(custom, dict) else custom
         hint = 'policies = "module:object" under [fleet] says where it is'

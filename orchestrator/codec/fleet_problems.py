@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
 import attrs
@@ -25,12 +26,16 @@ def _line(wrong: tuple[int, Problem]) -> int:
 
 @attrs.define(kw_only=True)
 class Problems:
-    """The problems of one file; *renamed* leads from a field to its key in the file."""
+    """The problems of one file; *renamed* leads from a field to its key in the file.
+
+    *spoken* says a path as the file does. What is in no file has no ``file``.
+    """
 
     file: str
     lines: Lines
     found: list[tuple[int, Problem]] = attrs.field(factory=list[tuple[int, Problem]])
     renamed: dict[str, str] = attrs.field(factory=dict[str, str])
+    spoken: Callable[[str], str] = str
 
     def told(self) -> tuple[Problem, ...]:
         """Return what is wrong, in the order of the lines."""
@@ -43,8 +48,12 @@ class Problems:
                 path = key + path.removeprefix(field)
         line = line_of(self.lines, path)
         place = self.file if line is None else f"{self.file}:{line}"
+        spoken = self.spoken(path)
         problem = Problem(
-            place=f"{place}: {path}", expected=expected, found=found, hint=hint
+            place=f"{place}: {spoken}" if place else spoken,
+            expected=expected,
+            found=found,
+            hint=hint,
         )
         self.found.append((line or 0, problem))
 

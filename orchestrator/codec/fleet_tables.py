@@ -15,7 +15,16 @@ from orchestrator.codec.problems import shown, suggestion
 from orchestrator.core.hosting import INSTANCE_TYPES
 from orchestrator.core.moments import parse_duration
 
-__all__ = ("TellWrong", "Tree", "merged", "sized", "spelt_out")
+__all__ = (
+    "DURATIONS",
+    "LISTS",
+    "OWNED",
+    "TellWrong",
+    "Tree",
+    "merged",
+    "sized",
+    "spelt_out",
+)
 
 Tree: TypeAlias = dict[str, Any]
 
@@ -28,9 +37,9 @@ class TellWrong(Protocol):
         ...
 
 
-_OWNED: Final = frozenset({"config", "env", "headers", "params", "ports"})
+OWNED: Final = frozenset({"config", "depends_on", "env", "headers", "params", "ports"})
 
-_DURATIONS: Final = frozenset(
+DURATIONS: Final = frozenset(
     {
         "initial_delay_ms",
         "initial_ms",
@@ -51,7 +60,7 @@ _DURATIONS: Final = frozenset(
 )
 """A test compares them with the fields of the core."""
 
-_LISTS: Final = frozenset({"delays_ms"})
+LISTS: Final = frozenset({"delays_ms"})
 """Lists of durations; the test has these, too."""
 
 
@@ -60,7 +69,7 @@ def spelt_out(tree: Tree, path: str, wrong: TellWrong) -> Tree:
     read: Tree = {}
     for key, value in tree.items():
         where = f"{path}.{key}"
-        if key in _OWNED:
+        if key in OWNED:
             read[key] = value
         elif isinstance(value, dict):
             read[key] = spelt_out(cast("Tree", value), where, wrong)
@@ -68,7 +77,7 @@ def spelt_out(tree: Tree, path: str, wrong: TellWrong) -> Tree:
             read[key] = value
         elif f"{key}_ms" in tree:
             wrong(where, f"{key} or {key}_ms", "both")
-        elif f"{key}_ms" in _LISTS and not _is_array(value):
+        elif f"{key}_ms" in LISTS and not _is_array(value):
             wrong(where, "an array of durations", shown(value))
         else:
             duration = _in_ms(value, where, wrong)
@@ -82,8 +91,8 @@ def _is_array(value: object) -> bool:
 
 
 def _is_duration(key: str, value: object) -> bool:
-    is_text = f"{key}_ms" in _DURATIONS and isinstance(value, str)
-    return is_text or f"{key}_ms" in _LISTS
+    is_text = f"{key}_ms" in DURATIONS and isinstance(value, str)
+    return is_text or f"{key}_ms" in LISTS
 
 
 def _in_ms(value: object, where: str, wrong: TellWrong) -> Any:

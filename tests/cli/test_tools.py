@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from orchestrator.cli.demo import quickstart
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.main import cli
-from tests.cli.kit import file_at, run
+from tests.cli.kit import file_at, run, run_afresh
 
 ROOT = Path(__file__).parents[2]
 INCIDENT = str(ROOT / "docs/examples/incident.jsonl.gz")
@@ -59,7 +59,9 @@ def test_validate_counts_or_tells_every_problem(tmp_path: Path) -> None:
 
 
 def test_version_and_help() -> None:
-    assert run("version").out.startswith("orchestrator 0.1.0 (rules 2, schema 1")
+    told = run_afresh("version").out
+    assert told.startswith("orchestrator 0.1.0 (rules 2, schema 1")
+    assert run("version").out == told
     helped = run("--help").out
     for name in ("demo", "up", "down", "list", "explain", "journal", "policy"):
         assert f"  {name} " in helped
