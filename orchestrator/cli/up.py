@@ -15,6 +15,7 @@ from orchestrator.cli.listening import listen_options
 from orchestrator.cli.live import show_lines, show_until
 from orchestrator.cli.named import IN_FILE, policies_named
 from orchestrator.cli.reach import Reach, reach_options
+from orchestrator.cli.reloading import content_of
 from orchestrator.cli.running import (
     Session,
     open_operator,
@@ -48,6 +49,7 @@ secrets_option = click.option(
 @secrets_option
 @click.option("--once", is_flag=True, help="Converge, then leave; containers go on.")
 @click.option("--stop-on-exit", is_flag=True, help="Stop the containers at the end.")
+@click.option("--watch", is_flag=True, help="Read FILE again when it has changed.")
 @duration_option("5m")
 @click.option(
     "--snapshot-every",
@@ -71,13 +73,18 @@ def up(  # noqa: PLR0913 - one for each option
     once: bool,
     read_only: bool,
     stop_on_exit: bool,
+    watch: bool,
     verbose: bool,
 ) -> int:
     """Keep the fleet of FILE running, until Ctrl-C; the containers then go on.
 
-    --timeout says how long --once may take.
+    SIGHUP has FILE read again, as --watch does when it changes; a file that is wrong is
+    told, and changes nothing. --timeout says how long --once may take.
     """
+    if once and watch:
+        raise click.UsageError("--once leaves: it does not go with --watch.")
     telling.begin(verbose=verbose)
+    content = content_of(file)
     fleet = read_file(file)
     telling.begin(verbose=verbose, fleet=fleet.spec.name)
     session = Session(
@@ -91,6 +98,9 @@ def up(  # noqa: PLR0913 - one for each option
         listen=listen,
         read_only=read_only,
         telling=telling,
+        path=file,
+        content=content,
+        watch=watch,
     )
     return asyncio.run(run_session(session))
 

@@ -1,0 +1,43 @@
+"""Handlers that foresee: what an apply would do, and what is not as it was asked."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from returns.result import Failure
+
+from orchestrator.api.asks import prune_of, revision_of
+from orchestrator.api.bodies import folded, read_body, refusal
+from orchestrator.api.queries import Asked
+from orchestrator.core.specs import FleetSpec
+from orchestrator.runtime.masks import refused_masks
+from orchestrator.runtime.operator import Operator
+
+__all__ = ("Plans",)
+
+
+class Plans:
+    """Answers what would come of one operator's fleet; changes nothing."""
+
+    def __init__(self, operator: Operator) -> None:
+        """Ask *operator*."""
+        self._operator = operator
+
+    async def plan(self, request: web.Request, query: Asked) -> web.Response:
+        """Say what it would change to make a fleet the declared one."""
+        read = await read_body(request, FleetSpec)
+        if isinstance(read, Failure):
+            return refusal(read.failure())
+        spec = read.unwrap()
+        masked = refused_masks(spec)
+        if masked is not None:
+            return refusal(masked)
+        planned = self._operator.plan(
+            spec,
+            expect_revision=revision_of(query["If-Match"]),
+            prune=prune_of(query),
+        )
+        return await folded(planned)
+
+    async def diff(self, _: web.Request, __: Asked) -> web.Response:
+        """Answer where what is believed differs from what is asked for."""
+        return await folded(self._operator.drift())

@@ -1,0 +1,233 @@
+"""``apply``: a fleet file is declared, and followed until all have settled."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import click
+
+from orchestrator.cli.asks import WHY, duration_option
+from orchestrator.cli.client import Client
+from orchestrator.cli.failing import Failed
+from orchestrator.cli.plain import cleaned
+from orchestrator.cli.planning import is_empty, prune_option, show_plan
+from orchestrator.cli.reach import Reach, reach_options
+from orchestrator.cli.shown import clock_time, now_ms, output_option
+from orchestrator.cli.state import kept
+from orchestrator.cli.tools import read_file
+from orchestrator.codec.fleet_file import FleetFile
+from orchestrator.codec.wire import tree_of
+from orchestrator.core.moments import Millis, format_duration
+
+__all__ = ("apply",)
+
+TIMED_OUT: Final = 3
+FAILED: Final = 4
+UNREACHABLE: Final = 5
+CONFLICT: Final = 6
+
+TRIES: Final = 5
+"""Plans that are made anew, where somebody else changes the fleet at that moment."""
+
+LOOK_S: Final = 0.2
+STEADY_S: Final = 1.0
+"""What dies within it has not come up."""
+
+LOOKS: Final = 4
+"""A look may take so much less time than there is between two, at most."""
+
+_SETTLED: Final = frozenset(
+    {"stopped", "completed", "failed", "asleep", "crash_looping", "unknown"}
+)
+_BAD: Final = frozenset({"failed", "crash_looping"})
+
+Info = dict[str, Any]
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--expect-revision",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Refuse where the fleet is not at revision N any more.",
+)
+@prune_option
+@click.option("--detach", is_flag=True, help="Do not wait until all have settled.")
+@duration_option("5m")
+@WHY
+@output_option("table", "json")
+@reach_options
+def apply(
+    file: Path,
+    expect_revision: int | None,
+    prune: str | None,
+    timeout: int,
+    why: str,
+    output: str,
+    reach: Reach,
+    *,
+    detach: bool,
+) -> int:
+    """Make the fleet of FILE the declared one, and wait until it has settled.
+
+    Only what `plan FILE` shows is changed. Leaves with 3 when the time is up, with 4
+    where a container of FILE has failed or is crash-looping, with 6 where the fleet has
+    another revision than expected.
+    """
+    fleet = read_file(file)
+    reach = reach.of_fleet(fleet.spec.name)
+    _tell_what_stays(reach, fleet)
+    client, tree = reach.client(), tree_of(fleet.spec)
+    plan = _applied(client, tree, expect_revision, prune, why)
+    if output == "table":
+        show_plan(plan, output)
+    outcome, code = "detached", 0
+    infos: list[Info] = []
+    if not detach:
+        names = frozenset(spec.name for spec in fleet.spec.containers)
+        following = _Following(client=client, names=names, plan=plan)
+        outcome, infos, code = following.until_settled(timeout, err=output == "json")
+    if output == "json":
+        answer = {"plan": plan, "outcome": outcome, "containers": infos}
+        click.echo(json.dumps(answer, indent=2))
+    return code
+
+
+def _tell_what_stays(reach: Reach, fleet: FleetFile) -> None:
+    """Say that a platform is not changed by an apply, where it is another one."""
+    folder = reach.folder()
+    try:
+        known = None if folder is None else kept(folder)
+    except Failed:
+        return  # whoever answers, if anybody does, has left no word
+    if known is not None and known.platform != fleet.platform:
+        what = "platform of the file is another one: that needs a new `orchestrator up`"
+        click.echo(f"warning: the {what}", err=True)
+
+
+def _applied(
+    client: Client, tree: Any, expected: int | None, prune: str | None, why: str
+) -> dict[str, Any]:
+    """Plan, and apply just that; the plan that was applied is returned.
+
+    Where somebody else changes the fleet between the two, it is planned again, unless
+    the caller has said which revision is expected.
+    """
+    tries = 0
+    while True:
+        tries += 1
+        plan: dict[str, Any] = client.plan(tree, revision=expected, prune=prune)
+        if is_empty(plan):
+            return plan
+        revision = plan["revision_before"]
+        try:
+            client.apply(tree, revision=revision, prune=prune, why=why)
+        except Failed as error:
+            if error.code != CONFLICT or expected is not None or tries == TRIES:
+                raise
+        else:
+            return plan
+
+
+@attrs.define(kw_only=True)
+class _Following:
+    """Follows what an apply leads to: the containers of the file, and who leaves."""
+
+    client: Client
+    names: frozenset[str]
+    plan: dict[str, Any]
+    shown: dict[str, tuple[Any, ...]] = attrs.field(factory=dict)
+
+    def until_settled(
+        self, limit_ms: Millis, *, err: bool
+    ) -> tuple[str, list[Info], int]:
+        """Show each change until all have settled, for a while.
+
+        *err*: to the error stream. The answer says how it ended, with which containers,
+        and the exit code.
+        """
+        end = time.monotonic() + limit_ms / 1_000
+        calm_since: float | None = None
+        while True:
+            began = time.monotonic()
+            infos = self._infos()
+            now = time.monotonic()
+            self._show(infos, err=err)
+            ours = [info for info in infos if info["name"] in self.names]
+            rest = self._unsettled(infos)
+            calm_since = None if rest else (calm_since or now)
+            if calm_since is not None and now - calm_since >= STEADY_S:
+                return self._judged(ours)
+            if now > end:
+                return self._late(ours, rest, limit_ms)
+            time.sleep(max(LOOK_S, (now - began) * LOOKS))
+
+    def _infos(self) -> list[Info]:
+        try:
+            infos: list[Info] = self.client.get("containers")
+        except Failed as error:
+            if error.code != UNREACHABLE:
+                raise
+            told = "the fleet is declared so; it settles when its operator runs again"
+            raise Failed(f"{error.message}\n{told}", UNREACHABLE) from None
+        return infos
+
+    def _unsettled(self, infos: list[Info]) -> list[Info]:
+        """Return who is not yet where it stays, or not yet gone."""
+        stopped = {
+            change["name"]
+            for change in self.plan["changes"]
+            if change["action"] == "stop"
+        }
+        return [
+            info
+            for info in infos
+            if (info["name"] in self.names and not _is_settled(info))
+            or (info["name"] in stopped and info["desired"] == "stopped")
+        ]
+
+    def _show(self, infos: list[Info], *, err: bool) -> None:
+        planned = {change["name"] for change in self.plan["changes"]}
+        for info in infos:
+            name = info["name"]
+            now = (info["phase"], info["ready"], info["run"])
+            is_new = name not in self.shown and name not in planned
+            if self.shown.get(name) != now and not (is_new and _is_settled(info)):
+                _say(name, _said(info), err=err)
+            self.shown[name] = now
+        for name in sorted(set(self.shown) - {info["name"] for info in infos}):
+            _say(name, "is not in the fleet any more", err=err)
+            del self.shown[name]
+
+    def _judged(self, ours: list[Info]) -> tuple[str, list[Info], int]:
+        bad = [info for info in ours if info["phase"] in _BAD]
+        for info in bad:
+            line = f"{info['name']} is {info['phase']}: {info['why']}"
+            click.echo(cleaned(line), err=True)
+        return ("failed", ours, FAILED) if bad else ("settled", ours, 0)
+
+    def _late(
+        self, ours: list[Info], rest: list[Info], limit_ms: Millis
+    ) -> tuple[str, list[Info], int]:
+        click.echo(f"not settled after {format_duration(limit_ms)}:", err=True)
+        for info in rest:
+            click.echo(cleaned(f"  {info['name']} {_said(info)}"), err=True)
+        return "timed_out", ours, TIMED_OUT
+
+
+def _is_settled(info: Info) -> bool:
+    return bool(info["ready"]) or info["phase"] in _SETTLED
+
+
+def _said(info: Info) -> str:
+    ready = " (ready)" if info["ready"] else ""
+    return f"{info['phase']:<14} run {info['run']}{ready}: {info['why']}"
+
+
+def _say(name: str, text: str, *, err: bool) -> None:
+    click.echo(cleaned(f"{clock_time(now_ms())}  {name:<16} {text}"), err=err)

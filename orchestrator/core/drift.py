@@ -1,0 +1,115 @@
+"""Where what is believed to run differs from what is asked for.
+
+A container that is done, asleep or stopped by its owner is where it shall be. All else
+that does not run although it shall is told with the reason; reconcile and the policies
+close it. What the platform runs and the fleet does not know is for the owner to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+import attrs
+
+from orchestrator.core.explain import why
+from orchestrator.core.phases import (
+    Asleep,
+    Completed,
+    Running,
+    Unknown,
+    live_run,
+    phase_name,
+)
+from orchestrator.core.state import Container, Fleet
+
+__all__ = ("Drift", "DriftKind", "drift")
+
+
+class DriftKind(StrEnum):
+    """In which way a container is not what is asked for.
+
+    ``unknown``: the platform has lost sight of it; ``not_forgotten``: it was removed,
+    and the platform has not confirmed that yet.
+    """
+
+    NOT_RUNNING = "not_running"
+    NOT_STOPPED = "not_stopped"
+    OLDER_REVISION = "older_revision"
+    UNKNOWN = "unknown"
+    NOT_FORGOTTEN = "not_forgotten"
+    STRANGER = "stranger"
+
+
+@attrs.frozen(kw_only=True)
+class Drift:
+    """One difference: what is asked for, what is believed, and why it is so."""
+
+    name: str
+    kind: DriftKind
+    asked: str
+    found: str
+    why: str
+
+
+def drift(fleet: Fleet) -> tuple[Drift, ...]:
+    """Return every difference, in the order of names; () where there is none.
+
+    >>> from orchestrator.core.state import empty_fleet
+    >>> drift(empty_fleet("demo"))
+    ()
+
+    """
+    found = [*_of_containers(fleet), *_of_the_platform(fleet)]
+    return tuple(sorted(found, key=lambda one: (one.name, one.kind)))
+
+
+def _of_containers(fleet: Fleet) -> Iterator[Drift]:
+    for container in fleet.containers.values():
+        kind = _kind(container)
+        if kind is None:
+            continue
+        is_older = kind is DriftKind.OLDER_REVISION
+        asked = "running" if container.desired.running else "stopped"
+        found = phase_name(container.phase)
+        yield Drift(
+            name=container.name,
+            kind=kind,
+            asked=f"revision {container.revision}" if is_older else asked,
+            found=f"revision {container.started_revision}" if is_older else found,
+            why=why(container, fleet.at),
+        )
+
+
+def _kind(container: Container) -> DriftKind | None:
+    lives = live_run(container.phase) is not None
+    match container.phase:
+        case Unknown():
+            return DriftKind.UNKNOWN
+        case _ if not container.desired.running:
+            return DriftKind.NOT_STOPPED if lives else None
+        case Running() if container.started_revision != container.revision:
+            return DriftKind.OLDER_REVISION
+        case Running() | Completed() | Asleep():
+            return None
+        case _:
+            return DriftKind.NOT_RUNNING
+
+
+def _of_the_platform(fleet: Fleet) -> Iterator[Drift]:
+    for name, run in fleet.forgetting.items():
+        yield Drift(
+            name=name,
+            kind=DriftKind.NOT_FORGOTTEN,
+            asked="nothing",
+            found=f"run {run}",
+            why="it was removed; the platform has not confirmed that yet",
+        )
+    for name, run in fleet.strangers.items():
+        yield Drift(
+            name=name,
+            kind=DriftKind.STRANGER,
+            asked="nothing",
+            found=f"run {run}",
+            why="the platform runs it; it belongs to no container of the fleet",
+        )

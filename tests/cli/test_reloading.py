@@ -1,0 +1,222 @@
+"""``up`` reads its file again: by itself, and when it is told to hang up."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import sys
+import time
+from pathlib import Path
+
+from orchestrator.cli.reloading import Reloading, content_of
+from orchestrator.cli.tools import parsed_file
+from orchestrator.core.errors import JournalUnavailable
+from tests.cli.inside import ran
+from tests.cli.kit import COMMAND, LIMIT_S, file_at, reached, run, up
+from tests.platforms.local_kit import shims
+from tests.runtime.kit import opened
+
+FLEET = """
+[fleet]
+name = "read-again"
+[platform]
+kind = "local"
+[[containers]]
+name = "web"
+command = ["sleep", "981"]
+"""
+SECOND = """
+[[containers]]
+name = "second"
+command = ["sleep", "982"]
+"""
+
+
+class Told:
+    """What ``up`` has said since it was asked last."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._seen = 0
+
+    def waits_for(self, text: str) -> str:
+        until = time.monotonic() + LIMIT_S
+        while time.monotonic() < until:
+            said = self._log.read_text()
+            place = said.find(text, self._seen)
+            if place >= 0:
+                self._seen = place + len(text)
+                return said
+            time.sleep(0.05)
+        raise AssertionError((text, self._log.read_text()))
+
+
+def names(state: Path) -> list[str]:
+    return ran("list", "--state", state, "-o", "name").out.split()
+
+
+def test_hang_up_has_the_file_read_again(tmp_path: Path) -> None:
+    state, told = tmp_path / "state", Told(tmp_path / "up.log")
+    file = file_at(tmp_path, FLEET)
+    with up(file, state) as operator:
+        reached(state).get("containers", "web", "wait")
+
+        def again() -> None:
+            operator.send_signal(signal.SIGHUP)
+
+        again()
+        told.waits_for("was read again: nothing to change")
+        file_at(tmp_path, FLEET + SECOND)
+        again()
+        told.waits_for("was read again: 1 to create, revision 2")
+        assert names(state) == ["second", "web"]
+        file.write_text("[fleet]\nname = ")
+        again()
+        told.waits_for("fleet.toml is not taken: ")
+        file.unlink()
+        again()
+        told.waits_for("No such file or directory")
+        file_at(tmp_path, FLEET.replace("read-again", "other"))
+        again()
+        told.waits_for("fleet.name: 'other' needs an operator of its own")
+        file_at(tmp_path, FLEET.replace('"local"', '"simulated"'))
+        again()
+        told.waits_for("platform.kind: 'simulated' needs a new operator")
+        assert names(state) == ["second", "web"]
+        api = '[api]\nlisten = "127.0.0.1:0"\n[journal]\nsnapshot_every = 9\n'
+        file_at(tmp_path, FLEET + api)
+        again()
+        told.waits_for("not taken until the next start: journal, api")
+        told.waits_for("was read again: 1 to stop, revision 3")
+        custom = 'restart = { custom = { name = "own", version = 1 } }\n'
+        named = FLEET.replace("[platform]", 'policies = "own:x"\n[platform]')
+        file_at(tmp_path, named + custom)
+        again()
+        told.waits_for("not taken until the next start: policies")
+        told.waits_for("is not taken: ")
+        assert operator.poll() is None
+    assert shims(tmp_path) == []
+
+
+def test_a_watched_file_is_read_when_it_has_stood_still(tmp_path: Path) -> None:
+    state, told = tmp_path / "state", Told(tmp_path / "up.log")
+    file = file_at(tmp_path, FLEET)
+    with up(file, state, "--watch") as operator:
+        reached(state).get("containers", "web", "wait")
+        file.write_text(FLEET + '[[containers]]\nname = "half')
+        told.waits_for("fleet.toml is not taken: ")
+        file_at(tmp_path, FLEET + SECOND)
+        told.waits_for("was read again: 1 to create, revision 2")
+        file.unlink()
+        said = told.waits_for("No such file or directory")
+        assert said.count("No such file") == 1
+        assert names(state) == ["second", "web"]
+        file_at(tmp_path, FLEET)
+        told.waits_for("was read again: 1 to stop, revision 3")
+        assert operator.poll() is None
+    assert shims(tmp_path) == []
+
+
+def test_a_watch_does_not_go_with_leaving_at_once(tmp_path: Path) -> None:
+    done = ran("up", file_at(tmp_path, FLEET), "--once", "--watch")
+    assert done.code == 2
+    assert "--once leaves" in done.err
+
+
+def test_what_is_watched_of_a_fleet_in_python_is_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.py"
+    assert content_of(file) is None
+    file.write_text("prod = None\n")
+    assert content_of(Path(f"{file}:prod")) == content_of(file) == b"prod = None\n"
+
+
+async def test_a_good_file_that_cannot_be_written_down_is_tried_until_it_can(
+    tmp_path: Path,
+) -> None:
+    file = file_at(tmp_path, FLEET)
+    said: list[str] = []
+    declared = parsed_file(file)
+    async with opened(declared.spec) as kit:
+        reloading = Reloading(
+            operator=kit.operator,
+            path=file,
+            opened=declared,
+            read=parsed_file,
+            say=said.append,
+            content=content_of(file),
+        )
+
+        async def looks() -> None:
+            for _ in range(3):
+                await reloading.look()
+
+        await looks()
+        assert said == []
+        file_at(tmp_path, FLEET + SECOND)
+        kit.journal.error = JournalUnavailable(cause="no space left")
+        await looks()
+        (told,) = said
+        assert "is not taken: " in told
+        assert "no space left" in told
+        kit.journal.error = None
+        await looks()
+        assert said[1:] == [f"{file} was read again: 1 to create, revision 2"]
+        await reloading.again()
+        assert said[2:] == [f"{file} was read again: nothing to change"]
+        other = FLEET + SECOND + 'restart = { custom = { name = "own", version = 1 } }'
+        file_at(tmp_path, other.replace("[platform]", 'policies = "a:b"\n[platform]'))
+        await looks()
+        assert len(said) == 5
+        assert said[3].endswith("not taken until the next start: policies")
+        assert "is not taken: " in said[4]
+
+
+def in_terminal(*words: str) -> tuple[int, int]:
+    """Run a command as the first of a terminal of its own; return both."""
+    pid, terminal = pty.fork()
+    if pid == 0:  # pragma: no cover - another process
+        os.execv(sys.executable, (*COMMAND, *words))  # noqa: S606 - a program
+    return pid, terminal
+
+
+def is_over(pid: int) -> bool:
+    until = time.monotonic() + LIMIT_S
+    while time.monotonic() < until:
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_terminal_that_is_closed_ends_the_operator(tmp_path: Path) -> None:
+    """The signal is the same; the containers go on, as after Ctrl-C."""
+    state = tmp_path / "state"
+    file = file_at(tmp_path, FLEET)
+    pid, terminal = in_terminal("up", str(file), "--state", str(state))
+    try:
+        reached(state).get("containers", "web", "wait")
+        os.kill(pid, signal.SIGHUP)
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+        assert names(state) == ["web"]
+        os.close(terminal)
+        assert is_over(pid)
+        assert len(shims(tmp_path)) == 1
+    finally:
+        assert run("down", "--state", str(state)).code == 0
+    assert shims(tmp_path) == []
+
+
+def test_who_was_started_to_outlive_its_terminal_does(tmp_path: Path) -> None:
+    state, told = tmp_path / "state", Told(tmp_path / "up.log")
+    file = file_at(tmp_path, FLEET)
+
+    def deaf() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with up(file, state, preexec_fn=deaf) as operator:
+        reached(state).get("containers", "web", "wait")
+        operator.send_signal(signal.SIGHUP)
+        told.waits_for("was read again: nothing to change")
+        assert operator.poll() is None
+    assert shims(tmp_path) == []
