@@ -1,7 +1,8 @@
 """Who starts now: as many as the fleet's limits let go, first come first served.
 
 Starts are granted here and nowhere else: never before the first complete observation
-after boot, never more at once or a minute than the fleet allows.
+after boot, never more at once or a minute than the fleet allows, never before what a
+container depends on is as it must be (``core.ordering``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from orchestrator.core.commands import Command
 from orchestrator.core.drafts import FleetDraft, place
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import launch
+from orchestrator.core.ordering import hold_back
 from orchestrator.core.wake import MINUTE
 
 __all__ = ("grant",)
@@ -23,6 +25,8 @@ def grant(draft: FleetDraft, at: Moment) -> tuple[Command, ...]:
         if first is None:
             break
         before = draft.containers[first[0][1]]
+        if before.spec.depends_on and hold_back(draft, before):
+            continue
         after, started = launch(before, at, run_floor=draft.run_floor)
         commands += started
         _ = place(draft, before, after)

@@ -31,6 +31,13 @@ from orchestrator.core.events import ContainerObserved, HealthChanged
 from orchestrator.core.health import CheckKind
 from orchestrator.core.noticing import kind_of
 from orchestrator.core.observations import SeenUnreachable
+from orchestrator.core.order_laws import (
+    is_awaited_as_it_is,
+    is_kept_waiting,
+    no_start_before_its_dependencies,
+    nobody_is_kept_for_nobody,
+    nobody_waits_for_nothing,
+)
 from orchestrator.core.phases import (
     BackingOff,
     CrashLooping,
@@ -139,6 +146,8 @@ def _indexes_are_true(step: Step) -> Iterable[str]:
             yield name
         if container is not None and not _is_grouped(fleet, container):
             yield name
+        if container is not None and not is_awaited_as_it_is(fleet, container):
+            yield name
 
 
 def _passing_ends_nothing(step: Step) -> Iterable[str]:
@@ -169,8 +178,10 @@ def _checks_are_declared(step: Step) -> Iterable[str]:
 
 
 def _is_queued(fleet: Fleet, container: Container) -> bool:
+    """Say whether it is in the queue, or among those who wait for a service."""
     since = getattr(container.phase, "since", 0)
-    return (since, container.name) in fleet.waiting
+    queued = (since, container.name) in fleet.waiting
+    return queued is not is_kept_waiting(fleet, container)
 
 
 def _is_grouped(fleet: Fleet, container: Container) -> bool:
@@ -226,6 +237,9 @@ INVARIANTS: Final[dict[str, _Check]] = {
     "no start while the owner wants it stopped": _no_start_unless_wanted,
     "no start before its time": _no_start_before_its_time,
     "no start before the first look": _no_start_before_the_first_look,
+    "no start before what it depends on": no_start_before_its_dependencies,
+    "nobody waits for what is there": nobody_waits_for_nothing,
+    "who stops after others has others to wait for": nobody_is_kept_for_nobody,
     "run numbers only grow": _runs_only_grow,
     "the live run is the newest": _the_live_run_is_the_newest,
     "starts in flight stay within the limit": _starts_within_the_limit,

@@ -23,6 +23,7 @@ from orchestrator.core.phases import (
     Completed,
     CrashLooping,
     Failed,
+    Pending,
     Phase,
     Running,
     Stopped,
@@ -58,6 +59,8 @@ def _look(phase: Phase | None) -> Look:
         case Running(ready_at=int()):
             return Look.READY
         case BackingOff():
+            return Look.WAITING
+        case Pending(waits_for=service) if service:
             return Look.WAITING
         case CrashLooping():
             return Look.CRASH_LOOPING

@@ -37,9 +37,9 @@ from orchestrator.core.events import (
     Event,
     FleetObserved,
 )
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.observations import Observation, SeenUnreachable, Sighting
-from orchestrator.core.specs import fingerprint
 from orchestrator.core.state import Container
 from orchestrator.simulation.plans import Doom, during
 from orchestrator.simulation.stage import Stage

@@ -76,6 +76,8 @@ def _is_news(was: Phase | None, phase: Phase) -> bool:
             return (ready_at is None) != (before is None)
         case Stopping(destroys=destroys), Stopping(destroys=before):
             return destroys > before
+        case Pending(waits_for=service), Pending(waits_for=before):
+            return service not in ("", before)
         case _:
             return False
 
@@ -110,6 +112,8 @@ def _told(was: Phase | None, now: Container, at: Moment) -> tuple[str, int] | No
             return f"{DESTROYED}: {exit_text(now.phase.verdict)}", 65
         case Stopping(verdict=verdict):
             return f"is stopped: {exit_text(verdict)}", 35
+        case Pending(waits_for=service) if service:
+            return f"waits for {service}", 45
         case Stopped() | Pending() | Starting():
             return None
         case _:

@@ -14,6 +14,7 @@ from returns.pipeline import is_successful
 
 from orchestrator.core.admit import admit
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import RequestError
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.reduce import reduce
@@ -27,7 +28,7 @@ from orchestrator.simulation.moments_of import Telling
 from orchestrator.simulation.plans import Doom, FaultPlan
 from orchestrator.simulation.profiles import PROFILES, Profile, draw_of
 from orchestrator.simulation.runs import Run, start_run
-from orchestrator.simulation.settling import bound_of
+from orchestrator.simulation.settling import bound_of, spoilt_by
 
 __all__ = ("Rehearsal", "Wish", "rehearse")
 
@@ -129,7 +130,7 @@ def rehearse(wish: Wish) -> Rehearsal | RequestError:
     doomed = _doomed(wish, profile, names)
     run.heal(doomed)
     chronicle.note(run.now, Telling(about="", what="all faults end", weight=1_000))
-    chronicle.ignored = dict.fromkeys(_spoilt(wish.fleet, doomed))
+    chronicle.ignored = dict.fromkeys(spoilt_by(doomed, wish.fleet.containers))
     chronicle.forget_settling()
     bound_ms = bound_of(run.fleet)
     run.run_until(wish.span_ms)
@@ -165,9 +166,21 @@ def rehearse(wish: Wish) -> Rehearsal | RequestError:
 def _characters(
     wish: Wish, profile: Profile, names: tuple[str, ...]
 ) -> dict[str, Character]:
+    drawn = draw_characters(wish.seed, names)
     if profile.is_steady:
-        return dict.fromkeys(names, Character.STEADY)
-    return draw_characters(wish.seed, names)
+        drawn = dict.fromkeys(names, Character.STEADY)
+    return drawn | dict.fromkeys(_jobs(wish.fleet), Character.JOB)
+
+
+def _jobs(fleet: FleetSpec) -> list[str]:
+    """Return those for whose end others wait: they do end."""
+    awaited = {
+        service
+        for spec in fleet.containers
+        for service, condition in spec.depends_on.items()
+        if condition is Condition.COMPLETED
+    }
+    return [spec.name for spec in fleet.containers if spec.service in awaited]
 
 
 def _doomed(wish: Wish, profile: Profile, names: tuple[str, ...]) -> dict[str, Doom]:
@@ -176,20 +189,6 @@ def _doomed(wish: Wish, profile: Profile, names: tuple[str, ...]) -> dict[str, D
         return {}
     dice = Dice(wish.seed ^ 0x5EED)
     return {name: dice.pick(tuple(Doom)) for name in names if dice.happens(DOOMED)}
-
-
-def _spoilt(fleet: FleetSpec, doomed: dict[str, Doom]) -> tuple[str, ...]:
-    """Return the doomed, and those whose group they keep from settling."""
-    groups = {
-        spec.group.group
-        for spec in fleet.containers
-        if spec.name in doomed and spec.group
-    }
-    return tuple(
-        spec.name
-        for spec in fleet.containers
-        if spec.name in doomed or (spec.group and spec.group.group in groups)
-    )
 
 
 def _declare(run: Run, fleet: FleetSpec) -> None:

@@ -8,16 +8,20 @@ The bound, in this order: the longest wait that a policy may be in; one start th
 into its timeout; one stop that runs into its grace, is looked for, and destroyed; what
 health checks take to notice; the starts that are needed, as many at once and a minute
 as the fleet lets go; and three reconcile intervals, in which a look finds what nobody
-has told. How long a custom policy waits is known to its program alone.
+has told. How long a custom policy waits is known to its program alone. All of that once
+for each link of the longest chain of dependencies: who waits begins when others are up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, assert_never
 
+from orchestrator.core.awaiting import unmet
 from orchestrator.core.backoff import longest_wait
 from orchestrator.core.moments import Millis
 from orchestrator.core.moves import CONFIRM_MARGIN_MS
+from orchestrator.core.needs import chain_length
 from orchestrator.core.phases import (
     Asleep,
     BackingOff,
@@ -35,7 +39,7 @@ from orchestrator.core.specs import ContainerSpec, FleetSettings
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.wake import MINUTE, OBSERVE_RETRY_MS, may_replace
 
-__all__ = ("bound_of", "is_settled", "unsettled")
+__all__ = ("bound_of", "is_settled", "spoilt_by", "unsettled")
 
 STOP_STEPS: Final = 4
 """Confirmations that a stop may wait for: signalled, looked for, destroyed, again."""
@@ -60,7 +64,7 @@ def bound_of(fleet: Fleet, *, custom_ms: Millis = 0) -> Millis:
     stops = [_stop_ms(container.spec) for container in containers]
     notices = [_notice_ms(container.spec) for container in containers]
     look_ms = fleet.settings.reconcile_interval_ms or LOOK_MS
-    return (
+    return chain_length(fleet) * (
         max(custom_ms, *waits, 0)
         + max(timeouts, default=0)
         + max(stops, default=0)
@@ -112,7 +116,8 @@ def is_settled(container: Container) -> bool:
     """Say whether a container is where its owner and its policy want it.
 
     At work and ready; at rest because it is not wanted; or where the policy has said
-    that it stays until somebody asks.
+    that it stays until somebody asks. One that waits for others is where it should be,
+    as long as they are not.
     """
     wanted = container.desired.running
     match container.phase:
@@ -122,7 +127,9 @@ def is_settled(container: Container) -> bool:
             return not wanted
         case Completed() | Failed() | Asleep() | CrashLooping(until=None):
             return wanted
-        case Pending() | Starting() | Stopping() | Unknown():
+        case Pending(waits_for=service):
+            return wanted and service != ""
+        case Starting() | Stopping() | Unknown():
             return False
         case BackingOff() | CrashLooping():
             return False
@@ -131,17 +138,46 @@ def is_settled(container: Container) -> bool:
 
 
 def unsettled(fleet: Fleet, doomed: dict[str, object]) -> tuple[str, ...]:
-    """Return who is not where it should be, but for the doomed and their groups."""
-    spoilt = {
-        container.spec.group.group
-        for name in doomed
-        if (container := fleet.containers.get(name)) is not None
-        and container.spec.group is not None
-    }
+    """Return who is not where it should be, but for those whom the doomed concern."""
+    specs = (container.spec for container in fleet.containers.values())
+    spoilt = spoilt_by(doomed, specs)
     return tuple(
         name
         for name, container in fleet.containers.items()
         if name not in doomed
-        and not (container.spec.group and container.spec.group.group in spoilt)
-        and not is_settled(container)
+        and name not in spoilt
+        and not (is_settled(container) and _waits_rightly(fleet, container))
     )
+
+
+def _waits_rightly(fleet: Fleet, container: Container) -> bool:
+    """Say whether one that waits for others must, and has woken those asleep."""
+    phase = container.phase
+    if not isinstance(phase, Pending) or not phase.waits_for:
+        return True
+    service = unmet(fleet.awaited, container.spec)
+    entry = fleet.awaited.get(service)
+    return service != "" and (entry is None or not entry.asleep)
+
+
+def spoilt_by(doomed: Iterable[str], specs: Iterable[ContainerSpec]) -> frozenset[str]:
+    """Return the doomed, and those whom they keep from settling.
+
+    These are the others of their groups, and whoever depends on any of all these.
+    """
+    rest = {spec.name: spec for spec in specs}
+    spoilt, groups, services = set(doomed), set[str](), set[str]()
+    news = [rest.pop(name) for name in doomed if name in rest]
+    while news:
+        services |= {spec.service for spec in news}
+        groups |= {spec.group.group for spec in news if spec.group is not None}
+        news = [
+            spec
+            for spec in rest.values()
+            if (spec.group is not None and spec.group.group in groups)
+            or any(service in services for service in spec.depends_on)
+        ]
+        for spec in news:
+            spoilt.add(spec.name)
+            del rest[spec.name]
+    return frozenset(spoilt)

@@ -6,6 +6,7 @@ import attrs
 import pytest
 
 from orchestrator.core.commands import StartContainer
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import PolicyNotRegistered
 from orchestrator.core.events import TimeReached
 from orchestrator.core.groups import GroupStrategy, Membership
@@ -213,6 +214,27 @@ def test_the_doomed_keep_their_group_from_settling() -> None:
     )
     shown = rehearsed(spoilt)
     assert "c0" in shown.doomed
+    assert shown.converged is True
+
+
+def test_who_waits_for_others_is_drawn_and_told_as_waiting() -> None:
+    job = spec("job", restart=RestartPolicy(when=When.ALWAYS))
+    needs = Table.of([("job", Condition.COMPLETED)])
+    waits = FleetSpec(name="shop", containers=(job, spec("web", depends_on=needs)))
+    shown = rehearsed(Wish(fleet=waits, seed=1, profile="steady", span_ms=HOUR))
+    (web,) = [lane for lane in shown.lanes if lane.name == "web"]
+    assert set(web.looks()) == {Look.WAITING}
+    assert "waits for job" in [noted.what for noted in shown.timeline]
+    assert shown.characters["job"] is Character.JOB
+
+
+def test_one_that_waits_for_another_one_next_is_told_of_that() -> None:
+    needs = Table.of([("a", Condition.READY), ("b", Condition.COMPLETED)])
+    both = (spec("a"), spec("b"), spec("web", depends_on=needs))
+    waits = FleetSpec(name="shop", containers=both)
+    shown = rehearsed(Wish(fleet=waits, seed=1, profile="steady", span_ms=HOUR))
+    told = [noted.what for noted in shown.timeline if noted.about == "web"]
+    assert told[:2] == ["waits for a", "waits for b"]
     assert shown.converged is True
 
 

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from orchestrator.core.backoff import Backoff
+from orchestrator.core.dependencies import Awaited, Condition
 from orchestrator.core.exits import Stopped as WasStopped
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import HealthCheck, HealthChecks, TcpProbe
@@ -30,7 +31,12 @@ from orchestrator.core.policies import CrashLimit, OnLost, RestartPolicy
 from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
 from orchestrator.core.state import Container, Desired, Fleet
 from orchestrator.core.table import Table
-from orchestrator.simulation.settling import bound_of, is_settled, unsettled
+from orchestrator.simulation.settling import (
+    bound_of,
+    is_settled,
+    spoilt_by,
+    unsettled,
+)
 
 STARTING = Starting(since=0, run=1)
 
@@ -144,6 +150,7 @@ def test_a_fleet_that_is_never_looked_at_by_itself_needs_less() -> None:
         (CrashLooping(since=0, until=9, rule=Rule.CRASH_LOOP_HOLD), False, False),
         (BackingOff(since=0, until=9, rule=Rule.FAILURE_BACKOFF), False, False),
         (Pending(since=0, rule=Rule.DECLARED), False, False),
+        (Pending(since=0, rule=Rule.DECLARED, waits_for="db"), True, False),
         (STARTING, False, False),
         (Stopping(since=0, run=1, deadline=9, verdict=WasStopped()), False, False),
         (Unknown(since=0, run=1, was=STARTING), False, False),
@@ -169,3 +176,47 @@ def test_the_doomed_spoil_their_group_and_nobody_else() -> None:
     assert unsettled(all_, {}) == ("a", "b", "c")
     assert unsettled(all_, {"a": 1, "gone": 1}) == ("c",)
     assert unsettled(all_, {"c": 1}) == ("a", "b")
+
+
+READY = Running(since=0, run=1, ready_at=1)
+WAITS = Pending(since=0, rule=Rule.DECLARED, waits_for="db")
+
+
+def needy(phase: Phase, *others: str, name: str = "web") -> Container:
+    one = container(phase, name=name)
+    needs = Table.of((other, Condition.READY) for other in others)
+    return attrs.evolve(one, spec=attrs.evolve(one.spec, depends_on=needs))
+
+
+def test_each_link_of_a_chain_may_take_as_long_as_all_else() -> None:
+    links = [needy(READY, "db"), needy(READY, "web", name="edge")]
+    short = fleet(container(READY, name="db"), *links)
+    chain = attrs.evolve(short, awaited=Table.of([("db", Awaited(dependents=1))]))
+    assert bound_of(chain) == 3 * bound_of(short)
+
+
+def test_who_waits_for_one_that_is_not_ready_is_where_it_should_be() -> None:
+    db = container(Failed(since=0, rule=Rule.NEVER_RESTART), name="db")
+    lacking = Table.of([("ready", Table.of([("db", None)]))])
+    down = Awaited(dependents=1, members=1, wanted=1, lacking=lacking)
+    waits = fleet(db, needy(WAITS, "db"))
+    for entry, late in (
+        (down, ()),
+        (attrs.evolve(down, lacking=Table()), ("web",)),
+        (attrs.evolve(down, asleep=Table.of([("db", None)])), ("web",)),
+    ):
+        now = attrs.evolve(waits, awaited=Table.of([("db", entry)]))
+        assert unsettled(now, {}) == late
+    assert unsettled(waits, {}) == (), "there is nobody to wait for"
+
+
+def test_the_doomed_spoil_all_who_depend_on_them() -> None:
+    group = Membership(group="g", strategy=GroupStrategy.ONE_FOR_ALL, position=0)
+    specs = [
+        attrs.evolve(container(READY, name="a").spec, group=group),
+        attrs.evolve(container(READY, name="b").spec, group=group),
+        needy(READY, "b", name="c").spec,
+        needy(READY, "c", name="d").spec,
+        container(READY, name="e").spec,
+    ]
+    assert spoilt_by(["a", "gone"], specs) == {"a", "b", "c", "d", "gone"}
