@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from orchestrator.codec.fleet_entries import ContainerEntry
     from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
+    from orchestrator.codec.fleet_functions import InvalidFleet, container, fleet
     from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
     from orchestrator.core.backoff import Backoff
     from orchestrator.core.custom import CustomPolicy, Situation, registered
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
         Hold,
         RestartAt,
     )
+    from orchestrator.core.dependencies import Condition
+    from orchestrator.core.drift import Drift, DriftKind
     from orchestrator.core.errors import (
         AdHocContainerNotAllowed,
         ContainerError,
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
         CrashLoopDetected,
         EnvVarsFailed,
         InvalidSpec,
+        JournalBusy,
         JournalCompacted,
         JournalConflict,
         JournalCorrupt,
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
         Refused,
         RevisionConflict,
         SecretMissing,
+        ServiceNotFound,
         StaleOperator,
         StaleRun,
         StartNeedsForce,
@@ -68,6 +74,7 @@ if TYPE_CHECKING:
         Signals,
     )
     from orchestrator.core.explain import ContainerInfo, Explanation
+    from orchestrator.core.field_changes import FieldChange
     from orchestrator.core.groups import GroupStrategy, Membership
     from orchestrator.core.health import (
         CheckKind,
@@ -78,6 +85,7 @@ if TYPE_CHECKING:
         TcpProbe,
     )
     from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
+    from orchestrator.core.planning import Plan, PlanAction, PlannedChange
     from orchestrator.core.policies import (
         CrashLimit,
         CustomPolicyRef,
@@ -89,7 +97,13 @@ if TYPE_CHECKING:
         default_restart_policy,
         never_restart_policy,
     )
-    from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, Prune
+    from orchestrator.core.specs import (
+        ContainerSpec,
+        FleetSettings,
+        FleetSpec,
+        Prune,
+        Service,
+    )
     from orchestrator.core.table import Table
     from orchestrator.core.tickets import Ticket
     from orchestrator.journal.memory import MemoryJournal
@@ -106,82 +120,61 @@ if TYPE_CHECKING:
         ReconcileOutcome,
         ReconcileReport,
     )
+    from orchestrator.runtime.scales import Orphan, ServiceInfo
     from orchestrator.runtime.secrets import EnvironmentSecrets, FileSecrets, Secrets
     from orchestrator.runtime.steps import Asked
 
-_ERRORS: Final = """
-AdHocContainerNotAllowed ContainerError ContainerFailed ContainerNotFound
-ContainerNotStopped ContainerStartFailed ContainerStopFailed CrashLoopDetected
-EnvVarsFailed InvalidSpec JournalCompacted JournalConflict JournalCorrupt JournalLocked
-JournalTooNew JournalUnavailable KeyReused MinReplicaSetContainer NoCapacity
-NotReplayable OperatorClosed PartialReconcile PolicyNotRegistered Problem QuotaExceeded
-RateLimited ReconcileFailed Refused RevisionConflict SecretMissing StaleOperator
-StaleRun StartNeedsForce TimedOut Unauthorized Unreachable
-"""
-
-_HOMES: Final[dict[str, str]] = {
-    **dict.fromkeys(_ERRORS.split(), "core.errors"),
-    **dict.fromkeys(("FleetFile", "read_fleet_file"), "codec.fleet_file"),
-    **dict.fromkeys(("ContainerInfo", "Explanation"), "core.explain"),
-    **dict.fromkeys(
-        (
-            "CrashLimit",
-            "CustomPolicyRef",
-            "OnLoop",
-            "OnLost",
-            "RestartPolicy",
-            "When",
-            "always_restart_policy",
-            "default_restart_policy",
-            "never_restart_policy",
-        ),
-        "core.policies",
+_NAMES: Final = {
+    "codec.fleet_entries": "ContainerEntry",
+    "codec.fleet_file": "FleetFile read_fleet_file",
+    "codec.fleet_functions": "InvalidFleet container fleet",
+    "codec.platform_choices": "CloudflareChoice SchedulingPolicy",
+    "core.backoff": "Backoff",
+    "core.custom": "CustomPolicy Situation registered",
+    "core.decisions": "Complete CoolDown GiveUp Hold RestartAt",
+    "core.dependencies": "Condition",
+    "core.drift": "Drift DriftKind",
+    "core.errors": (
+        "AdHocContainerNotAllowed ContainerError ContainerFailed ContainerNotFound "
+        "ContainerNotStopped ContainerStartFailed ContainerStopFailed "
+        "CrashLoopDetected EnvVarsFailed InvalidSpec JournalBusy JournalCompacted "
+        "JournalConflict JournalCorrupt JournalLocked JournalTooNew "
+        "JournalUnavailable KeyReused MinReplicaSetContainer NoCapacity NotReplayable "
+        "OperatorClosed PartialReconcile PolicyNotRegistered Problem QuotaExceeded "
+        "RateLimited ReconcileFailed Refused RevisionConflict SecretMissing "
+        "ServiceNotFound StaleOperator StaleRun StartNeedsForce TimedOut Unauthorized "
+        "Unreachable"
     ),
-    **dict.fromkeys(
-        ("ContainerSpec", "FleetSettings", "FleetSpec", "Prune"), "core.specs"
+    "core.exit_rules": "Codes ExitAction ExitKind ExitRule Kinds Signals",
+    "core.explain": "ContainerInfo Explanation",
+    "core.field_changes": "FieldChange",
+    "core.groups": "GroupStrategy Membership",
+    "core.health": "CheckKind CommandProbe HealthCheck HealthChecks HttpProbe TcpProbe",
+    "core.hosting": "INSTANCE_TYPES InstanceType Placement",
+    "core.planning": "Plan PlanAction PlannedChange",
+    "core.policies": (
+        "CrashLimit CustomPolicyRef OnLoop OnLost RestartPolicy When "
+        "always_restart_policy default_restart_policy never_restart_policy"
     ),
-    "Backoff": "core.backoff",
-    **dict.fromkeys(("CustomPolicy", "Situation", "registered"), "core.custom"),
-    **dict.fromkeys(
-        ("Complete", "CoolDown", "GiveUp", "Hold", "RestartAt"), "core.decisions"
-    ),
-    **dict.fromkeys(
-        ("Codes", "ExitAction", "ExitKind", "ExitRule", "Kinds", "Signals"),
-        "core.exit_rules",
-    ),
-    **dict.fromkeys(("GroupStrategy", "Membership"), "core.groups"),
-    **dict.fromkeys(
-        (
-            "CheckKind",
-            "CommandProbe",
-            "HealthCheck",
-            "HealthChecks",
-            "HttpProbe",
-            "TcpProbe",
-        ),
-        "core.health",
-    ),
-    **dict.fromkeys(("CloudflareChoice", "SchedulingPolicy"), "codec.platform_choices"),
-    **dict.fromkeys(("INSTANCE_TYPES", "InstanceType", "Placement"), "core.hosting"),
-    "Table": "core.table",
-    "Ticket": "core.tickets",
-    "CloudflarePlatform": "platforms.cloudflare.gateway",
-    "PlatformDetail": "platforms.port",
-    "MemoryJournal": "journal.memory",
-    "open_sqlite": "journal.sqlite",
-    "LocalPlatform": "platforms.local.platform",
-    "SimulatedPlatform": "platforms.simulated.platform",
-    **dict.fromkeys(("OpenFailed", "Operator"), "runtime.operator"),
-    "settled": "runtime.outcomes",
-    "Asked": "runtime.steps",
-    **dict.fromkeys(
-        ("EventRecord", "FleetConfig", "ReconcileOutcome", "ReconcileReport"),
-        "runtime.reports",
-    ),
-    **dict.fromkeys(
-        ("EnvironmentSecrets", "FileSecrets", "Secrets"), "runtime.secrets"
-    ),
+    "core.specs": "ContainerSpec FleetSettings FleetSpec Prune Service",
+    "core.table": "Table",
+    "core.tickets": "Ticket",
+    "journal.memory": "MemoryJournal",
+    "journal.sqlite": "open_sqlite",
+    "platforms.cloudflare.gateway": "CloudflarePlatform",
+    "platforms.local.platform": "LocalPlatform",
+    "platforms.port": "PlatformDetail",
+    "platforms.simulated.platform": "SimulatedPlatform",
+    "runtime.operator": "OpenFailed Operator",
+    "runtime.outcomes": "settled",
+    "runtime.reports": "EventRecord FleetConfig ReconcileOutcome ReconcileReport",
+    "runtime.scales": "Orphan ServiceInfo",
+    "runtime.secrets": "EnvironmentSecrets FileSecrets Secrets",
+    "runtime.steps": "Asked",
 }
+"""Which module has which names."""
+
+_HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 __all__ = (
     "INSTANCE_TYPES",
@@ -194,6 +187,8 @@ __all__ = (
     "Codes",
     "CommandProbe",
     "Complete",
+    "Condition",
+    "ContainerEntry",
     "ContainerError",
     "ContainerFailed",
     "ContainerInfo",
@@ -207,6 +202,8 @@ __all__ = (
     "CrashLoopDetected",
     "CustomPolicy",
     "CustomPolicyRef",
+    "Drift",
+    "DriftKind",
     "EnvVarsFailed",
     "EnvironmentSecrets",
     "EventRecord",
@@ -214,6 +211,7 @@ __all__ = (
     "ExitKind",
     "ExitRule",
     "Explanation",
+    "FieldChange",
     "FileSecrets",
     "FleetConfig",
     "FleetFile",
@@ -226,7 +224,9 @@ __all__ = (
     "Hold",
     "HttpProbe",
     "InstanceType",
+    "InvalidFleet",
     "InvalidSpec",
+    "JournalBusy",
     "JournalCompacted",
     "JournalConflict",
     "JournalCorrupt",
@@ -246,8 +246,12 @@ __all__ = (
     "OpenFailed",
     "Operator",
     "OperatorClosed",
+    "Orphan",
     "PartialReconcile",
     "Placement",
+    "Plan",
+    "PlanAction",
+    "PlannedChange",
     "PlatformDetail",
     "PolicyNotRegistered",
     "Problem",
@@ -264,6 +268,9 @@ __all__ = (
     "SchedulingPolicy",
     "SecretMissing",
     "Secrets",
+    "Service",
+    "ServiceInfo",
+    "ServiceNotFound",
     "Signals",
     "SimulatedPlatform",
     "Situation",
@@ -278,7 +285,9 @@ __all__ = (
     "Unreachable",
     "When",
     "always_restart_policy",
+    "container",
     "default_restart_policy",
+    "fleet",
     "never_restart_policy",
     "open_sqlite",
     "read_fleet_file",

@@ -11,18 +11,22 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, get_args
 
+import attrs
+
 from orchestrator.core.admit import admit
 from orchestrator.core.commands import Command, StartContainer
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import PlatformError, StartError
 from orchestrator.core.events import (
     Booted,
     CommandFailed,
     ContainerEnded,
+    ContainerReady,
     ContainerStarted,
     Event,
     FleetObserved,
 )
-from orchestrator.core.exits import Exit, Exited
+from orchestrator.core.exits import Exit, Exited, Slept
 from orchestrator.core.notify import Notify
 from orchestrator.core.observations import Sight
 from orchestrator.core.phases import Escalation, Phase, Rule
@@ -32,11 +36,12 @@ from orchestrator.core.policies import (
     OnLoop,
     RestartPolicy,
 )
-from orchestrator.core.reduce import reduce
+from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import Apply, ClearCrashHistory, Start, Stop
 from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 from orchestrator.core.state import RULES, empty_fleet
 from orchestrator.core.steps import Step
+from orchestrator.core.table import Table
 from orchestrator.simulation.characters import Character
 from orchestrator.simulation.faults import FaultPlan, calm
 from orchestrator.simulation.runs import Run, start_run
@@ -56,6 +61,7 @@ def reached() -> frozenset[object]:
     found.update(where_another_has_started_it())
     found.update(where_starts_wait_for_the_first_look())
     found.update(without_its_custom_policy())
+    found.update(where_one_asleep_is_needed())
     found.update(where_nobody_hears_of_trouble_at_first())
     return frozenset(found)
 
@@ -146,18 +152,38 @@ def without_its_custom_policy() -> Iterable[object]:
         ContainerStarted(at=1, name="a", run=1),
         ContainerEnded(at=2, name="a", run=1, exit=Exited(code=1)),
     )
+    yield from in_events(events)
+
+
+def in_events(events: Iterable[Event]) -> Iterable[object]:
+    fleet = empty_fleet("simulated")
     for event in events:
-        moved = reduce(fleet, event)
-        yield from in_step(
-            Step(
-                before=fleet,
-                event=event,
-                after=moved.fleet,
-                commands=moved.commands,
-                touched=moved.touched,
-            )
+        step = step_of(fleet, event)
+        yield from in_step(step)
+        fleet = step.after
+
+
+def where_one_asleep_is_needed() -> Iterable[object]:
+    """Have one fall asleep for whom another waits, where nothing may start yet."""
+    needs = Table.of([("db", Condition.READY)])
+    crew = [
+        ContainerSpec(name=name, service="db", command=("run",), keep_alive=False)
+        for name in ("db-0", "db-1")
+    ]
+    specs = (*crew, ContainerSpec(name="web", command=("run",), depends_on=needs))
+    fleet = empty_fleet("simulated")
+    request = Apply(spec=FleetSpec(name="simulated", containers=specs))
+    boot = Booted(at=0, epoch=1, rules=RULES, fences=True)
+    return in_events(
+        (
+            admit(fleet, request, 0).unwrap(),
+            boot,
+            FleetObserved(at=0, complete=True),
+            ContainerReady(at=1, name="db-0", run=1),
+            attrs.evolve(boot, at=2),
+            ContainerEnded(at=3, name="db-0", run=1, exit=Slept()),
         )
-        fleet = moved.fleet
+    )
 
 
 def where_nobody_hears_of_trouble_at_first() -> Iterable[object]:

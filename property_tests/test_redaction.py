@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from orchestrator.codec.wire import encode_commands
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.events import Booted, Event
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.reduce import step_of
-from orchestrator.core.specs import ContainerSpec, fingerprint
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.port import START, Row, Snapshot, chained
 from orchestrator.journal.reading import RECORDING, Reading

@@ -11,21 +11,25 @@ from hypothesis import strategies as st
 
 from orchestrator.core.admit import admit
 from orchestrator.core.advance import advance
-from orchestrator.core.events import Event, TimeReached
+from orchestrator.core.events import ContainerEvent, Event, TimeReached
 from orchestrator.core.explain import container_info, explain
 from orchestrator.core.invariants import violations
 from orchestrator.core.outstanding import outstanding
 from orchestrator.core.reduce import fold, reduce
 from orchestrator.core.requests import (
+    Adopt,
     Apply,
     ClearCrashHistory,
     Reconcile,
     Remove,
     Request,
     Restart,
+    Scale,
     Start,
     Stop,
+    StopOrphan,
 )
+from orchestrator.core.scaling import members
 from orchestrator.core.specs import ContainerSpec, FleetSpec, named
 from orchestrator.core.state import Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
@@ -33,7 +37,9 @@ from orchestrator.core.terms import FixedTerms
 from orchestrator.core.wake import wake_at
 from orchestrator.testing import strategies as drawn
 
-CONTAINER_EVENTS = drawn.events().filter(lambda event: hasattr(event, "name"))
+CONTAINER_EVENTS = drawn.events().filter(
+    lambda event: isinstance(event, ContainerEvent | TimeReached)
+)
 HISTORIES = st.lists(drawn.events(), max_size=30)
 
 
@@ -136,6 +142,9 @@ def test_whatever_is_admitted_is_accepted(
         ClearCrashHistory(name=name),
         Reconcile(),
         Apply(spec=fleet_spec),
+        Scale(service="crew", replicas=2),
+        Adopt(name=name),
+        StopOrphan(name=name),
     )
     for request in requests:
         answer = admit(fleet, request, fleet.at)
@@ -166,6 +175,13 @@ def _check_intent(request: Request, after: Fleet) -> None:
             assert declared <= set(after.containers)
         case Reconcile():
             assert after.observing
+        case Scale(service=service, replicas=replicas):
+            assert after.services[service].replicas == replicas
+            assert len(members(after.containers.values(), service)) == replicas
+        case Adopt(name=name):
+            assert after.containers[name].is_claimed
+        case StopOrphan(name=name):
+            assert name in after.evicting
 
 
 DRILL = """

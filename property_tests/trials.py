@@ -21,6 +21,7 @@ from orchestrator.core.decisions import (
     Hold,
     RestartAt,
 )
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.exit_rules import (
     Codes,
     ExitAction,
@@ -69,7 +70,7 @@ from orchestrator.simulation.dice import Dice
 from orchestrator.simulation.faults import Doom
 from orchestrator.simulation.profiles import PROFILES, draw_of
 from orchestrator.simulation.runs import Run, start_run
-from orchestrator.simulation.settling import bound_of, unsettled
+from orchestrator.simulation.settling import bound_of, spoilt_by, unsettled
 
 __all__ = ("POLICIES", "Trial", "Verdict", "draw_trial", "tried")
 
@@ -259,10 +260,28 @@ def _request(fleet: FleetSpec, dice: Dice) -> Request:
     return dice.pick(requests)
 
 
-def draw_trial(seed: int, profile: str) -> Trial:
-    """Draw all of a trial from its seed."""
+def _depending(fleet: FleetSpec, dice: Dice) -> FleetSpec:
+    """Have containers depend on some of those before them."""
+    specs = tuple(
+        attrs.evolve(
+            spec,
+            depends_on=Table.of(
+                (other.name, dice.pick((*Condition, Condition.READY)))
+                for other in fleet.containers[:index]
+                if dice.happens(350)
+            ),
+        )
+        for index, spec in enumerate(fleet.containers)
+    )
+    return attrs.evolve(fleet, containers=specs)
+
+
+def draw_trial(seed: int, profile: str, *, depends: bool = False) -> Trial:
+    """Draw all of a trial from its seed; *depends*: with dependencies."""
     dice = Dice(seed)
     fleet = _fleet(dice)
+    if depends:
+        fleet = _depending(fleet, Dice(seed ^ 0xD0))
     moments = sorted(dice.between(0, BREAK) for _ in range(dice.between(0, 12)))
     names = (*NAMES, "ad-hoc")
     doomed = {name: dice.pick(tuple(Doom)) for name in names if dice.happens(150)}
@@ -326,6 +345,8 @@ def _healed(run: Run, trial: Trial, verdict: Verdict) -> None:
         phases = {name: run.fleet.containers[name].phase for name in late}
         verdict.wrong.append(f"not settled within the bound: {phases}")
         return
+    specs = (container.spec for container in run.fleet.containers.values())
+    doomed |= dict.fromkeys(spoilt_by(doomed, specs))
     settled = _settled(run, doomed)
     run.run_until(run.now + STAY)
     if _settled(run, doomed) != settled:

@@ -13,17 +13,19 @@ from typing import Final, TypeAlias
 from aiohttp import web
 
 from orchestrator.api.about import About
-from orchestrator.api.asks import Asks
 from orchestrator.api.bodies import refusal, told
+from orchestrator.api.exports import Exports
 from orchestrator.api.guard import Guard
 from orchestrator.api.leaving import LEAVING, Broken, Leaving
 from orchestrator.api.live import say_goodbye
 from orchestrator.api.looks import Looks
 from orchestrator.api.pages import add_page
 from orchestrator.api.past import Past
+from orchestrator.api.plans import Plans
 from orchestrator.api.queries import Asked, read_query
 from orchestrator.api.route import Route
 from orchestrator.api.routes import ROUTES
+from orchestrator.api.serving import Serving
 from orchestrator.codec.api_choice import BODY_MAX
 from orchestrator.core.errors import InvalidSpec, OperatorClosed
 from orchestrator.runtime.operator import Operator
@@ -62,7 +64,9 @@ def make_app(
     parts = (
         Looks(operator, version),
         Past(operator),
-        Asks(operator, end),
+        Exports(operator),
+        Plans(operator),
+        Serving(operator, end),
         About(operator, version, telemetry),
     )
     for route in ROUTES:
@@ -88,9 +92,11 @@ def _checked(route: Route, handler: Answering, leaving: Leaving) -> Handler:
     Who looks and still waits when the application shuts down is told so.
     """
     is_look = route.method == "GET" and not route.is_streamed
+    plain = {parameter.name: parameter.default for parameter in route.query}
 
     async def checked(request: web.Request) -> web.StreamResponse:
-        query = read_query(request.query, request.headers, route)
+        is_plain = not request.rel_url.raw_query_string and not route.headers
+        query = plain if is_plain else read_query(request.query, request.headers, route)
         if isinstance(query, InvalidSpec):
             return refusal(query)
         try:

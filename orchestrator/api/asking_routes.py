@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.api import answers, parameters
-from orchestrator.api.bodies import Asking, StartBody
+from orchestrator.api.bodies import AdoptBody, Asking, ScaleBody, StartBody
 from orchestrator.api.headers import SEQ_HEADER
 from orchestrator.api.route import Failing, Form, Route
 from orchestrator.core import errors
@@ -13,6 +13,7 @@ from orchestrator.core.access_errors import KeyReused
 from orchestrator.core.explain import ContainerInfo
 from orchestrator.core.specs import FleetSpec
 from orchestrator.runtime.reports import ReconcileReport
+from orchestrator.runtime.scales import Orphan, ServiceInfo
 
 __all__ = ("ASKS",)
 
@@ -29,6 +30,9 @@ _ASKED: Final[tuple[Failing, ...]] = (
 
 _NAME: Final = "/v1/containers/{name}"
 
+_BODIES: Final = {"start": StartBody, "scale": ScaleBody, "adopt": AdoptBody}
+"""What those ask with that say more than who asks, and what for."""
+
 _GONE: Final = errors.ContainerNotFound
 
 
@@ -41,7 +45,7 @@ def _ask(
         handler=handler,
         summary=summary,
         scope="write",
-        body=StartBody if handler == "start" else Asking,
+        body=_BODIES.get(handler, Asking),
         answer=answer,
         headers=(parameters.KEY,),
         tells=(SEQ_HEADER,),
@@ -105,11 +109,36 @@ ASKS: Final = (
         summary="Make a fleet the declared one.",
         scope="write",
         body=FleetSpec,
-        query=(parameters.BY, parameters.WHY),
+        query=(parameters.PRUNE, parameters.BY, parameters.WHY),
         headers=(parameters.IF_MATCH, parameters.KEY),
         tells=(SEQ_HEADER,),
         answer=answers.Applied,
         errors=(*_ASKED, errors.RevisionConflict, errors.PolicyNotRegistered),
+    ),
+    _ask(
+        "/v1/services/{name}/scale",
+        "scale",
+        "Have a service run so many replicas; its fleet file stays as it is.",
+        ServiceInfo,
+        errors.ServiceNotFound,
+        errors.PolicyNotRegistered,
+    ),
+    _ask(
+        "/v1/orphans/{name}/adopt",
+        "adopt",
+        "Make an orphan a container of the fleet; its run goes on, if it can.",
+        ContainerInfo,
+        _GONE,
+        errors.ServiceNotFound,
+        errors.AdHocContainerNotAllowed,
+        errors.PolicyNotRegistered,
+    ),
+    _ask(
+        "/v1/orphans/{name}/stop",
+        "stop_orphan",
+        "End an orphan, and have the platform forget it.",
+        Orphan,
+        _GONE,
     ),
     _ask(
         "/v1/reconcile",

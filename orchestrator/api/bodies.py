@@ -19,7 +19,14 @@ from orchestrator.codec.json_values import INT_MAX, INT_MIN
 from orchestrator.codec.problems import Wrong, invalid
 from orchestrator.codec.wire import read_tree, tree_of
 from orchestrator.core.access_errors import AccessError, TooManyRequests
-from orchestrator.core.errors import ContainerError, InvalidSpec, Problem, RateLimited
+from orchestrator.core.errors import (
+    ContainerError,
+    InvalidSpec,
+    JournalBusy,
+    OperatorClosed,
+    Problem,
+    RateLimited,
+)
 from orchestrator.core.fields import Json, holds
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import ContainerSpec
@@ -27,7 +34,9 @@ from orchestrator.core.table import Table
 from orchestrator.runtime.outcomes import opened
 
 __all__ = (
+    "AdoptBody",
     "Asking",
+    "ScaleBody",
     "StartBody",
     "answer",
     "error_body",
@@ -39,6 +48,9 @@ __all__ = (
 )
 
 T = TypeVar("T")
+
+COME_BACK_S: Final = 5
+"""When to ask for an operator again that has left: another one may be there by then."""
 
 DIGITS_MAX: Final = 21
 """Of a number of 64 bits, with its sign."""
@@ -65,6 +77,27 @@ class StartBody:
     restart: RestartPolicy | None = None
     spec: ContainerSpec | None = None
     force: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ScaleBody:
+    """How many replicas a service shall run."""
+
+    replicas: int
+    by: str = attrs.field(default="owner", validator=[max_len(BY_MAX), _plain])
+    why: str = attrs.field(default="", validator=[max_len(WHY_MAX), _plain])
+
+
+@attrs.frozen(kw_only=True)
+class AdoptBody:
+    """Whose an orphan becomes: a replica of *service*, or ad-hoc where that is "".
+
+    None: of the service that its name speaks of, if there is one.
+    """
+
+    service: str | None = None
+    by: str = attrs.field(default="owner", validator=[max_len(BY_MAX), _plain])
+    why: str = attrs.field(default="", validator=[max_len(WHY_MAX), _plain])
 
 
 async def read_body(request: web.Request, kind: type[T]) -> Result[T, InvalidSpec]:
@@ -151,9 +184,15 @@ def refusal(error: ContainerError | AccessError) -> web.Response:
         status=status_of(error).http,
         content_type=_JSON,
     )
-    if isinstance(error, TooManyRequests | RateLimited) and error.retry_after_ms:
+    if isinstance(error, _LATER) and error.retry_after_ms:
         response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1_000))
+    elif isinstance(error, OperatorClosed):
+        response.headers["Retry-After"] = str(COME_BACK_S)
     return response
+
+
+_LATER: Final = (TooManyRequests, RateLimited, JournalBusy)
+"""Errors that say when to come again."""
 
 
 def told(status: int, code: str, message: str) -> web.Response:

@@ -131,7 +131,7 @@ def _operation(route: Route, schemas: Schemas) -> Tree:
 def _tag(route: Route) -> str:
     if route.scope == "open" or not route.path.startswith("/v1/"):
         return "operator"
-    if route.handler in {"events", "step", "history", "timeline"}:
+    if route.handler in {"events", "export", "step", "history", "timeline"}:
         return "past"
     return "containers" if "/containers" in route.path else "fleet"
 
@@ -249,7 +249,7 @@ def _refusal(status: int, kinds: list[Tree]) -> Tree:
         "description": HTTPStatus(status).phrase,
         "content": {"application/json": {"schema": schema}},
     }
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         found["headers"] = {"Retry-After": _header("Retry-After")}
     return found
 

@@ -21,8 +21,10 @@ __all__ = (
     "FOLLOW",
     "FOR",
     "FROM",
+    "GZIP",
     "HEARTBEAT",
     "IF_MATCH",
+    "KEEP",
     "KEY",
     "LAST_EVENT",
     "LIMIT",
@@ -31,6 +33,8 @@ __all__ = (
     "PATTERNS",
     "PHASES",
     "POINTS",
+    "PRUNE",
+    "REDACT",
     "TYPES",
     "UNTIL",
     "WAIT_MS",
@@ -132,6 +136,25 @@ HEARTBEAT: Final = Parameter(
     most=60_000,
     about="In a stream: how often to say that nothing has happened.",
 )
+GZIP: Final = Parameter(
+    name="gzip",
+    form=bool,
+    default=False,
+    about="Whether the answer is a packed file, as one that ends in `.gz`.",
+)
+REDACT: Final = Parameter(
+    name="redact",
+    form=bool,
+    default=False,
+    about="Whether other words stand for names, config and texts.",
+)
+KEEP: Final = Parameter(
+    name="keep",
+    form=_WORDS,
+    default=(),
+    known=("addresses", "config", "names", "texts"),
+    about="With `redact=true`: what is told as it is.",
+)
 LAST_EVENT: Final = Parameter(
     name="Last-Event-ID",
     form=int,
@@ -158,6 +181,12 @@ WHY: Final = Parameter(
     pattern=f"^{LETTER}{{0,{WHY_MAX}}}$",
     expected=f"at most {WHY_MAX} {PLAIN}",
     about="What for.",
+)
+PRUNE: Final = Parameter(
+    name="prune",
+    form=Literal["stop", "keep", "forget"],
+    about="What becomes of a container that is not declared any more; left out: what"
+    " the settings say.",
 )
 IF_MATCH: Final = Parameter(
     name="If-Match",

@@ -9,18 +9,22 @@ from orchestrator.api.headers import AT_HEADER, SEQ_HEADER
 from orchestrator.api.route import Failing, Form, Parameter, Route
 from orchestrator.api.timeline_trees import TimelineTree
 from orchestrator.core import errors
+from orchestrator.core.drift import Drift
 from orchestrator.core.explain import ContainerInfo, Explanation
 from orchestrator.core.fields import Json
-from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.planning import Plan
+from orchestrator.core.specs import ContainerSpec, FleetSpec
 from orchestrator.core.table import Table
 from orchestrator.platforms.port import LogLine, PlatformDetail
 from orchestrator.runtime.pieces import FleetHistory
 from orchestrator.runtime.reports import EventRecord, FleetConfig
+from orchestrator.runtime.scales import Orphan, ServiceInfo
 
 __all__ = ("LOOKS", "OPERATOR", "PAST")
 
 _JOURNAL: Final[tuple[Failing, ...]] = (
     errors.InvalidSpec,
+    errors.JournalBusy,
     errors.JournalCompacted,
     errors.JournalCorrupt,
     errors.JournalUnavailable,
@@ -105,6 +109,18 @@ LOOKS: Final = (
         tells=_SEEN,
     ),
     _look(
+        "/v1/services",
+        "services",
+        "All services, and how many replicas each has.",
+        tuple[ServiceInfo, ...],
+    ),
+    _look(
+        "/v1/orphans",
+        "orphans",
+        "What the platform has and the fleet does not know.",
+        tuple[Orphan, ...],
+    ),
+    _look(
         f"{_NAME}/spec",
         "spec",
         "A container as it is declared; what looks secret is not shown.",
@@ -139,6 +155,27 @@ LOOKS: Final = (
         "config",
         "The fleet as it is declared; what looks secret is not shown.",
         FleetConfig,
+    ),
+    Route(
+        method="POST",
+        path="/v1/plan",
+        handler="plan",
+        summary="What it would change to make a fleet the declared one; nothing is.",
+        body=FleetSpec,
+        query=(parameters.PRUNE,),
+        headers=(parameters.IF_MATCH,),
+        answer=Plan,
+        errors=(
+            errors.InvalidSpec,
+            errors.RevisionConflict,
+            errors.PolicyNotRegistered,
+        ),
+    ),
+    _look(
+        "/v1/diff",
+        "diff",
+        "Where what is believed to run differs from what is asked for.",
+        tuple[Drift, ...],
     ),
     _look(
         "/v1/platform",

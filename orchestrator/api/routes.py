@@ -7,15 +7,16 @@ from typing import Final
 from aiohttp import web
 
 from orchestrator.api.asking_routes import ASKS
+from orchestrator.api.export_routes import EXPORTS
 from orchestrator.api.reading_routes import LOOKS, OPERATOR, PAST
 from orchestrator.api.route import Scope
 
-__all__ = ("PAGE_PATHS", "ROUTES", "SCOPES", "scope_of")
+__all__ = ("PAGE_PATHS", "ROUTES", "SCOPES", "only_looks", "scope_of")
 
 PAGE_PATHS: Final = ("/", "/page/{file}")
 """Where the page's files are; they hold nothing of the fleet."""
 
-ROUTES: Final = (*LOOKS, *PAST, *ASKS, *OPERATOR)
+ROUTES: Final = (*LOOKS, *PAST, *EXPORTS, *ASKS, *OPERATOR)
 """Everything that can be asked for."""
 
 SCOPES: Final[dict[tuple[str, str], Scope]] = {
@@ -27,7 +28,15 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
 
 def scope_of(request: web.Request) -> Scope:
     """Return what a request needs; what there is no route for needs to look."""
+    return SCOPES.get(_asked(request), "read")
+
+
+def only_looks(request: web.Request) -> bool:
+    """Say whether a request has a route that changes nothing, whatever its method."""
+    return SCOPES.get(_asked(request)) == "read"
+
+
+def _asked(request: web.Request) -> tuple[str, str]:
     resource = request.match_info.route.resource
     path = "" if resource is None else resource.canonical
-    method = "GET" if request.method == "HEAD" else request.method
-    return SCOPES.get((method, path), "read")
+    return "GET" if request.method == "HEAD" else request.method, path

@@ -26,7 +26,7 @@ EXITS: Final[dict[int, str]] = {
     0: "done",
     1: (
         "changes pending, a difference, or nothing found"
-        " (plan, replay diff, replay bisect)"
+        " (plan, diff, replay diff, replay bisect)"
     ),
     2: "usage, or an invalid file",
     3: "timed out",
@@ -51,6 +51,7 @@ STATUSES: Final[dict[type[ContainerError | AccessError], Status]] = {
     errors.StartNeedsForce: Status(409, 6),
     errors.MinReplicaSetContainer: Status(409, 6),
     errors.AdHocContainerNotAllowed: Status(403, 6),
+    errors.ServiceNotFound: Status(404, 11),
     errors.InvalidSpec: Status(422, 2),
     errors.RevisionConflict: Status(409, 6),
     errors.ReconcileFailed: Status(502, 5),
@@ -75,6 +76,7 @@ STATUSES: Final[dict[type[ContainerError | AccessError], Status]] = {
     errors.JournalTooNew: Status(500, 8),
     errors.JournalConflict: Status(409, 6),
     errors.JournalCompacted: Status(410, 11),
+    errors.JournalBusy: Status(503, 5),
     errors.NotReplayable: Status(500, 8),
     errors.PolicyNotRegistered: Status(422, 2),
     access.NotAuthenticated: Status(401, 7),

@@ -21,9 +21,10 @@ from orchestrator.api.socket import serve
 from orchestrator.cli.failing import failed
 from orchestrator.cli.listening import Entrance, entrance_of
 from orchestrator.cli.named import named_object, policies_of
+from orchestrator.cli.reloading import Reloading, on_hang_up, reloaded
 from orchestrator.cli.state import Kept, keep
 from orchestrator.cli.telling import Telling
-from orchestrator.cli.tools import version_text
+from orchestrator.cli.tools import parsed_file, version_text
 from orchestrator.codec.api_choice import ApiChoice
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.platform_choices import (
@@ -113,6 +114,8 @@ class Session:
 
     ``show`` is given the operator and the event that ends the session;
     ``snapshot_every``, ``listen`` and ``read_only`` are in place of what the file says.
+    ``path`` is where the file is, for it to be read again on SIGHUP, and with ``watch``
+    when it is not ``content`` any more; None: there is none.
     """
 
     state: Path
@@ -125,6 +128,22 @@ class Session:
     listen: str | None = None
     read_only: bool = False
     telling: Telling = Telling()
+    path: Path | None = None
+    content: bytes | None = None
+    watch: bool = False
+
+    def reloading(self, operator: Operator) -> Reloading | None:
+        """Return what reads the file again for an operator, if there is one."""
+        if self.path is None:
+            return None
+        return Reloading(
+            operator=operator,
+            path=self.path,
+            opened=self.file,
+            read=parsed_file,
+            say=self.telling.say,
+            content=self.content,
+        )
 
     def api(self) -> ApiChoice:
         """Return what is served over HTTP."""
@@ -142,10 +161,12 @@ async def run_session(session: Session) -> int:
     env_vars = named_object(file.env_vars, session.folder, "fleet.env_vars")
     hooks = named_object(file.hooks, session.folder, "fleet.hooks")
     policies = policies_of(file, session.folder)
-    end = asyncio.Event()
+    end, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
+    if session.path is not None:
+        on_hang_up(end.set, again.set)
     entrance = entrance_of(session.api(), session.state)
     with contextlib.ExitStack() as stack:
         if entrance is not None:
@@ -174,7 +195,8 @@ async def run_session(session: Session) -> int:
 
     try:
         serving = _served(operator, session.state, entrance, down, session.telling.say)
-        async with serving:
+        reloading = session.reloading(operator)
+        async with serving, reloaded(reloading, again, watch=session.watch):
             code = await _watched(operator, session, end)
     finally:
         await operator.close()

@@ -162,12 +162,16 @@ _WISHES: Final = {
     Wish.REMOVE: "removes it",
     Wish.CLEAR: "clears its crash history",
     Wish.RECONCILE: "asks for a reconcile",
+    Wish.SCALE: "scales",
+    Wish.ADOPT: "adopts it",
+    Wish.STOP_ORPHAN: "asks for the end of the orphan",
 }
 
 
 def _asked(item: Asked) -> str:
     force = " by force" if item.force else ""
-    return f"{plain(item.by)} {_WISHES[item.wish]}{force}{_cause(item.why)}"
+    about = f" {plain(item.about)}" if item.about else ""
+    return f"{plain(item.by)} {_WISHES[item.wish]}{about}{force}{_cause(item.why)}"
 
 
 def _ended(item: RunEnded) -> str:
@@ -204,6 +208,8 @@ def _decided(item: Decided, row: Sequence[Happening]) -> str:
     rule = "" if item.rule is None else f" ({rule_words(item.rule)})"
     also = f", with {plain(item.waits_for)} of its group" if item.waits_for else ""
     match item.what:
+        case What.QUEUE if item.waits_for:
+            return f"waits for {plain(item.waits_for)}, which it depends on{rule}"
         case What.QUEUE:
             return f"waits for its turn to start{rule}"
         case What.WAIT | What.COOL_DOWN:

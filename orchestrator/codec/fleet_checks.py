@@ -20,7 +20,11 @@ from orchestrator.codec.problems import suggestion
 from orchestrator.core.advice import Weight
 from orchestrator.core.fields import Json
 from orchestrator.core.health import CommandProbe, HttpProbe
-from orchestrator.core.spec_advice import group_advice, spec_advice
+from orchestrator.core.spec_advice import (
+    dependency_advice,
+    group_advice,
+    spec_advice,
+)
 from orchestrator.core.specs import ContainerSpec, FleetSpec
 from orchestrator.core.table import Table
 from orchestrator.core.templates import Placeholder, placeholders
@@ -155,7 +159,7 @@ def _advised(
         more = len(services) - SERVICES_SHOWN
         named = ", ".join(services[:SERVICES_SHOWN])
         yield f"{named}{f' and {more} more' if more > 0 else ''}: {text}"
-    for advice in group_advice(fleet.containers):
+    for advice in (*group_advice(fleet.containers), *dependency_advice(fleet)):
         if advice.weight is weight:
             yield advice.text
 

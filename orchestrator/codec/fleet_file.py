@@ -36,7 +36,7 @@ from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.names import is_name
 from orchestrator.core.specs import FleetSettings, FleetSpec
 
-__all__ = ("FleetFile", "read_fleet_file")
+__all__ = ("SECTIONS", "FleetFile", "read_fleet_file", "read_fleet_tree")
 
 SECTIONS: Final = (
     "fleet",
@@ -85,7 +85,13 @@ def read_fleet_file(
     if isinstance(parsed, Failure):
         return Failure(parsed.failure())
     text, tree = parsed.unwrap()
-    problems = Problems(file=file, lines=lines_of(text))
+    return read_fleet_tree(tree, folder, Problems(file=file, lines=lines_of(text)))
+
+
+def read_fleet_tree(
+    tree: Tree, folder: str, problems: Problems
+) -> Result[FleetFile, InvalidSpec]:
+    """Read what is parsed already; what was wrong before is in *problems*."""
     read = _fleet(tree, folder, problems)
     if problems.found or read is None:
         return Failure(InvalidSpec(problems=problems.told()))
@@ -144,8 +150,13 @@ def _fleet(tree: Tree, folder: str, problems: Problems) -> FleetFile | None:
         expected = "a name of a-z, 0-9, '.', '_' and '-'"
         problems.wrong("fleet.name", expected, found)
         return None
+    if problems.found:
+        return None
     settings = attrs.evolve(settings, ad_hoc=template, notify=notify)
-    spec = FleetSpec(name=name, settings=settings, containers=containers)
+    services = tuple(reader.services.values())
+    spec = FleetSpec(
+        name=name, settings=settings, containers=containers, services=services
+    )
     return FleetFile(
         spec=spec,
         platform=platform,

@@ -10,17 +10,21 @@ import attrs
 from orchestrator.codec.fleet_checks import check_spec
 from orchestrator.codec.fleet_groups import memberships
 from orchestrator.codec.fleet_health import health_spelt
+from orchestrator.codec.fleet_needs import Needs, check_needs, needed_by
 from orchestrator.codec.fleet_policies import policy_over, policy_spelt
 from orchestrator.codec.fleet_problems import Problems
 from orchestrator.codec.fleet_tables import Tree, sized, spelt_out
 from orchestrator.codec.platform_choices import LocalChoice, PlatformChoice
 from orchestrator.codec.problems import shown
 from orchestrator.core.groups import Membership
-from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.specs import (
+    REPLICAS_MAX,
+    ContainerSpec,
+    Service,
+    replica_of,
+)
 
 __all__ = ("SpecReader",)
-
-REPLICAS_MAX: Final = 10_000
 
 _SPELT: Final = ("service", "replica")
 """Fields of a spec that are spelt out of ``replicas``."""
@@ -40,7 +44,7 @@ class SpecReader:
     """Reads the containers of one file; what is wrong goes to *problems*.
 
     ``defaults`` is the ``[restart]`` table; ``has_policies``: the file says where its
-    custom policies are.
+    custom policies are. ``services`` are the entries with ``replicas`` that were read.
     """
 
     problems: Problems
@@ -48,6 +52,8 @@ class SpecReader:
     platform: PlatformChoice
     has_policies: bool
     defaults: Tree = attrs.field(factory=dict[str, Any])
+    services: dict[str, Service] = attrs.field(factory=dict[str, Service])
+    needs: list[Needs] = attrs.field(factory=list[Needs])
 
     def take_defaults(self, tree: Tree) -> None:
         """Take what holds for every container; what is wrong in it is told once."""
@@ -87,17 +93,25 @@ class SpecReader:
                     found_name = repr(spec.name)
                     self.problems.wrong(f"{path}.name", "a name of its own", found_name)
                 specs[spec.name] = attrs.evolve(spec, group=groups.get(spec.service))
+        for name, service in self.services.items():
+            template = attrs.evolve(service.template, group=groups.get(name))
+            self.services[name] = attrs.evolve(service, template=template)
+        check_needs(self.needs, self._names(cast("list[object]", found)), self.problems)
         return tuple(specs.values())
 
     def _groups(self, tree: Tree, entries: list[object]) -> dict[str, Membership]:
         groups = self.problems.table(tree, "groups")
+        return memberships(groups, self._names(entries), self.problems)
+
+    @staticmethod
+    def _names(entries: list[object]) -> list[str]:
+        """Return the names of the entries that have one, whatever else is wrong."""
         names = [
             cast("Tree", entry).get("name")
             for entry in entries
             if isinstance(entry, dict)
         ]
-        services = [name for name in names if isinstance(name, str)]
-        return memberships(groups, services, self.problems)
+        return [name for name in names if isinstance(name, str)]
 
     def _replicas(self, given: Tree, path: str) -> list[ContainerSpec]:
         given = dict(given)
@@ -111,13 +125,12 @@ class SpecReader:
             return []
         if spec.name != given.get("name"):
             return []
+        if spec.name in self.services:
+            self.problems.wrong(f"{path}.name", "a name of its own", repr(spec.name))
+        service = Service(template=spec, replicas=replicas)
+        self.services[spec.name] = service
         try:
-            return [
-                attrs.evolve(
-                    spec, name=f"{spec.name}-{index}", service=spec.name, replica=index
-                )
-                for index in range(replicas)
-            ]
+            return [replica_of(service, index) for index in range(replicas)]
         except ValueError:
             longest = 63 - len(str(REPLICAS_MAX))
             expected = f"at most {longest} letters"
@@ -137,6 +150,8 @@ class SpecReader:
             tree["restart"] = policy_over(self.defaults, policy)
         tree = health_spelt(problems.only(tree, _KEYS, path), path, problems)
         spec = problems.read(tree, ContainerSpec, path)
+        name = "" if path == "ad_hoc" else spec.name
+        self.needs.append((path, name, needed_by(given.get("depends_on"))))
         if bool(given.get("ports")) is bool(spec.ports):
             for key, expected, found, hint in check_spec(spec, self.platform, path):
                 problems.wrong(key, expected, found, hint)

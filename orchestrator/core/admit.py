@@ -36,8 +36,10 @@ from orchestrator.core.events import (
     StartRequested,
     StopRequested,
 )
+from orchestrator.core.fingerprints import salt_of
 from orchestrator.core.moments import Moment
 from orchestrator.core.names import is_name
+from orchestrator.core.needs import wrong_needs_of_fleet
 from orchestrator.core.phases import (
     Completed,
     CrashLooping,
@@ -47,18 +49,23 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.registry import not_registered
 from orchestrator.core.requests import (
+    Adopt,
     Apply,
     ClearCrashHistory,
     Reconcile,
     Remove,
     Request,
     Restart,
+    Scale,
     Start,
     Stop,
+    StopOrphan,
 )
-from orchestrator.core.specs import Origin, salt_of
+from orchestrator.core.scaling import as_scaled, scaled
+from orchestrator.core.specs import Origin
 from orchestrator.core.start_specs import declaration_of, invalid, spec_of
 from orchestrator.core.state import Container, Fleet
+from orchestrator.core.strangers import adoption, eviction
 from orchestrator.core.tickets import use_of
 
 __all__ = ("admit", "is_repeated")
@@ -129,6 +136,12 @@ def _admitted(
             return Success(event)
         case Apply():
             return _apply(fleet, request, at)
+        case Scale():
+            return scaled(fleet, request, at)
+        case Adopt():
+            return adoption(fleet, request, at)
+        case StopOrphan():
+            return eviction(fleet, request, at)
         case _:
             assert_never(request)
 
@@ -241,6 +254,13 @@ def _apply(
         return Failure(RevisionConflict(expected=expected, found=fleet.revision))
     if len(fleet.containers) and request.spec.name != fleet.name:
         return Failure(invalid("fleet.name", repr(fleet.name), repr(request.spec.name)))
+    prune = request.prune or request.spec.settings.prune
+    wrong = wrong_needs_of_fleet(fleet, request.spec, prune)
+    if wrong is not None:
+        return Failure(wrong)
+    specs, services = request.spec.containers, request.spec.services
+    if request.keep_scale:
+        specs, services = as_scaled(fleet, request.spec)
     return Success(
         SpecApplied(
             at=at,
@@ -248,10 +268,12 @@ def _apply(
             settings=request.spec.settings,
             declarations=tuple(
                 Declaration(spec=spec, salt=_salt(fleet, request.spec.name, spec.name))
-                for spec in request.spec.containers
+                for spec in specs
             ),
             by=request.by,
             why=request.why,
+            prune=request.prune,
+            services=services,
         )
     )
 

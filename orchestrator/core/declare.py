@@ -13,6 +13,7 @@ import attrs
 
 from orchestrator.core.commands import Command
 from orchestrator.core.companions import release_orphans
+from orchestrator.core.departures import depart
 from orchestrator.core.drafts import FleetDraft, abandon, is_removable, place, remove
 from orchestrator.core.events import (
     Declaration,
@@ -20,16 +21,15 @@ from orchestrator.core.events import (
     SpecApplied,
     StartRequested,
 )
-from orchestrator.core.moments import Moment
 from orchestrator.core.notices import Notices
 from orchestrator.core.noticing import silenced
 from orchestrator.core.phases import Pending, Rule, live_run
 from orchestrator.core.renewals import redeclare
-from orchestrator.core.specs import Origin, Prune
+from orchestrator.core.specs import Origin, Prune, Service
 from orchestrator.core.state import Container, Desired
 from orchestrator.core.wishes import leave
 
-__all__ = ("apply_spec", "declare", "remove_one", "start_new")
+__all__ = ("apply_spec", "declare", "dismiss", "enlist", "remove_one", "start_new")
 
 
 def declare(
@@ -49,6 +49,7 @@ def declare(
         changed_at=at,
     )
     draft.strangers = draft.strangers.drop(spec.name)
+    draft.evicting = draft.evicting.drop(spec.name)
     return place(draft, None, container)
 
 
@@ -80,27 +81,50 @@ def apply_spec(draft: FleetDraft, event: SpecApplied) -> tuple[Command, ...]:
     if event.settings.notify is None and draft.notices != Notices():
         draft.notices = silenced(draft.notices)
     declared = {declaration.spec.name for declaration in event.declarations}
-    commands: list[Command] = []
-    for name, container in list(draft.containers.items()):
-        ours = container.origin is Origin.MIN_REPLICA_SET and not container.leaving
-        if ours and name not in declared:
-            changed = True
-            commands += _prune(draft, container, asked)
+    pruned = [
+        container
+        for name, container in draft.containers.items()
+        if container.origin is Origin.MIN_REPLICA_SET
+        and not container.leaving
+        and name not in declared
+    ]
+    changed |= bool(pruned)
+    prune = event.prune or draft.settings.prune
+    commands = list(_prune(draft, pruned, prune, asked))
     for declaration in event.declarations:
         known = draft.containers.get(declaration.spec.name)
-        if known is None:
-            commands += declare(draft, declaration, Origin.MIN_REPLICA_SET, asked)
-            changed = True
-        else:
-            renewed, orders = _renew(known, declaration, asked)
-            commands += orders
-            if renewed != known:
-                renewed = attrs.evolve(renewed, changed_at=event.at)
-                commands += place(draft, known, renewed)
-                changed = True
+        commands += enlist(draft, declaration, asked)
+        changed |= draft.containers.get(declaration.spec.name) is not known
+    changed |= _serve(draft, event.services)
     release_orphans(draft)
     draft.revision += changed
     return tuple(commands)
+
+
+def enlist(
+    draft: FleetDraft, declaration: Declaration, asked: Desired
+) -> tuple[Command, ...]:
+    """Make a container one of the min replica set, under the spec it has there."""
+    known = draft.containers.get(declaration.spec.name)
+    if known is None:
+        return declare(draft, declaration, Origin.MIN_REPLICA_SET, asked)
+    renewed, commands = _renew(known, declaration, asked)
+    if renewed == known:
+        return commands
+    renewed = attrs.evolve(renewed, changed_at=asked.at)
+    return commands + place(draft, known, renewed)
+
+
+def _serve(draft: FleetDraft, services: tuple[Service, ...]) -> bool:
+    """Take down what services there are; say whether that is another list."""
+    asked = {service.name: service for service in services}
+    gone = [name for name in draft.services if name not in asked]
+    for name in gone:
+        draft.services = draft.services.drop(name)
+    new = [each for name, each in asked.items() if draft.services.get(name) != each]
+    for service in new:
+        draft.services = draft.services.put(service.name, service)
+    return bool(gone or new)
 
 
 def _renew(
@@ -112,7 +136,9 @@ def _renew(
     the same spec applied again leaves alone what was stopped by request.
     """
     returns = container.leaving
-    renewed = attrs.evolve(container, origin=Origin.MIN_REPLICA_SET, leaving=False)
+    renewed = attrs.evolve(
+        container, origin=Origin.MIN_REPLICA_SET, leaving=False, stops_after=""
+    )
     changed = declaration.spec != container.spec
     if (returns or changed) and not container.desired.running:
         renewed = attrs.evolve(renewed, desired=asked)
@@ -122,25 +148,40 @@ def _renew(
 
 
 def _prune(
+    draft: FleetDraft, pruned: list[Container], prune: Prune, asked: Desired
+) -> tuple[Command, ...]:
+    commands: list[Command] = []
+    match prune:
+        case Prune.KEEP:
+            for container in pruned:
+                ad_hoc = attrs.evolve(container, origin=Origin.AD_HOC)
+                kept = attrs.evolve(ad_hoc, changed_at=asked.at)
+                commands += place(draft, container, kept)
+        case Prune.FORGET:
+            for container in pruned:
+                commands += _forget(draft, container)
+        case Prune.STOP:
+            why = "its spec has left the fleet"
+            commands += depart(draft, pruned, attrs.evolve(asked, why=why))
+        case _:
+            assert_never(prune)
+    return tuple(commands)
+
+
+def _forget(draft: FleetDraft, container: Container) -> tuple[Command, ...]:
+    run = live_run(container.phase)
+    if run is None:
+        return remove(draft, container, run=container.run)
+    abandon(draft, container)
+    draft.run_floor = max(draft.run_floor, container.run)
+    draft.strangers = draft.strangers.put(container.name, run)
+    return ()
+
+
+def dismiss(
     draft: FleetDraft, container: Container, asked: Desired
 ) -> tuple[Command, ...]:
-    at: Moment = asked.at
-    match draft.settings.prune:
-        case Prune.KEEP:
-            kept = attrs.evolve(container, origin=Origin.AD_HOC, changed_at=at)
-            return place(draft, container, kept)
-        case Prune.FORGET:
-            run = live_run(container.phase)
-            if run is None:
-                return remove(draft, container, run=container.run)
-            abandon(draft, container)
-            draft.run_floor = max(draft.run_floor, container.run)
-            draft.strangers = draft.strangers.put(container.name, run)
-            return ()
-        case Prune.STOP:
-            why = attrs.evolve(asked, why="its spec has left the fleet")
-            left, commands = leave(container, why)
-            left = attrs.evolve(left, changed_at=at)
-            return commands + place(draft, container, left)
-        case _:
-            assert_never(draft.settings.prune)
+    """Stop a container for good, and forget it then."""
+    left, commands = leave(container, asked)
+    left = attrs.evolve(left, changed_at=asked.at)
+    return commands + place(draft, container, left)

@@ -15,8 +15,10 @@ from typing import Final, TypeAlias, TypeVar, get_args
 
 import attrs
 
+from orchestrator.core.awaiting import reckon
 from orchestrator.core.commands import Command, ForgetContainer
 from orchestrator.core.custom import CustomPolicies
+from orchestrator.core.dependencies import Awaited
 from orchestrator.core.events import Event, OwnerEvent
 from orchestrator.core.evolving import evolver, quick
 from orchestrator.core.groups import Membership
@@ -26,6 +28,7 @@ from orchestrator.core.notices import Notices
 from orchestrator.core.noticing import noticed, sent
 from orchestrator.core.phases import (
     Asleep,
+    BackingOff,
     Completed,
     CrashLooping,
     Failed,
@@ -33,9 +36,11 @@ from orchestrator.core.phases import (
     Running,
     Starting,
     Stopped,
+    Stopping,
+    Unknown,
     live_run,
 )
-from orchestrator.core.specs import FleetSettings
+from orchestrator.core.specs import FleetSettings, Service
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Ticket, Tickets, remembered, use_of
@@ -88,18 +93,21 @@ class FleetDraft:
     observed_at: Moment | None
     tickets: Tickets
     notices: Notices
+    services: AnyTable[str, Service]
+    evicting: AnyTable[str, int]
+    awaited: AnyTable[str, Awaited]
     policies: CustomPolicies
-    touched: dict[str, None]
-    """Names whose record an event changed, in order: an ordered set."""
-    moved: dict[str, Container | None]
-    """What they were before it; kept only where somebody is to be told of trouble."""
+    touched: dict[str, Container | None]
+    """Names whose record an event changed, in order, and what they were before it."""
+    stirred: dict[str, bool]
+    """Services that others depend on, and that have moved (``core.awaiting``)."""
 
 
 TICKETED: Final[frozenset[type]] = frozenset(get_args(OwnerEvent))
 """Events that may carry a ticket."""
 
 _TABLES: Final = [f.name for f in attrs.fields(Fleet) if isinstance(f.default, Table)]
-_opened = evolver(FleetDraft, "policies", "touched", "moved")
+_opened = evolver(FleetDraft, "policies", "touched", "stirred")
 _closed = evolver(Fleet)
 
 
@@ -124,7 +132,7 @@ def close(draft: FleetDraft) -> Fleet:
 
 def diverges(container: Container) -> bool:
     """Say whether anything is still to happen, for reconcile to look at it again."""
-    return _stand(container)[2]
+    return _stand(container) is not _NOWHERE
 
 
 def place(
@@ -134,7 +142,15 @@ def place(
     if after.leaving and live_run(after.phase) is None:
         return remove(draft, before or after, run=after.run)
     name = after.name
-    _index(draft, name, before, after)
+    _ = draft.touched.setdefault(name, before)
+    old: _Stand = _NOWHERE  # mostly the class of a phase says it: no call is needed
+    if before is not None:
+        old = _STANDS.get(before.phase.__class__) or _stand(before)
+    new = _STANDS.get(after.phase.__class__) or _stand(after)
+    if old is not new:
+        _restand(draft, name, old, new)
+    if before is None or before.spec is not after.spec or draft.awaited:
+        _relate(draft, name, before, after)
     draft.containers = draft.containers.put(name, after)
     return ()
 
@@ -149,34 +165,30 @@ def remove(draft: FleetDraft, container: Container, *, run: int) -> tuple[Comman
 
 def abandon(draft: FleetDraft, container: Container) -> None:
     """Drop a container from the fleet and do nothing about it."""
-    _index(draft, container.name, container, None)
-    draft.containers = draft.containers.drop(container.name)
+    name = container.name
+    _ = draft.touched.setdefault(name, container)
+    _restand(draft, name, _stand(container), _NOWHERE)
+    _relate(draft, name, container, None)
+    draft.containers = draft.containers.drop(name)
 
 
-def _index(
-    draft: FleetDraft, name: str, before: Container | None, after: Container | None
-) -> None:
-    """Bring the indexes from what *before* asks of them to what *after* does."""
-    draft.touched[name] = None
-    if draft.settings.notify is not None:
-        _ = draft.moved.setdefault(name, before)
-    old = _NOWHERE if before is None else _stand(before)
-    new = _NOWHERE if after is None else _stand(after)
-    if old is not new:
-        _restand(draft, name, old, new)
-    if before is None or after is None or before.spec is not after.spec:
-        old_group = None if before is None else before.spec.group
-        new_group = None if after is None else after.spec.group
-        if old_group != new_group:
-            _regroup(draft, name, old_group, new_group)
+_Stand: TypeAlias = Moment | str
+"""Where a container stands among the indexes: since when it waits, or one of these."""
 
-
-_Stand: TypeAlias = tuple[Moment | None, bool, bool]
-"""Since when it waits, whether it is starting, whether it diverges."""
-
-_NOWHERE: Final[_Stand] = (None, False, False)
-_STARTING: Final[_Stand] = (None, True, True)
-_DIVERGED: Final[_Stand] = (None, False, True)
+_NOWHERE: Final = "nowhere"
+_STARTING: Final = "starting and diverged"
+_DIVERGED: Final = "diverged"
+_STANDS: Final[dict[type, _Stand]] = {
+    Starting: _STARTING,
+    Stopping: _DIVERGED,
+    BackingOff: _DIVERGED,
+    Unknown: _DIVERGED,
+    Stopped: _NOWHERE,
+    Completed: _NOWHERE,
+    Failed: _NOWHERE,
+    Asleep: _NOWHERE,
+}
+"""Where those stand whose phase says so by its class alone."""
 
 
 def _stand(container: Container) -> _Stand:
@@ -185,30 +197,44 @@ def _stand(container: Container) -> _Stand:
     if isinstance(phase, Running):
         is_settled = phase.ready_at is not None and container.desired.running
         return _NOWHERE if is_settled else _DIVERGED
-    match phase:
-        case Starting():
-            return _STARTING
-        case Pending(since=since):
-            return since, False, True
-        case Stopped() | Completed() | Failed() | Asleep() | CrashLooping(until=None):
-            return _NOWHERE
-        case _:
-            return _DIVERGED
+    if isinstance(phase, Pending):
+        return _NOWHERE if phase.waits_for else phase.since
+    if isinstance(phase, CrashLooping):
+        return _NOWHERE if phase.until is None else _DIVERGED
+    return _STANDS[phase.__class__]
 
 
 def _restand(draft: FleetDraft, name: str, old: _Stand, new: _Stand) -> None:
-    (old_since, was_starting, diverged), (since, is_starting, wanders) = old, new
-    if old_since != since:
-        if old_since is not None:
-            draft.waiting = draft.waiting.drop((old_since, name))
-        if since is not None:
-            draft.waiting = draft.waiting.put((since, name), None)
-    if was_starting is not is_starting:
-        index = draft.starting
-        draft.starting = index.put(name, None) if is_starting else index.drop(name)
-    if diverged is not wanders:
-        index = draft.diverged
-        draft.diverged = index.put(name, None) if wanders else index.drop(name)
+    """Take a container out of the indexes where it stood, and put it into the others.
+
+    Whoever stands somewhere is in the one of the diverged, too.
+    """
+    if old is _STARTING:
+        draft.starting = draft.starting.drop(name)
+    elif isinstance(old, int):
+        draft.waiting = draft.waiting.drop((old, name))
+    if new is _STARTING:
+        draft.starting = draft.starting.put(name, None)
+    elif isinstance(new, int):
+        draft.waiting = draft.waiting.put((new, name), None)
+    if new is _NOWHERE:
+        draft.diverged = draft.diverged.drop(name)
+    elif old is _NOWHERE:
+        draft.diverged = draft.diverged.put(name, None)
+
+
+def _relate(
+    draft: FleetDraft, name: str, before: Container | None, after: Container | None
+) -> None:
+    """Keep true what its spec says of others: its group, on whom it depends."""
+    old = None if before is None else before.spec
+    new = None if after is None else after.spec
+    old_group = None if old is None else old.group
+    new_group = None if new is None else new.group
+    if old_group != new_group:
+        _regroup(draft, name, old_group, new_group)
+    if draft.awaited or (new is not None and new.depends_on):
+        reckon(draft, before, after)
 
 
 def _regroup(
@@ -229,12 +255,11 @@ def _regroup(
 
 def take_note(draft: FleetDraft) -> tuple[Command, ...]:
     """Notice what a step has come to, and send what is due."""
-    notify, moved, at = draft.settings.notify, draft.moved, draft.at
-    if moved and notify is not None:
+    notify, at = draft.settings.notify, draft.at
+    if draft.touched and notify is not None:
         now = draft.containers
-        changes = [(name, was, now.get(name)) for name, was in moved.items()]
+        changes = [(name, was, now.get(name)) for name, was in draft.touched.items()]
         draft.notices = noticed(draft.notices, notify, changes, at, draft.epoch)
-    moved.clear()
     draft.notices, commands = sent(draft.notices, at)
     return commands
 

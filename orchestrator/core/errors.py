@@ -14,6 +14,7 @@ import attrs
 from orchestrator.core.access_errors import KeyReused
 from orchestrator.core.journal_errors import (
     Difference,
+    JournalBusy,
     JournalCompacted,
     JournalConflict,
     JournalCorrupt,
@@ -42,6 +43,7 @@ from orchestrator.core.platform_errors import (
     Unauthorized,
     Unreachable,
 )
+from orchestrator.core.service_errors import ServiceNotFound
 
 __all__ = (
     "AdHocContainerNotAllowed",
@@ -55,6 +57,7 @@ __all__ = (
     "Difference",
     "EnvVarsFailed",
     "InvalidSpec",
+    "JournalBusy",
     "JournalCompacted",
     "JournalConflict",
     "JournalCorrupt",
@@ -78,6 +81,7 @@ __all__ = (
     "RequestError",
     "RevisionConflict",
     "SecretMissing",
+    "ServiceNotFound",
     "StaleOperator",
     "StaleRun",
     "StartError",
@@ -287,6 +291,7 @@ RequestError: TypeAlias = (
     | PolicyNotRegistered
     | RevisionConflict
     | KeyReused
+    | ServiceNotFound
 )
 """Why ``admit`` refuses."""
 

@@ -3,7 +3,8 @@
 Every event carries ``at``, the operator's stamp of its arrival, which never runs
 backwards. Three families:
 
-* the owner's, made by ``core.admit`` (``...Requested``, ``SpecApplied``);
+* the owner's, made by ``core.admit`` (``...Requested``, ``SpecApplied``; those of
+  ``core.service_events``);
 * the platform's, about one run (``ContainerStarted`` ... ``CommandFailed``);
   ``cursor`` is the place in the platform's stream after which to go on;
 * the operator's own (``Booted``, ``TimeReached``, ``FleetObserved``; those of
@@ -25,7 +26,9 @@ from orchestrator.core.health import CheckKind
 from orchestrator.core.moments import Moment
 from orchestrator.core.notices import NoticeEvent
 from orchestrator.core.observations import Sight
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.origins import Prune
+from orchestrator.core.service_events import Declaration, ServiceEvent
+from orchestrator.core.specs import FleetSettings, Service
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Ticket
 
@@ -60,14 +63,6 @@ __all__ = (
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Declaration:
-    """A spec with the salt that spreads its waits, recorded once and kept."""
-
-    spec: ContainerSpec
-    salt: int
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
 class SpecApplied:
     """The owner's fleet; what is not declared in it any more is pruned."""
 
@@ -78,6 +73,8 @@ class SpecApplied:
     by: str = "owner"
     why: str = ""
     ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
+    prune: Prune | None = attrs.field(default=None, metadata=LATER)
+    services: tuple[Service, ...] = attrs.field(default=(), metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -277,6 +274,7 @@ OwnerEvent: TypeAlias = (
     | RemoveRequested
     | CrashHistoryCleared
     | ReconcileRequested
+    | ServiceEvent
 )
 """What an owner asked for and ``core.admit`` let in; each may carry a ticket."""
 
@@ -299,7 +297,9 @@ ContainerEvent: TypeAlias = (
 )
 """What concerns one container (``TimeReached`` may, too)."""
 
-FleetEvent: TypeAlias = Booted | SpecApplied | ReconcileRequested | FleetObserved
+FleetEvent: TypeAlias = (
+    Booted | SpecApplied | ReconcileRequested | FleetObserved | ServiceEvent
+)
 """What concerns the fleet as a whole."""
 
 Event: TypeAlias = ContainerEvent | FleetEvent | NoticeEvent | TimeReached

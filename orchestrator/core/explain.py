@@ -10,6 +10,7 @@ from typing import Final, assert_never
 import attrs
 
 from orchestrator.core.backoff import backoff_wait
+from orchestrator.core.circumstances import circumstances, to_be
 from orchestrator.core.exits import Outcome, exit_text
 from orchestrator.core.histories import counted_failures
 from orchestrator.core.moments import Millis, Moment, format_duration
@@ -77,6 +78,7 @@ _BECAUSE: Final[dict[Rule, str]] = {
     Rule.CUSTOM_POLICY_FAILED: "its custom policy raised, or gave no decision",
     Rule.CUSTOM_POLICY_MISSING: "its custom policy is not registered",
     Rule.STALE_RUN: "the platform knows a newer run",
+    Rule.NEEDED: "a container that depends on it is to start",
 }
 """One sentence a rule; a test holds it total."""
 
@@ -164,7 +166,7 @@ def container_info(fleet: Fleet, container: Container, now: Moment) -> Container
         ),
         last_exit=None if container.last is None else exit_text(container.last.exit),
         next_start_at=next_start_at(container),
-        why=why(container, now),
+        why=why(container, now) + circumstances(fleet, container),
         started_at=started_at,
         ready_at=ready_at,
         uptime_ms=None if started_at is None else max(0, now - started_at),
@@ -189,7 +191,7 @@ def next_start_at(container: Container) -> Moment | None:
     match container.phase:
         case BackingOff(until=until) | CrashLooping(until=until):
             return until
-        case Pending(since=since):
+        case Pending(since=since, waits_for=""):
             return since
         case _:
             return None
@@ -198,9 +200,13 @@ def next_start_at(container: Container) -> Moment | None:
 def why(container: Container, now: Moment) -> str:
     """Say in one sentence why a container is in its phase."""
     match container.phase:
-        case Pending(rule=rule):
+        case Pending(rule=rule, waits_for=service):
             reported = _again_unhealthy(container.history.unhealthy)
-            return f"waits for its turn to start: {_BECAUSE[rule]}{reported}"
+            what = f"{service}{to_be(container, service)}" if service else "its turn"
+            start = "" if service else " to start"
+            return f"waits for {what}{start}: {_BECAUSE[rule]}{reported}"
+        case Starting() | Running() | Unknown() if container.stops_after:
+            return "is to stop, and runs on until those that depend on it have stopped"
         case Starting(accepted=False, retries=0):
             return "a start was commanded"
         case Starting(accepted=False, retries=retries):
@@ -213,13 +219,13 @@ def why(container: Container, now: Moment) -> str:
             return f"is being ended: {exit_text(stopping.verdict)}{_deaf(stopping)}"
         case Stopped():
             return _stopped_why(container)
+        case Unknown() if container.is_claimed:
+            return "was adopted; the next look says whether its run goes on"
         case Unknown(since=since):
             return f"cannot be seen since {format_duration(max(0, now - since))}"
         case Completed(rule=rule) | Failed(rule=rule) | Asleep(rule=rule):
             return _BECAUSE[rule] + _after(container)
-        case BackingOff(rule=rule):
-            return _BECAUSE[rule] + _after(container)
-        case CrashLooping(rule=rule):
+        case BackingOff(rule=rule) | CrashLooping(rule=rule):
             return _BECAUSE[rule] + _after(container)
         case _:
             assert_never(container.phase)

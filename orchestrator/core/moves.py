@@ -101,7 +101,8 @@ def want(container: Container, *, running: bool, asked: Desired) -> Container:
     """Record the owner's intent; a repeated one keeps who said it first."""
     if container.desired.running is running:
         return container
-    return evolve(container, desired=evolve(asked, running=running))
+    wanted = evolve(container, desired=evolve(asked, running=running))
+    return evolve(wanted, stops_after="") if wanted.stops_after else wanted
 
 
 def start_anew(container: Container, at: Moment, rule: Rule) -> Container:

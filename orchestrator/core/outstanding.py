@@ -6,6 +6,9 @@ platform has not confirmed are given again; by their run they do the same as onc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from orchestrator.core.commands import (
     Command,
     DestroyContainer,
@@ -13,11 +16,15 @@ from orchestrator.core.commands import (
     StartContainer,
     StopContainer,
 )
+from orchestrator.core.moments import Millis
 from orchestrator.core.noticing import given_again
 from orchestrator.core.phases import Escalation, Starting, Stopping
 from orchestrator.core.state import Container, Fleet
 
-__all__ = ("outstanding", "outstanding_of")
+__all__ = ("evictions", "outstanding", "outstanding_of")
+
+EVICTION_GRACE_MS: Final[Millis] = 10_000
+"""How long a stranger may take to end; nobody has said what its own grace is."""
 
 
 def outstanding(fleet: Fleet) -> tuple[Command, ...]:
@@ -30,8 +37,18 @@ def outstanding(fleet: Fleet) -> tuple[Command, ...]:
     ]
     for name in fleet.diverged:
         commands += outstanding_of(fleet.containers[name])
+    commands += evictions(fleet.evicting.items())
     commands += given_again(fleet.notices)
     return tuple(commands)
+
+
+def evictions(evicting: Iterable[tuple[str, int]]) -> tuple[Command, ...]:
+    """Return the stops of strangers that are to be ended."""
+    grace_ms = EVICTION_GRACE_MS
+    return tuple(
+        StopContainer(name=name, run=run, signal="TERM", grace_ms=grace_ms)
+        for name, run in evicting
+    )
 
 
 def outstanding_of(container: Container) -> tuple[Command, ...]:

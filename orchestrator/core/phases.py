@@ -19,6 +19,7 @@ import attrs
 
 from orchestrator.core.evolving import all_quick
 from orchestrator.core.exits import Exit
+from orchestrator.core.fields import LATER
 from orchestrator.core.moments import Moment
 from orchestrator.core.table import Table
 
@@ -77,6 +78,7 @@ class Rule(StrEnum):
     CUSTOM_POLICY_FAILED = "custom_policy_failed"
     CUSTOM_POLICY_MISSING = "custom_policy_missing"
     STALE_RUN = "stale_run"
+    NEEDED = "needed"
 
 
 class Escalation(StrEnum):
@@ -89,10 +91,14 @@ class Escalation(StrEnum):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Pending:
-    """It shall start and waits for its turn (a start slot, the first observation)."""
+    """It shall start and waits for its turn (a start slot, the first observation).
+
+    ``waits_for``: a service that it depends on, which is not yet as it must be.
+    """
 
     since: Moment
     rule: Rule
+    waits_for: str = attrs.field(default="", metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

@@ -10,8 +10,8 @@ event of the fleet ───▶ a step of its own ──────────
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, get_args
 
 import attrs
 
@@ -32,17 +32,11 @@ from orchestrator.core.drafts import (
 from orchestrator.core.events import (
     Booted,
     CommandAccepted,
-    CommandFailed,
     CommandKind,
-    ContainerEnded,
-    ContainerErrored,
     ContainerEvent,
-    ContainerObserved,
-    ContainerReady,
-    ContainerStarted,
     Event,
     FleetObserved,
-    HealthChanged,
+    LifecycleEvent,
     ReconcileRequested,
     RemoveRequested,
     SpecApplied,
@@ -54,10 +48,18 @@ from orchestrator.core.grants import grant
 from orchestrator.core.moments import Moment
 from orchestrator.core.notices import NoticeDelivered, NoticeFailed
 from orchestrator.core.noticing import delivered, failed, given_again
+from orchestrator.core.ordering import settle
 from orchestrator.core.outstanding import outstanding_of
 from orchestrator.core.phases import Starting
+from orchestrator.core.scaling import scale
+from orchestrator.core.service_events import (
+    AdoptRequested,
+    OrphanStopRequested,
+    ScaleRequested,
+)
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
+from orchestrator.core.strangers import adopt, evict, meet, stranger_ended
 from orchestrator.core.wake import observe_due
 
 __all__ = ("Transition", "fold", "reduce", "step_of")
@@ -114,63 +116,52 @@ def fold(
 
 
 def _step(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
-    if event.at < draft.at:
+    at = event.at
+    if at < draft.at:
         draft.ignored += 1
         return ()
-    draft.at = event.at
+    draft.at = at
     if event.__class__ in TICKETED and is_repeated(draft, event):
         draft.ignored += 1
         return ()
-    commands = _moved(draft, event)
+    commands = _MOVES[event.__class__](draft, event)
+    if draft.stirred:
+        commands += settle(draft)
     if draft.waiting:
-        commands += grant(draft, event.at)
-    if draft.moved or draft.notices.due:
+        commands += grant(draft, at)
+    if draft.notices.count or draft.settings.notify is not None:
         commands += take_note(draft)
-    return _one_look(draft, commands, event.at) if commands else commands
+    return _one_look(draft, commands, at) if commands else commands
 
 
-def _moved(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
-    match event:
-        case (
-            ContainerStarted()
-            | ContainerReady()
-            | ContainerEnded()
-            | ContainerErrored()
-        ):
-            draft.cursor = event.cursor or draft.cursor
-            return _advance_one(draft, event)
-        case CommandAccepted():
-            if event.kind is CommandKind.FORGET:
-                return _forgotten(draft, event)
-            return _advance_one(draft, event)
-        case HealthChanged() | CommandFailed() | ContainerObserved():
-            return _advance_one(draft, event)
-        case TimeReached():
-            named = event.name is not None
-            return _advance_one(draft, event) if named else _look(draft, event)
-        case Booted():
-            return _boot(draft, event)
-        case SpecApplied():
-            return apply_spec(draft, event)
-        case FleetObserved():
-            return _observed(draft, event)
-        case ReconcileRequested():
-            return _look(draft, event)
-        case RemoveRequested():
-            return remove_one(draft, event)
-        case NoticeDelivered() | NoticeFailed():
-            return _answered(draft, event)
-        case StartRequested() if event.name not in draft.containers:
-            return start_new(draft, event)
-        case _:
-            return _advance_one(draft, event)
+def _told(draft: FleetDraft, event: LifecycleEvent) -> tuple[Command, ...]:
+    """Take in what the platform's stream tells, and how far it was heard."""
+    if event.cursor:
+        draft.cursor = event.cursor
+    return _advance_one(draft, event)
+
+
+def _accepted(draft: FleetDraft, event: CommandAccepted) -> tuple[Command, ...]:
+    is_forgotten = event.kind is CommandKind.FORGET
+    return _forgotten(draft, event) if is_forgotten else _advance_one(draft, event)
+
+
+def _timed(draft: FleetDraft, event: TimeReached) -> tuple[Command, ...]:
+    return _look(draft, event) if event.name is None else _advance_one(draft, event)
+
+
+def _started(draft: FleetDraft, event: StartRequested) -> tuple[Command, ...]:
+    known = event.name in draft.containers
+    return _advance_one(draft, event) if known else start_new(draft, event)
 
 
 def _advance_one(
     draft: FleetDraft, event: ContainerEvent | TimeReached
 ) -> tuple[Command, ...]:
     before = None if event.name is None else draft.containers.get(event.name)
-    if before is None or not (draft.observed or _is_in_time(before, event)):
+    if before is None:
+        return stranger_ended(draft, event)
+    if not (draft.observed or _is_in_time(before, event)):
         draft.ignored += 1
         return ()
     after, commands = advance(before, event, draft)
@@ -258,22 +249,13 @@ def _observed(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
     commands += (
         ForgetContainer(name=name, run=run) for name, run in draft.forgetting.items()
     )
-    _meet_strangers(draft, event)
-    return tuple(commands)
+    return (*commands, *meet(draft, event))
 
 
 def _last_of_each(commands: list[Command]) -> list[Command]:
     """Keep the last command of each container: its group may have had another word."""
     latest = {getattr(command, "name", None): command for command in commands}
     return list(latest.values())
-
-
-def _meet_strangers(draft: FleetDraft, event: FleetObserved) -> None:
-    for name in list(draft.strangers):
-        if name not in event.strangers:
-            draft.strangers = draft.strangers.drop(name)
-    for name, run in event.strangers.items():
-        draft.strangers = draft.strangers.put(name, run)
 
 
 def _forgotten(draft: FleetDraft, event: CommandAccepted) -> tuple[Command, ...]:
@@ -295,3 +277,24 @@ def _answered(
         draft.notices = failed(before, notify, event.number, event.at)
     draft.ignored += draft.notices is before
     return ()
+
+
+_MOVES: Final[dict[type, Callable[[FleetDraft, Any], tuple[Command, ...]]]] = {
+    **dict.fromkeys(get_args(ContainerEvent), _advance_one),
+    **dict.fromkeys(get_args(LifecycleEvent), _told),
+    CommandAccepted: _accepted,
+    TimeReached: _timed,
+    StartRequested: _started,
+    RemoveRequested: remove_one,
+    ReconcileRequested: _look,
+    SpecApplied: apply_spec,
+    ScaleRequested: scale,
+    AdoptRequested: adopt,
+    OrphanStopRequested: evict,
+    FleetObserved: _observed,
+    Booted: _boot,
+    NoticeDelivered: _answered,
+    NoticeFailed: _answered,
+}
+"""What moves the fleet, by the class of the event: looked up, not matched, for a chain
+of classes is walked anew for each event. A test holds it to all there are."""

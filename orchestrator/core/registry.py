@@ -12,12 +12,13 @@ from typing import Final
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.errors import PolicyNotRegistered
 from orchestrator.core.events import Event, SpecApplied, StartRequested
+from orchestrator.core.service_events import AdoptRequested, ScaleRequested
 from orchestrator.core.specs import ContainerSpec, FleetSettings
 from orchestrator.core.state import Fleet
 
 __all__ = ("not_registered", "not_registered_of_fleet")
 
-_DECLARING: Final = (SpecApplied, StartRequested)
+_DECLARING: Final = (SpecApplied, StartRequested, ScaleRequested, AdoptRequested)
 """Events that may declare a spec."""
 
 
@@ -43,7 +44,11 @@ def _declared(event: Event) -> Iterator[ContainerSpec]:
         case SpecApplied(settings=settings, declarations=declarations):
             yield from (declaration.spec for declaration in declarations)
             yield from _template(settings)
+        case ScaleRequested(declarations=declarations):
+            yield from (declaration.spec for declaration in declarations)
         case StartRequested(declaration=declaration) if declaration is not None:
+            yield declaration.spec
+        case AdoptRequested(declaration=declaration):
             yield declaration.spec
         case _:
             return

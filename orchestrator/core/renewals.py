@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import Stopped
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.histories import forgiven
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import Moved, made_ready, order_stop, start_anew
 from orchestrator.core.phases import Rule, Running, Stopping, live_run
-from orchestrator.core.specs import ContainerSpec, fingerprint
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container
 
 __all__ = ("clear_history", "redeclare")
@@ -36,6 +37,8 @@ def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
         return start_anew(renewed, at, Rule.NEW_REVISION), ()
     if not same_process or isinstance(container.phase, Stopping):
         return order_stop(renewed, at, Stopped())
+    if container.is_claimed:
+        return renewed, ()  # no look has compared its run yet
     goes_on = evolve(renewed, started_revision=renewed.revision)
     match goes_on.phase:
         case Running() as running:

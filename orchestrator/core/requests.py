@@ -13,19 +13,22 @@ import attrs
 
 from orchestrator.core.fields import Json
 from orchestrator.core.policies import RestartPolicy
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec, FleetSpec, Prune
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Ticket
 
 __all__ = (
+    "Adopt",
     "Apply",
     "ClearCrashHistory",
     "Reconcile",
     "Remove",
     "Request",
     "Restart",
+    "Scale",
     "Start",
     "Stop",
+    "StopOrphan",
 )
 
 
@@ -98,15 +101,66 @@ class Reconcile:
 
 @attrs.frozen(kw_only=True)
 class Apply:
-    """Make *spec* the fleet's; *expect_revision* refuses when it has moved on."""
+    """Make *spec* the fleet's; *expect_revision* refuses when it has moved on.
+
+    *prune* takes the place of the fleet's own setting, this once. *keep_scale* keeps
+    as many replicas as were scaled to, where the number in the file is still the same.
+    """
 
     spec: FleetSpec
     expect_revision: int | None = None
+    prune: Prune | None = None
+    keep_scale: bool = False
+    by: str = "owner"
+    why: str = ""
+    ticket: Ticket | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Scale:
+    """Have a service run so many replicas, until its number in the file changes."""
+
+    service: str
+    replicas: int
+    by: str = "owner"
+    why: str = ""
+    ticket: Ticket | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Adopt:
+    """Make a stranger a container of the fleet.
+
+    *service* names the one that it becomes a replica of, "" is none: an ad-hoc
+    container. None: the service that its name speaks of, if there is one.
+    """
+
+    name: str
+    service: str | None = None
+    by: str = "owner"
+    why: str = ""
+    ticket: Ticket | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StopOrphan:
+    """End a stranger, and have the platform forget it."""
+
+    name: str
     by: str = "owner"
     why: str = ""
     ticket: Ticket | None = None
 
 
 Request: TypeAlias = (
-    Start | Stop | Restart | Remove | ClearCrashHistory | Reconcile | Apply
+    Start
+    | Stop
+    | Restart
+    | Remove
+    | ClearCrashHistory
+    | Reconcile
+    | Apply
+    | Scale
+    | Adopt
+    | StopOrphan
 )

@@ -13,6 +13,7 @@ import attrs
 from orchestrator.core.commands import StopContainer
 from orchestrator.core.events import ContainerObserved, Event, FleetObserved
 from orchestrator.core.exits import Lost, Stopped
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.lifecycle import lose_sight
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import Moved, conclude, order_stop, seen_running
@@ -34,7 +35,6 @@ from orchestrator.core.phases import (
     Unknown,
     live_run,
 )
-from orchestrator.core.specs import fingerprint
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.table import Table
 from orchestrator.core.terms import Terms
@@ -46,9 +46,9 @@ def see(container: Container, event: ContainerObserved, terms: Terms) -> Moved:
     """Bring a container in line with what was seen of it."""
     run = live_run(container.phase)
     match event.sight:
-        case SeenRunning() as sight if run == event.run:
+        case SeenRunning() as sight if run == event.run and not container.is_claimed:
             return _still_running(container, event.at, sight), ()
-        case SeenRunning() if run is None and event.run >= container.run:
+        case SeenRunning() if _may_adopt(container, event.run):
             return _adopt(container, event, event.sight)
         case SeenRunning():
             return container, ()
@@ -67,6 +67,12 @@ def see(container: Container, event: ContainerObserved, terms: Terms) -> Moved:
             return container, ()
         case _:
             assert_never(event.sight)
+
+
+def _may_adopt(container: Container, run: int) -> bool:
+    """Say whether a run that is seen may be one that nobody here has begun."""
+    is_free = live_run(container.phase) is None or container.is_claimed
+    return is_free and run >= container.run
 
 
 def _still_running(container: Container, at: Moment, sight: SeenRunning) -> Container:
@@ -88,9 +94,10 @@ def _adopt(container: Container, event: ContainerObserved, sight: SeenRunning) -
     """
     spec = container.spec
     raised = attrs.evolve(container, run=event.run)
-    if not container.desired.running or not isinstance(
+    may_go_on = container.is_claimed or isinstance(
         container.phase, Pending | BackingOff | CrashLooping
-    ):
+    )
+    if not (container.desired.running and may_go_on):
         stop = StopContainer(
             name=container.name,
             run=event.run,
@@ -130,6 +137,7 @@ def differences(
         )
         for name, sighting in sorted(seen.items())
         if _differs(fleet.containers.get(name), sighting, observation.began)
+        or _ends_eviction(fleet, sighting)
     ]
     if observation.complete:
         events += [
@@ -151,20 +159,26 @@ def differences(
     return tuple(events)
 
 
+def _ends_eviction(fleet: Fleet, sighting: Sighting) -> bool:
+    """Say whether a stranger that was to end has."""
+    is_over = isinstance(sighting.sight, SeenEnded)
+    return is_over and fleet.evicting.get(sighting.name) == sighting.run
+
+
 def _differs(container: Container | None, sighting: Sighting, began: Moment) -> bool:
     if container is None or container.changed_at >= began:
         return False
     run = live_run(container.phase)
     if run != sighting.run:
         return _surprises(container, sighting, run)
-    return _contradicts(container, sighting.sight)
+    return container.is_claimed or _contradicts(container, sighting.sight)
 
 
 def _surprises(container: Container, sighting: Sighting, run: int | None) -> bool:
     """Say whether a sighting of another run than the live one is news."""
     match sighting.sight:
         case SeenRunning():
-            return run is None and sighting.run >= container.run
+            return _may_adopt(container, sighting.run)
         case SeenEnded():
             return run is None and sighting.run > container.run
         case SeenUnreachable() | SeenAbsent():

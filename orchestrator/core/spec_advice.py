@@ -1,4 +1,4 @@
-"""What contradicts itself beyond one policy: health checks, and groups of containers.
+"""What contradicts itself beyond one policy: health checks, groups, dependencies.
 
 As ``core.advice``, which says what a warning and what a note is.
 """
@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from orchestrator.core.advice import Advice, Weight, policy_advice
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.exit_rules import ExitAction
 from orchestrator.core.groups import Membership
 from orchestrator.core.health import CommandProbe, HealthCheck
 from orchestrator.core.moments import Millis, format_duration
 from orchestrator.core.policies import When
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
 
-__all__ = ("group_advice", "notices_within", "spec_advice")
+__all__ = ("dependency_advice", "group_advice", "notices_within", "spec_advice")
 
 
 def notices_within(check: HealthCheck) -> Millis:
@@ -117,6 +118,32 @@ def _is_given_up(spec: ContainerSpec) -> bool:
     policy = spec.restart
     restarts = any(rule.action is ExitAction.RESTART for rule in policy.exit_rules)
     return policy.when is When.NEVER and policy.custom is None and not restarts
+
+
+def dependency_advice(fleet: FleetSpec) -> Iterator[Advice]:
+    """Yield what a fleet's dependencies wait for in vain; a sentence a pair."""
+    templates = [service.template for service in fleet.services]
+    first = {spec.service: spec for spec in (*templates, *reversed(fleet.containers))}
+    empty = {each.name for each in fleet.services if not each.replicas}
+    for service, spec in sorted(first.items()):
+        for other, condition in spec.depends_on.items():
+            needed = first.get(other)
+            if other in empty:
+                yield Advice(
+                    f"{service} waits for {other}, which has no replicas: it does not"
+                    " start until there is one"
+                )
+            elif condition is Condition.COMPLETED and needed and _never_ends(needed):
+                yield Advice(
+                    f"{service} waits for {other} to complete, and {other} is always"
+                    " restarted: it never starts"
+                )
+
+
+def _never_ends(spec: ContainerSpec) -> bool:
+    policy = spec.restart
+    ends = any(rule.action is ExitAction.COMPLETE for rule in policy.exit_rules)
+    return policy.when is When.ALWAYS and policy.custom is None and not ends
 
 
 def _stay(names: list[str]) -> str:

@@ -1,20 +1,24 @@
 """What should run: one container, and the fleet.
 
 A ``ContainerSpec`` is complete and self-contained; what a fleet file says once for
-many (replicas, defaults) is already spelt out. Its fingerprint names its content, so
-that a container found at the platform can be compared with what is asked for
-although the journal that started it is gone.
+many (replicas, defaults) is already spelt out, and kept beside it as a *service*, so
+that it can be scaled.
 """
 
 from __future__ import annotations
 
-import hashlib
-from enum import StrEnum
-from typing import Any, Final
+from operator import attrgetter
+from typing import Final
 
 import attrs
 from attrs.validators import ge, gt, in_, instance_of, le, optional
 
+from orchestrator.core.dependencies import (
+    Condition,
+    is_dependency_table,
+    needs_of,
+    refusal,
+)
 from orchestrator.core.fields import (
     LATER,
     Json,
@@ -24,7 +28,6 @@ from orchestrator.core.fields import (
     is_env_table,
     is_json_table,
     is_port_table,
-    pairs,
 )
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import CommandProbe, HealthChecks
@@ -32,38 +35,28 @@ from orchestrator.core.hosting import LITE, InstanceType, Placement
 from orchestrator.core.moments import DURATION_MAX, Millis
 from orchestrator.core.names import is_env_key, is_name
 from orchestrator.core.notify import Notify
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.table import Table
 
 __all__ = (
+    "REPLICAS_MAX",
     "STOP_SIGNALS",
     "ContainerSpec",
     "FleetSettings",
     "FleetSpec",
     "Origin",
     "Prune",
-    "fingerprint",
+    "Service",
     "named",
-    "salt_of",
+    "replica_of",
 )
+
+REPLICAS_MAX: Final = 10_000
+"""Replicas of one service."""
 
 STOP_SIGNALS: Final = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 """Signals that may ask a container to stop, without the ``SIG``."""
-
-
-class Origin(StrEnum):
-    """Who asked for a container to exist."""
-
-    MIN_REPLICA_SET = "min_replica_set"
-    AD_HOC = "ad_hoc"
-
-
-class Prune(StrEnum):
-    """What becomes of a container whose spec has left the fleet file."""
-
-    STOP = "stop"
-    KEEP = "keep"
-    FORGET = "forget"
 
 
 _duration = [instance_of(int), ge(0), le(DURATION_MAX)]
@@ -135,6 +128,11 @@ class ContainerSpec:
     group: Membership | None = attrs.field(
         default=None, validator=optional(instance_of(Membership)), metadata=LATER
     )
+    depends_on: Table[str, Condition] = attrs.field(
+        default=Table[str, Condition](),
+        validator=holds(is_dependency_table, "services with started, ready, completed"),
+        metadata=LATER,
+    )
 
     def __attrs_post_init__(self) -> None:
         """Refuse a spec that names nothing to run, or a port that it has not."""
@@ -190,13 +188,43 @@ class FleetSettings:
     )
 
 
+_replicas = [instance_of(int), ge(0), le(REPLICAS_MAX)]
+
+
+@attrs.frozen(kw_only=True)
+class Service:
+    """An entry of the fleet file with ``replicas``: what each of them is, how many.
+
+    ``template`` is a replica without its number; its name is the service's.
+    ``replicas`` are asked for now, ``declared`` says the file: a scale changes the
+    first alone.
+    """
+
+    template: ContainerSpec = attrs.field(validator=instance_of(ContainerSpec))
+    replicas: int = attrs.field(validator=_replicas)
+    declared: int = attrs.field(
+        default=attrs.Factory(lambda service: service.replicas, takes_self=True),
+        validator=_replicas,
+    )
+
+    @property
+    def name(self) -> str:
+        """Return the name of the service."""
+        return self.template.name
+
+
 @attrs.frozen(kw_only=True)
 class FleetSpec:
-    """The fleet as its owner declares it; ``containers`` is the min replica set."""
+    """The fleet as its owner declares it; ``containers`` is the min replica set.
+
+    ``services`` are the entries that can be scaled; their replicas are spelt out among
+    the containers.
+    """
 
     name: str = attrs.field(validator=_name)
     settings: FleetSettings = FleetSettings()
     containers: tuple[ContainerSpec, ...] = ()
+    services: tuple[Service, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         """Refuse two containers of one name, and a group with two strategies."""
@@ -213,6 +241,59 @@ class FleetSpec:
             ):
                 msg = f"containers: group {group.group!r} has two strategies"
                 raise ValueError(msg)
+        for service in self.services:
+            if not _is_spelt_out(service, self.containers):
+                msg = f"services: {service.name!r} is not spelt out in containers"
+                raise ValueError(msg)
+        if len({service.name for service in self.services}) < len(self.services):
+            msg = "services: each needs a name of its own"
+            raise ValueError(msg)
+        _check_needs(self)
+
+
+def _is_spelt_out(service: Service, containers: tuple[ContainerSpec, ...]) -> bool:
+    """Say whether the containers hold the replicas of a service, and no more."""
+    name = service.name
+    members = [each for each in containers if each.service == name != each.name]
+    names = {f"{name}-{index}" for index in range(service.declared)}
+    is_alike = all(_MEANT(spec) == _MEANT(service.template) for spec in members)
+    asked = service.replicas == service.declared
+    return asked and is_alike and {spec.name for spec in members} == names
+
+
+def _check_needs(fleet: FleetSpec) -> None:
+    """Refuse a dependency on nobody, and a circle of them."""
+    specs = (*fleet.containers, *(service.template for service in fleet.services))
+    needs = needs_of((spec.service, spec.depends_on) for spec in specs)
+    if fleet.settings.ad_hoc is not None and fleet.settings.ad_hoc.depends_on:
+        needs["[ad_hoc]"] = tuple(fleet.settings.ad_hoc.depends_on)
+    wrong = refusal(needs, {spec.service for spec in specs}) if needs else None
+    if wrong is not None:
+        msg = "depends_on: {}: expected {}, found {}".format(*wrong)
+        raise ValueError(msg)
+
+
+_MEANT: Final = attrgetter(
+    *(
+        field.name
+        for field in attrs.fields(ContainerSpec)
+        if field.name not in {"name", "service", "replica"}
+    )
+)
+"""What the replicas of a service have in common."""
+
+
+def replica_of(service: Service, index: int) -> ContainerSpec:
+    """Return the spec of one replica of a service; ``ValueError``: its name is long.
+
+    >>> web = ContainerSpec(name="web", command=("sleep", "1"))
+    >>> replica_of(Service(template=web, replicas=2), 1).name
+    'web-1'
+
+    """
+    template = service.template
+    name = f"{template.name}-{index}"
+    return attrs.evolve(template, name=name, service=template.name, replica=index)
 
 
 def named(template: ContainerSpec, name: str) -> ContainerSpec:
@@ -223,62 +304,3 @@ def named(template: ContainerSpec, name: str) -> ContainerSpec:
 
     """
     return attrs.evolve(template, name=name, service=name, replica=0)
-
-
-_OF_THE_OPERATOR: Final = frozenset(
-    {
-        "restart",
-        "stop_signal",
-        "stop_grace_ms",
-        "start_timeout_ms",
-        "keep_alive",
-        "health",
-        "group",
-    }
-)
-"""What the operator does about a run; a change takes effect without a restart."""
-
-
-def fingerprint(spec: ContainerSpec) -> str:
-    """Name what a run was started with, in 16 hexadecimal digits.
-
-    Equal fingerprints: the process need not be restarted to be what the spec says.
-    Fields at their default are left out, so that a release that adds a field does
-    not make every running container look changed.
-
-    >>> one = ContainerSpec(name="a", image="b")
-    >>> fingerprint(one) == fingerprint(attrs.evolve(one, stop_grace_ms=1))
-    True
-    >>> fingerprint(one) == fingerprint(attrs.evolve(one, image="c"))
-    False
-
-    """
-    text = _rendered(spec, leaving_out=_OF_THE_OPERATOR)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def salt_of(fleet: str, name: str) -> int:
-    """Return the number that spreads a container's waits, recorded once declared.
-
-    >>> salt_of("demo", "web-0")
-    4251813529
-
-    """
-    digest = hashlib.blake2b(f"{fleet}/{name}".encode(), digest_size=4)
-    return int.from_bytes(digest.digest())
-
-
-def _rendered(value: object, leaving_out: frozenset[str] = frozenset()) -> str:
-    """Write a value so that equal values, and only these, are written alike."""
-    entries = pairs(value)
-    if entries is not None:
-        return f"{{{','.join(f'{k!r}:{_rendered(v)}' for k, v in entries)}}}"
-    kind: type[Any] = type(value)
-    if not attrs.has(kind):
-        return repr(value)
-    parts = [
-        f"{field.name}={_rendered(getattr(value, field.name))}"
-        for field in attrs.fields(kind)
-        if field.name not in leaving_out and getattr(value, field.name) != field.default
-    ]
-    return f"{kind.__name__}({','.join(parts)})"

@@ -7,8 +7,10 @@ from returns.result import Failure, Result, Success
 
 from orchestrator.core.errors import InvalidSpec, Problem, RequestError
 from orchestrator.core.events import Declaration
+from orchestrator.core.fingerprints import salt_of
+from orchestrator.core.needs import wrong_needs
 from orchestrator.core.requests import Start
-from orchestrator.core.specs import ContainerSpec, named, salt_of
+from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.core.state import Container, Fleet
 
 __all__ = ("declaration_of", "invalid", "spec_of")
@@ -28,14 +30,15 @@ def spec_of(
         if _has_another_strategy(fleet, given):
             place = f"{request.name}.group.strategy"
             return Failure(invalid(place, "that of its group", "another"))
-        return Success(
-            attrs.evolve(
-                given,
-                config=given.config if request.config is None else request.config,
-                command=given.command if request.command is None else request.command,
-                restart=request.restart_policy or given.restart,
-            )
+        asked = attrs.evolve(
+            given,
+            config=given.config if request.config is None else request.config,
+            command=given.command if request.command is None else request.command,
+            restart=request.restart_policy or given.restart,
         )
+        is_as_it_was = known is not None and asked.depends_on == known.spec.depends_on
+        wrong = None if is_as_it_was else wrong_needs(fleet, asked)
+        return Success(asked) if wrong is None else Failure(wrong)
     except ValueError as error:
         return Failure(invalid(request.name, "a valid spec", str(error)))
 

@@ -15,13 +15,14 @@ from typing import Final
 
 import attrs
 
+from orchestrator.core.dependencies import Awaited
 from orchestrator.core.evolving import quick
 from orchestrator.core.exits import Exit
 from orchestrator.core.fields import LATER
 from orchestrator.core.moments import Moment
 from orchestrator.core.notices import Notices
-from orchestrator.core.phases import Phase
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
+from orchestrator.core.phases import Phase, Running, Unknown
+from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin, Service
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Tickets
 
@@ -95,7 +96,9 @@ class Container:
     ``run`` is the highest run ever seen or commanded; ``revision`` numbers the spec.
     ``leaving``: it is forgotten as soon as it rests (its spec has left the file).
     ``changed_at`` is when an event last changed the record: an observation that
-    began before says nothing about it.
+    began before says nothing about it. ``stops_after`` keeps one running that is to
+    stop, until nobody lives any more who depends on it and is to stop, too: it names a
+    service that did when both were asked to.
     """
 
     name: str
@@ -111,6 +114,12 @@ class Container:
     last: LastRun | None = None
     leaving: bool = False
     changed_at: Moment = 0
+    stops_after: str = attrs.field(default="", metadata=LATER)
+
+    @property
+    def is_claimed(self) -> bool:
+        """Say whether its run was adopted, and no look has compared it yet."""
+        return self.started_revision == 0 and isinstance(self.phase, Unknown | Running)
 
 
 @quick
@@ -127,7 +136,9 @@ class Fleet:
     confirmed; ``strangers`` what the platform runs and the fleet does not know.
     ``groups`` lists the members of each group as (position, name), in this order.
     ``tickets`` remembers which requests were made already; ``notices`` are what is
-    still to be told.
+    still to be told. ``services`` say how many replicas are asked for; ``evicting``
+    holds the strangers whose end was asked for. ``awaited`` has an entry for each
+    service that somebody depends on.
     """
 
     name: str
@@ -156,6 +167,13 @@ class Fleet:
     observed_at: Moment | None = attrs.field(default=None, metadata=LATER)
     tickets: Tickets = attrs.field(default=Tickets(), metadata=LATER)
     notices: Notices = attrs.field(default=Notices(), metadata=LATER)
+    services: Table[str, Service] = attrs.field(
+        default=Table[str, Service](), metadata=LATER
+    )
+    evicting: Table[str, int] = attrs.field(default=Table[str, int](), metadata=LATER)
+    awaited: Table[str, Awaited] = attrs.field(
+        default=Table[str, Awaited](), metadata=LATER
+    )
 
 
 def empty_fleet(name: str) -> Fleet:

@@ -84,7 +84,8 @@ def leave(container: Container, asked: Desired) -> Moved:
 def _stop(container: Container, at: Moment) -> Moved:
     match container.phase:
         case Starting() | Running() | Unknown():
-            return order_stop(container, at, Stopped())
+            now = evolve(container, stops_after="")
+            return order_stop(now, at, Stopped())
         case Stopping() | AtRest():
             return container, ()
         case _:

@@ -124,6 +124,6 @@ def _field(field: str, tree: Any, words: Words) -> Any:
     value = read_tree(tree, _HINTS[field])
     if isinstance(value, Failure):
         return UNREADABLE
-    if field == "name":
+    if field in ("name", "stops_after"):
         return words.text(Kind.NAME, value.unwrap())
     return tree_of(redact(value.unwrap(), words))

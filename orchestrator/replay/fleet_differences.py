@@ -25,6 +25,8 @@ _OF_THE_FLEET: Final = (
     "run_floor",
     "strangers",
     "forgetting",
+    "services",
+    "evicting",
 )
 """What is compared of a fleet, beside its containers. Indexes follow from those, and
 what changes with every event (the moment, counters, places in streams) says nothing."""

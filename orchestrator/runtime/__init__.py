@@ -2,8 +2,9 @@
 
 ``operator``: the face of an embedding program.  ``loop``: one writer, durable first,
 then act.  ``interpreter``: commands to the platform, outcomes to events.
-``recovery``: the fleet out of its journal.  ``reads``, ``views``, ``travel``: the fleet
-shown, now and at any place of its past.  ``timers``, ``clock``: when to wake.
+``recovery``, ``snapshots``: the fleet out of its journal, and into it.  ``reads``,
+``views``, ``travel``: the fleet shown, now and at any place of its past.  ``timers``,
+``clock``: when to wake.
 ``environment``, ``secrets``: what a container is started with.  ``hooks``: what the
 owner wants to be told.  ``outcomes``: opening what an operation answers.
 """

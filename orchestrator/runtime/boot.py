@@ -25,6 +25,7 @@ from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import ContainerError, InvalidSpec, Problem
 from orchestrator.core.events import Booted
 from orchestrator.core.requests import Apply
+from orchestrator.core.scaling import as_scaled
 from orchestrator.core.specs import FleetSpec, Origin
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.port import Journal
@@ -224,19 +225,23 @@ async def _take_over(
                 lambda: engine.loop.fleet.epoch > before.epoch or engine.running.done()
             )
         return engine.loop.fatal
-    answer = await settled(engine.loop.ask(Apply(spec=fleet, by="fleet file")))
+    request = Apply(spec=fleet, by="fleet file", keep_scale=True)
+    answer = await settled(engine.loop.ask(request))
     return None if isinstance(answer, Asked) else answer
 
 
 def _is_declared(known: Fleet, fleet: FleetSpec) -> bool:
-    """Say whether the fleet is what is declared already."""
+    """Say whether the fleet is what is declared already; what was scaled counts."""
     declared = {
         name: container.spec
         for name, container in known.containers.items()
         if container.origin is Origin.MIN_REPLICA_SET and not container.leaving
     }
-    asked = {spec.name: spec for spec in fleet.containers}
-    return known.settings == fleet.settings and declared == asked
+    specs, services = as_scaled(known, fleet)
+    asked = {spec.name: spec for spec in specs}
+    served = {service.name: service for service in services}
+    is_same = dict(known.services.items()) == served and declared == asked
+    return known.settings == fleet.settings and is_same
 
 
 async def _listen(loop: Loop, platform: Platform) -> None:

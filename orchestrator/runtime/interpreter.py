@@ -35,9 +35,10 @@ from orchestrator.core.events import (
     CommandFailed,
     Event,
 )
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.moments import Millis
 from orchestrator.core.observations import Observation
-from orchestrator.core.specs import ContainerSpec, fingerprint
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Fleet
 from orchestrator.platforms.port import (
     Accepted,

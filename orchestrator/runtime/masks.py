@@ -20,12 +20,18 @@ from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.fields import Json
 from orchestrator.core.health import CommandProbe, HealthCheck, HealthChecks, HttpProbe
 from orchestrator.core.notify import hidden_url
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import (
+    ContainerSpec,
+    FleetSettings,
+    FleetSpec,
+    Service,
+)
 from orchestrator.core.table import Table
 from orchestrator.core.templates import Placeholder, parse_template
 
 __all__ = (
     "MASK",
+    "masked_service",
     "masked_settings",
     "masked_spec",
     "refused_masks",
@@ -74,6 +80,11 @@ def masked_spec(spec: ContainerSpec) -> ContainerSpec:
     return _spec(spec, _hidden)
 
 
+def masked_service(service: Service) -> Service:
+    """Hide what looks secret in the template of a service."""
+    return attrs.evolve(service, template=masked_spec(service.template))
+
+
 def masked_settings(settings: FleetSettings) -> FleetSettings:
     """Hide what looks secret in the template, and the path of the notices' address."""
     if settings.ad_hoc is not None:
@@ -115,6 +126,9 @@ def _masked_places(
             yield f"{place}.settings.notify.url"
         for number, spec in enumerate(value.containers):
             yield from _masked_places(spec, f"{place}.containers[{number}]")
+        for number, service in enumerate(value.services):
+            where = f"{place}.services[{number}].template"
+            yield from _masked_places(service.template, where)
     elif isinstance(value, ContainerSpec):
         for key, text in value.env.items():
             if _bears(partial(_keyed, key, text)):

@@ -33,16 +33,16 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec, FleetSpec, Prune
 from orchestrator.core.tickets import Ticket
 from orchestrator.runtime import waits
 from orchestrator.runtime.boot import Means, boot
 from orchestrator.runtime.outcomes import settled
-from orchestrator.runtime.reads import Reads
 from orchestrator.runtime.reports import (
     ReconcileReport,
     WaitFor,
 )
+from orchestrator.runtime.scales import Scales
 from orchestrator.runtime.steps import Asked, Heard
 
 __all__ = ("OpenFailed", "Operator")
@@ -60,7 +60,7 @@ class OpenFailed(Exception):
         self.error = error
 
 
-class Operator(Reads):
+class Operator(Scales):
     """Keeps one fleet in the shape that its owner asked for."""
 
     # Opening and closing
@@ -193,15 +193,23 @@ class Operator(Reads):
         fleet: FleetSpec,
         *,
         expect_revision: int | None = None,
+        prune: Prune | None = None,
+        keep_scale: bool = False,
         by: str = "owner",
         why: str = "",
         ticket: Ticket | None = None,
         heard: Heard | None = None,
     ) -> FutureResult[int, ContainerError]:
-        """Make *fleet* the declared one; the answer is the revision of the fleet."""
+        """Make *fleet* the declared one; the answer is the revision of the fleet.
+
+        *prune* takes the place of the fleet's own setting, this once; *keep_scale*
+        keeps as many replicas as were scaled to, unless *fleet* names another number.
+        """
         request = Apply(
             spec=fleet,
             expect_revision=expect_revision,
+            prune=prune,
+            keep_scale=keep_scale,
             by=by,
             why=why,
             ticket=ticket,

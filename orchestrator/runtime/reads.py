@@ -11,9 +11,13 @@ from typing import Final
 
 from returns.future import FutureResult
 
+from orchestrator.core.drift import Drift, drift
 from orchestrator.core.errors import ContainerError, JournalError
 from orchestrator.core.explain import ContainerInfo, Explanation
 from orchestrator.core.moments import Millis, Moment
+from orchestrator.core.planning import Plan
+from orchestrator.core.requests import Apply
+from orchestrator.core.specs import FleetSpec, Prune
 from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
 from orchestrator.platforms.port import LogLine, PlatformDetail
@@ -22,6 +26,7 @@ from orchestrator.replay.timelines.stretches import Timeline
 from orchestrator.runtime import waits
 from orchestrator.runtime.boot import Engine
 from orchestrator.runtime.feed import Feed
+from orchestrator.runtime.foresight import foreseen
 from orchestrator.runtime.pieces import FleetHistory
 from orchestrator.runtime.reports import EventRecord, FleetConfig, config_of
 from orchestrator.runtime.stories import LATELY, Stories, StoryError, Telling
@@ -162,6 +167,28 @@ class Reads:
     def get_config(self) -> FutureResult[FleetConfig, ContainerError]:
         """Return the fleet as it is declared; what looks secret is not shown."""
         return FutureResult.from_value(config_of(self.fleet))
+
+    def plan(
+        self,
+        fleet: FleetSpec,
+        *,
+        expect_revision: int | None = None,
+        prune: Prune | None = None,
+        keep_scale: bool = False,
+    ) -> FutureResult[Plan, ContainerError]:
+        """Say what ``apply`` would do now, or why it would be refused."""
+        request = Apply(
+            spec=fleet,
+            expect_revision=expect_revision,
+            prune=prune,
+            keep_scale=keep_scale,
+        )
+        planned = foreseen(self.fleet, request, self.now, self._engine.policies)
+        return FutureResult.from_result(planned)
+
+    def drift(self) -> FutureResult[tuple[Drift, ...], ContainerError]:
+        """Return where what is believed to run differs from what is asked for."""
+        return FutureResult.from_value(drift(self.fleet))
 
     def platform_details(
         self,

@@ -23,9 +23,9 @@ from orchestrator.core.phases import (
     Unknown,
     phase_name,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec, FleetSettings, Service
 from orchestrator.core.state import Container, Fleet
-from orchestrator.runtime.masks import masked_settings, masked_spec
+from orchestrator.runtime.masks import masked_service, masked_settings, masked_spec
 
 __all__ = (
     "EventRecord",
@@ -78,6 +78,7 @@ class FleetConfig:
     revision: int
     settings: FleetSettings
     containers: tuple[ContainerSpec, ...]
+    services: tuple[Service, ...] = ()
 
 
 def outcomes_of(
@@ -144,6 +145,9 @@ def config_of(fleet: Fleet) -> FleetConfig:
         revision=fleet.revision,
         settings=masked_settings(fleet.settings),
         containers=tuple(
-            masked_spec(container.spec) for container in fleet.containers.values()
+            masked_spec(container.spec)
+            for container in fleet.containers.values()
+            if not container.leaving
         ),
+        services=tuple(map(masked_service, fleet.services.values())),
     )

@@ -23,6 +23,7 @@ from orchestrator.core.errors import (
 from orchestrator.core.events import FleetObserved
 from orchestrator.core.explain import ContainerInfo, container_info
 from orchestrator.core.moments import Millis, Moment
+from orchestrator.core.needs import chain_length
 from orchestrator.core.phases import Unknown
 from orchestrator.core.requests import Apply, Reconcile, Request, Stop
 from orchestrator.core.specs import FleetSpec, Origin, Prune
@@ -238,9 +239,15 @@ async def down(engine: Engine, asker: Asker) -> Result[None, ContainerError]:
     """Stop everything, and wait until nothing runs any more.
 
     Asked for again with the same ticket it goes on where it was interrupted, and
-    leaves alone what somebody has started since.
+    leaves alone what somebody has started since. Those who depend on others go first.
     """
     fleet = engine.loop.fleet
+    if asker.ticket is None or asker.ticket.key not in fleet.tickets.used:
+        dependents = (c for c in fleet.containers.values() if c.spec.depends_on)
+        failed = await _stop_ad_hoc(engine, asker, dependents)
+        if failed is not None:
+            return Failure(failed)
+    chain = chain_length(fleet)
     graces = [container.spec.stop_grace_ms for container in fleet.containers.values()]
     settings = attrs.evolve(fleet.settings, prune=Prune.STOP)
     empty = FleetSpec(name=fleet.name, settings=settings)
@@ -250,14 +257,10 @@ async def down(engine: Engine, asker: Asker) -> Result[None, ContainerError]:
     if isinstance(applied, Failure):
         return applied
     since = _first_asked(applied.unwrap(), asker.ticket)
-    for name, container in fleet.containers.items():
-        if container.origin is not Origin.AD_HOC or _is_newer(container, since):
-            continue
-        if not is_at_rest(container):
-            stop = Stop(name=name, by=by, why=why)
-            stopped = await settled(engine.loop.ask(stop))
-            if not isinstance(stopped, Asked | ContainerNotFound):
-                return Failure(stopped)
+    older = (c for c in fleet.containers.values() if not _is_newer(c, since))
+    failed = await _stop_ad_hoc(engine, asker, older)
+    if failed is not None:
+        return Failure(failed)
 
     def is_so() -> bool:
         now = engine.loop.fleet
@@ -266,10 +269,23 @@ async def down(engine: Engine, asker: Asker) -> Result[None, ContainerError]:
             for each in now.containers.values()
         )
 
-    limit_ms = max(graces, default=0) + DOWN_MARGIN_MS
+    limit_ms = chain * (max(graces, default=0) + DOWN_MARGIN_MS)
     if await _until(engine, is_so, limit_ms):
         return Success(None)
     return _not_yet(engine, limit_ms)
+
+
+async def _stop_ad_hoc(
+    engine: Engine, asker: Asker, containers: Iterable[Container]
+) -> ContainerError | None:
+    """Ask for the end of those that no file declares; say what stood in the way."""
+    for container in tuple(containers):
+        if container.origin is Origin.AD_HOC and not is_at_rest(container):
+            stop = Stop(name=container.name, by=asker.by, why=asker.why)
+            stopped = await settled(engine.loop.ask(stop))
+            if not isinstance(stopped, Asked | ContainerNotFound):
+                return stopped
+    return None
 
 
 def is_down(fleet: Fleet, since: Moment | None = None) -> bool:

@@ -21,6 +21,7 @@ from orchestrator.core.requests import (
     ClearCrashHistory,
     Reconcile,
     Restart,
+    Scale,
     Start,
     Stop,
 )
@@ -189,8 +190,13 @@ def repeats(tale: Tale, name: str) -> tuple[Act, ...]:
     )
 
 
-def wishes(name: str) -> tuple[Act, ...]:
-    """Return what the owner may ask for."""
+def wishes(tale: Tale, name: str) -> tuple[Act, ...]:
+    """Return what the owner may ask for, of a container and of services."""
+    scales = (
+        asks(Scale(service=service.name, replicas=replicas))
+        for service in tale.fleet.services.values()
+        for replicas in (0, max(0, service.replicas - 1), service.replicas + 1)
+    )
     return (
         asks(Start(name=name)),
         asks(Stop(name=name)),
@@ -199,6 +205,7 @@ def wishes(name: str) -> tuple[Act, ...]:
         asks(ClearCrashHistory(name=name)),
         asks(Reconcile()),
         restarts_operator(),
+        *scales,
     )
 
 
@@ -232,7 +239,7 @@ def played(scenario: Scenario, moves: Iterable[Move]) -> Scenario:
         if scenario.tale.ledger.pending:  # what waits for an answer wakes again soon
             wait = min(wait, 60_000)
         tale = scenario.tale.passed(wait)
-        names = list(tale.fleet.containers)
+        names = list(tale.fleet.containers) or list(tale.fleet.services)
         if not names:
             return scenario
         options = _options(tale, names[move.pick % len(names)], move.branch)
@@ -255,7 +262,7 @@ def _options(tale: Tale, name: str, branch: int) -> tuple[Act, ...]:
     if branch == REPEATS:
         return repeats(tale, name)
     if branch == WISHES:
-        return wishes(name)
+        return wishes(tale, name)
     if branch == OUTCOMES:
         return outcomes(tale, name)
     return news(tale, name)

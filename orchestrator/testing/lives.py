@@ -20,6 +20,7 @@ from orchestrator.core.exits import Outcome, StartFailed, outcome
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import Running, Stopping, Unknown
 from orchestrator.core.policies import RestartPolicy, judged
+from orchestrator.core.service_events import ScaleRequested
 from orchestrator.core.state import Container, LastRun
 from orchestrator.core.steps import Step
 from orchestrator.testing.tales import Tale
@@ -151,7 +152,7 @@ def _last(container: Container) -> LastRun:
 def _is_asked(step: Step, after: Container) -> bool:
     """Say whether the owner asked for the container in this step."""
     event = step.event
-    if isinstance(event, SpecApplied):
+    if isinstance(event, SpecApplied | ScaleRequested):
         return True
     named = getattr(event, "name", None) == after.name
     return named and type(event).__name__.endswith(("Requested", "Cleared"))

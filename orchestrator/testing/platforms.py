@@ -24,8 +24,9 @@ from orchestrator.core.events import (
     ContainerStarted,
     LifecycleEvent,
 )
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.observations import Observation, SeenEnded, SeenRunning, Sighting
-from orchestrator.core.specs import ContainerSpec, fingerprint
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.platforms.port import (
     Accepted,
     Attachment,

@@ -103,6 +103,9 @@ def test_every_command_that_reads_works_from_afar(far: Far, reader: Path) -> Non
         (("logs", "web"), "hello"),
         (("events", "-o", "json"), '"booted"'),
         (("wait", "web"), "running"),
+        (("diff",), "nothing differs"),
+        (("services",), "IN THE FILE"),
+        (("orphans",), "STOPPING"),
     ):
         done = asked(far, reader, *words)
         assert done.code == 0, (words, done.err)
@@ -124,6 +127,22 @@ def test_every_command_that_changes_works_from_afar(far: Far, writer: Path) -> N
         done = asked(far, writer, *words)
         assert done.code == 0, (words, done.err)
     assert asked(far, writer, "status", "extra").code == 11
+
+
+def test_a_fleet_file_is_planned_and_applied_from_afar(
+    far: Far, reader: Path, writer: Path, tmp_path: Path
+) -> None:
+    text = FLEET.format(api="")
+    changed = file_at(tmp_path, text.replace("hello", "good day"))
+    planned = asked(far, reader, "plan", str(changed))
+    assert planned.code == 1, planned.err
+    assert "~ restart  web: " in planned.out
+    refused = asked(far, reader, "apply", str(changed))
+    assert refused.code == 7, refused.err
+    assert asked(far, reader, "plan", str(changed)).code == 1
+    assert asked(far, writer, "apply", str(changed)).code == 0
+    assert asked(far, reader, "plan", str(changed)).code == 0
+    assert asked(far, writer, "apply", str(file_at(tmp_path, text))).code == 0
 
 
 def test_a_reader_may_not_change_anything(far: Far, reader: Path) -> None:

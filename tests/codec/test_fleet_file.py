@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.codec.fleet_file import BYTES_MAX, FleetFile, read_fleet_file
 from orchestrator.codec.fleet_policies import SIGNALS
-from orchestrator.codec.fleet_tables import _DURATIONS, _LISTS
+from orchestrator.codec.fleet_tables import DURATIONS, LISTS
 from orchestrator.codec.journal_choice import JournalChoice
 from orchestrator.codec.json_values import INT_MAX, freeze_json
 from orchestrator.codec.platform_choices import (
@@ -742,7 +742,7 @@ def test_every_duration_of_the_core_may_be_a_text() -> None:
         CloudflareChoice,
     )
     fields = {field.name for kind in classes for field in attrs.fields(kind)}
-    assert {name for name in fields if name.endswith("_ms")} == (_DURATIONS | _LISTS)
+    assert {name for name in fields if name.endswith("_ms")} == (DURATIONS | LISTS)
 
 
 def test_lines_are_found_through_long_texts_and_arrays() -> None:

@@ -28,6 +28,7 @@ from orchestrator.codec.wire import (
 )
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.commands import ObserveFleet, StartContainer
+from orchestrator.core.dependencies import Awaited
 from orchestrator.core.events import (
     Booted,
     Declaration,
@@ -57,6 +58,7 @@ from orchestrator.core.health import (
 from orchestrator.core.hosting import Placement
 from orchestrator.core.notices import Notice, Notices
 from orchestrator.core.notify import Notify
+from orchestrator.core.phases import Pending
 from orchestrator.core.policies import CrashLimit, CustomPolicyRef, RestartPolicy
 from orchestrator.core.requests import Start, Stop
 from orchestrator.core.specs import ContainerSpec, FleetSettings
@@ -246,7 +248,11 @@ def test_a_field_that_came_later_leaves_old_records_as_they_were() -> None:
         "placement": "<class 'orchestrator.core.hosting.Placement'>",
         "health": "<class 'orchestrator.core.health.HealthChecks'>",
         "group": "orchestrator.core.groups.Membership | None",
+        "depends_on": "orchestrator.core.table.Table[str, "
+        "orchestrator.core.dependencies.Condition]",
     }
+    assert set(shape(Container, later=True)) == {"stops_after"}
+    assert set(shape(Pending, later=True)) == {"waits_for"}
     assert set(shape(RestartPolicy, later=True)) == {
         "max_restarts",
         "start_budget",
@@ -265,9 +271,13 @@ def test_a_field_that_came_later_leaves_old_records_as_they_were() -> None:
         "observed_at",
         "tickets",
         "notices",
+        "services",
+        "evicting",
+        "awaited",
     }
     assert set(shape(FleetSettings, later=True)) == {"notify"}
-    for kind in get_args(OwnerEvent):
+    assert set(shape(SpecApplied, later=True)) == {"ticket", "prune", "services"}
+    for kind in set(get_args(OwnerEvent)) - {SpecApplied}:
         assert set(shape(kind, later=True)) == {"ticket"}
     spec = ContainerSpec(name="web", image="x")
     assert not shape(ContainerSpec, later=True).keys() & tree_of(spec).keys()
@@ -350,6 +360,7 @@ def test_the_default_policy_is_written_as_the_first_records_had_it() -> None:
 def persisted() -> set[type]:
     return {
         *TAGGED,
+        Awaited,
         CustomPolicyRef,
         ExitRule,
         HealthCheck,

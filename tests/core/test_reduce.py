@@ -51,6 +51,7 @@ from orchestrator.core.exits import (
     StartFailed,
     Stopped,
 )
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.moves import Moved, order_destroy, order_stop
 from orchestrator.core.observations import (
     Observation,
@@ -98,7 +99,7 @@ from orchestrator.core.requests import (
     Stop,
 )
 from orchestrator.core.sights import differences
-from orchestrator.core.specs import FleetSettings, FleetSpec, Origin, Prune, fingerprint
+from orchestrator.core.specs import FleetSettings, FleetSpec, Origin, Prune
 from orchestrator.core.state import Desired, LastRun, empty_fleet
 from orchestrator.core.table import Table
 from orchestrator.core.terms import FixedTerms

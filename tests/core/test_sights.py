@@ -8,6 +8,7 @@ import pytest
 from orchestrator.core.commands import StopContainer
 from orchestrator.core.events import Booted, ContainerObserved, FleetObserved
 from orchestrator.core.exits import Exited, Stopped
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.observations import (
     Observation,
     SeenAbsent,
@@ -19,7 +20,6 @@ from orchestrator.core.observations import (
 from orchestrator.core.phases import Running, Stopping
 from orchestrator.core.requests import Stop
 from orchestrator.core.sights import differences
-from orchestrator.core.specs import fingerprint
 from orchestrator.core.table import Table
 
 from .examples import NO_JITTER, Story, spec

@@ -19,6 +19,7 @@ from orchestrator.core.events import (
     CommandKind,
     FleetObserved,
 )
+from orchestrator.core.fingerprints import salt_of
 from orchestrator.core.phases import Escalation, Pending, Rule, Starting, Stopping
 from orchestrator.core.policies import OnLost, never_restart_policy
 from orchestrator.core.requests import (
@@ -29,7 +30,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import FleetSettings, salt_of
+from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import History
 from orchestrator.core.wake import has_a_past, wake_at, wake_at_fleet
 

@@ -24,6 +24,7 @@ from orchestrator.core.exits import (
     exit_text,
 )
 from orchestrator.core.fields import is_json_table
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.hosting import (
     INSTANCE_TYPES,
@@ -42,7 +43,7 @@ from orchestrator.core.policies import (
     default_restart_policy,
     never_restart_policy,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSpec, fingerprint
+from orchestrator.core.specs import ContainerSpec, FleetSpec
 from orchestrator.core.table import Table
 from orchestrator.core.templates import parse_template, placeholders, render
 
@@ -193,6 +194,7 @@ EXAMPLES: dict[str, object] = {
     "asked": 3,
     "base": 10,
     "after_ms": 5,
+    "retry_after_ms": 1_000,
     "policy": "careful",
     "version": 2,
 }

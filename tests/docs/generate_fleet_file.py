@@ -121,6 +121,8 @@ ABOUT: dict[type, dict[str, str]] = {
         "instance_type": "how large it is: a name, or the table below (Cloudflare)",
         "placement": "where it may be (Cloudflare)",
         "health": "its health checks, a table for each",
+        "depends_on": "on which entries of the file it depends, and what each must be"
+        " before it starts: `started`, `ready` or `completed`",
     },
     HealthCheck: {
         "initial_delay_ms": "after the ports listen, before it is first asked",
@@ -205,6 +207,10 @@ FLEET_FILE = """\
 TOML. Every problem in it is told at once, with its line. A duration may be written as
 text under its key without `_ms`: `stop_grace = "10s"` is `stop_grace_ms = 10000`.
 
+The keys are those of `orchestrator.fleet` and `orchestrator.container`, too: [a fleet
+can be written in Python](../how-to/write-the-fleet-in-python.md), and `orchestrator
+fleet export` writes either form. Comments are not carried over.
+
 {sections}
 ## `[ad_hoc]`
 
@@ -238,7 +244,12 @@ def fleet_file() -> str:
         "policies": ("text", "", '`"module:object"`, the custom restart policies'),
     }
     replicas = {
-        "replicas": ("number", "", "so many of it, numbered from 0, at most 10000")
+        "replicas": (
+            "number",
+            "",
+            "so many of it, numbered from 0, at most 10000;"
+            " `orchestrator scale` changes it while it runs",
+        )
     }
     restart = "`[restart]`, and `restart` of a container"
     sections = [

@@ -178,10 +178,16 @@ SHELL = {
     "tutorial-cloudflare.md",
     "restart-policies.md",
     "health-checks.md",
+    "write-the-fleet-in-python.md",
 }
 
 
-PROGRAMS = {"embed.md", "notifications.md"}
+PROGRAMS = {
+    "embed.md",
+    "notifications.md",
+    "scale-a-service.md",
+    "write-the-fleet-in-python.md",
+}
 """Pages whose Python is a program, run by a test of its own."""
 
 

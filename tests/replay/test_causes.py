@@ -25,11 +25,11 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.exits import Exited
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.health import CheckKind
 from orchestrator.core.observations import SeenAbsent, SeenEnded, SeenUnreachable
 from orchestrator.core.reduce import fold
 from orchestrator.core.requests import Apply
-from orchestrator.core.specs import fingerprint
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.replay.history import NOTHING, states
 from orchestrator.replay.imagined.causes import Causes, causes_of

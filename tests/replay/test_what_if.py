@@ -34,6 +34,7 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.exits import Exited
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.observations import SeenAbsent, SeenRunning
 from orchestrator.core.phases import Running
@@ -54,7 +55,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings, fingerprint
+from orchestrator.core.specs import ContainerSpec, FleetSettings
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.core.table import Table
 from orchestrator.replay.history import NOTHING, Entry

@@ -26,7 +26,9 @@ from orchestrator.journal.port import START, Snapshot
 from orchestrator.journal.reading import RECORDING
 from orchestrator.journal.sqlite import open_sqlite
 from orchestrator.replay.history import Entry
+from orchestrator.replay.places import AfterRow
 from orchestrator.replay.verifying import verify
+from orchestrator.runtime.travel import WAITING_MAX
 from orchestrator.testing.journals import draft
 from tests.journal.opened import bad, filled, good
 from tests.runtime.kit import (
@@ -120,6 +122,12 @@ async def key_of_another_request(_: Path) -> object:
         await value(kit.operator.stop_container("web", ticket=ticket))
         other = attrs.evolve(ticket, digest="d2")
         return await error(kit.operator.restart_container("web", ticket=other))
+
+
+@produces(errors.ServiceNotFound)
+async def scale_of_no_service(_: Path) -> object:
+    async with opened(fleet(spec("web"))) as kit:
+        return await error(kit.operator.scale("web", 3))
 
 
 @produces(errors.ReconcileFailed)
@@ -276,6 +284,16 @@ async def journal_of_a_newer_release(folder: Path) -> object:
 async def row_that_was_compacted_away(_: Path) -> object:
     base = Snapshot(seq=7, digest=bytes(32), rules=RULES, body=b"{}")
     return await bad(MemoryJournal(base).read(after=3, limit=1))
+
+
+@produces(errors.JournalBusy)
+async def journey_into_the_past_beside_too_many(_: Path) -> object:
+    async with opened(fleet(spec("web"))) as kit:
+        looks = [
+            kit.operator.get_container_info("web", at=AfterRow(1))
+            for _ in range(WAITING_MAX + 1)
+        ]
+        return (await asyncio.gather(*map(settled, looks)))[-1]
 
 
 @produces(errors.PolicyNotRegistered)

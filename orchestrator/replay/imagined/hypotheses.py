@@ -19,20 +19,17 @@ from orchestrator.core.events import (
     ContainerObserved,
     ContainerReady,
     ContainerStarted,
-    CrashHistoryCleared,
     Declaration,
     Event,
     HealthChanged,
-    ReconcileRequested,
-    RemoveRequested,
-    RestartRequested,
+    OwnerEvent,
     SpecApplied,
     StartRequested,
-    StopRequested,
 )
 from orchestrator.core.moments import Moment
 from orchestrator.core.policies import RestartPolicy
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.service_events import AdoptRequested, ScaleRequested
+from orchestrator.core.specs import ContainerSpec, FleetSettings, Service
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.table import Table
 
@@ -40,7 +37,6 @@ __all__ = (
     "CAUSES",
     "FOR_ALL",
     "Hypothesis",
-    "OwnersEvent",
     "Recorded",
     "problems_of",
     "rewritten",
@@ -50,19 +46,8 @@ __all__ = (
 FOR_ALL: Final = ""
 """In place of a name: the policy of every container that has none of its own."""
 
-OwnersEvent: TypeAlias = (
-    SpecApplied
-    | StartRequested
-    | StopRequested
-    | RestartRequested
-    | RemoveRequested
-    | CrashHistoryCleared
-    | ReconcileRequested
-)
-"""What the owner asked for."""
-
 Cause: TypeAlias = (
-    OwnersEvent
+    OwnerEvent
     | ContainerStarted
     | ContainerReady
     | ContainerEnded
@@ -134,7 +119,13 @@ def rewritten(event: Event, hypothesis: Hypothesis) -> Event:
                 declarations=tuple(
                     _declared(one, hypothesis) for one in event.declarations
                 ),
+                services=tuple(_served(one, hypothesis) for one in event.services),
             )
+        case ScaleRequested(declarations=declarations):
+            supposed = tuple(_declared(one, hypothesis) for one in declarations)
+            return attrs.evolve(event, declarations=supposed)
+        case AdoptRequested(declaration=declaration):
+            return attrs.evolve(event, declaration=_declared(declaration, hypothesis))
         case StartRequested(declaration=Declaration() as declaration):
             return attrs.evolve(event, declaration=_declared(declaration, hypothesis))
         case _:
@@ -143,6 +134,10 @@ def rewritten(event: Event, hypothesis: Hypothesis) -> Event:
 
 def _declared(declaration: Declaration, hypothesis: Hypothesis) -> Declaration:
     return attrs.evolve(declaration, spec=hypothesis.spec_for(declaration.spec))
+
+
+def _served(service: Service, hypothesis: Hypothesis) -> Service:
+    return attrs.evolve(service, template=hypothesis.spec_for(service.template))
 
 
 def under(fleet: Fleet, hypothesis: Hypothesis) -> Fleet:
@@ -157,7 +152,12 @@ def under(fleet: Fleet, hypothesis: Hypothesis) -> Fleet:
         if spec != container.spec:
             containers = containers.put(name, attrs.evolve(container, spec=spec))
     settings = hypothesis.settings or fleet.settings
-    return attrs.evolve(fleet, containers=containers, settings=settings)
+    services = Table.of(
+        (name, _served(service, hypothesis)) for name, service in fleet.services.items()
+    )
+    return attrs.evolve(
+        fleet, containers=containers, settings=settings, services=services
+    )
 
 
 def problems_of(hypothesis: Hypothesis, record: Recorded) -> InvalidSpec | None:

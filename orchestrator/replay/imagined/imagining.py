@@ -24,6 +24,7 @@ from orchestrator.core.events import Declaration, Event, SpecApplied, StartReque
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import CrashLooping, Failed, phase_name
 from orchestrator.core.registry import not_registered, not_registered_of_fleet
+from orchestrator.core.service_events import AdoptRequested, ScaleRequested
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
@@ -192,11 +193,16 @@ class _Finding:
         if entry.seq in self.hypothesis.skip:
             self.skipped[entry.seq] = event
         match event:
-            case SpecApplied(declarations=declarations):
+            case (
+                SpecApplied(declarations=declarations)
+                | ScaleRequested(declarations=declarations)
+            ):
                 for declaration in declarations:
                     self.meet(declaration.spec)
             case StartRequested(declaration=Declaration(spec=spec)):
                 self.meet(spec)
+            case AdoptRequested(declaration=declaration):
+                self.meet(declaration.spec)
             case _:
                 pass
         if self.missing is None:

@@ -36,6 +36,7 @@ from orchestrator.core.events import (
     Booted,
     Event,
     FleetObserved,
+    OwnerEvent,
     TimeReached,
 )
 from orchestrator.core.moments import Moment, earliest
@@ -50,7 +51,7 @@ from orchestrator.replay.imagined.assumptions import Notes, Supposed
 from orchestrator.replay.imagined.beats import Beat, Parted
 from orchestrator.replay.imagined.causes import Causes
 from orchestrator.replay.imagined.clockwork import Timers
-from orchestrator.replay.imagined.hypotheses import Hypothesis, OwnersEvent, rewritten
+from orchestrator.replay.imagined.hypotheses import Hypothesis, rewritten
 from orchestrator.replay.imagined.recalled import Behind, Recalled
 from orchestrator.replay.imagined.sameness import (
     about_live_run,
@@ -144,7 +145,7 @@ class Play:
         match event:
             case Booted() | FleetObserved() | TimeReached(name=None):
                 return event if self._fleet_hears(event) else None
-            case _ if isinstance(event, OwnersEvent):
+            case _ if isinstance(event, OwnerEvent):
                 return rewritten(event, self.hypothesis)
             case _:
                 follows = self._follows(event)

@@ -21,9 +21,9 @@ from orchestrator.core.events import (
     HealthChanged,
     TimeReached,
 )
+from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import Phase, Running, live_run
-from orchestrator.core.specs import fingerprint
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.uptimes import begun

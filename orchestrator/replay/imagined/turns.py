@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import attrs
 
-from orchestrator.core.specs import ContainerSpec, fingerprint
+from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container
 
 __all__ = ("Marks", "Turn", "Turns")

@@ -25,7 +25,8 @@ from typing import Final, Protocol
 
 import attrs
 
-from orchestrator.core.specs import ContainerSpec, fingerprint
+from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.replay.history import NOTHING
 
 __all__ = ("OWN_TEXTS", "Kept", "Kind", "Pseudonyms", "Vocabulary", "Words")
@@ -111,7 +112,9 @@ A ticket is never kept: it is the secret of a caller, and names what it stands f
 Nor is the address of who is told of trouble: there may be a secret in its path.
 """
 
-OWN_TEXTS: Final = frozenset({"", "owner", "its spec has left the fleet"})
+OWN_TEXTS: Final = frozenset(
+    {"", "owner", "its spec has left the fleet", "its service was scaled down"}
+)
 """What the program itself writes where the owner may write, too (``core.declare``)."""
 
 _FIXED: Final[Mapping[Kind, str]] = {

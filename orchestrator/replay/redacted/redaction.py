@@ -26,7 +26,9 @@ from orchestrator.core import (
     notices,
     observations,
     phases,
+    service_events,
 )
+from orchestrator.core.dependencies import Awaited
 from orchestrator.core.groups import Membership
 from orchestrator.core.health import CheckKind, CommandProbe, HttpProbe, TcpProbe
 from orchestrator.core.hosting import (
@@ -138,6 +140,7 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
         "env": table(as_(Kind.ENV_KEY), template),
         "stop_signal": one_of(*STOP_SIGNALS),
         "wait_for": each(PORT),
+        "depends_on": NAMES,
     },
     FleetSettings: {"container_name_env_key": as_(Kind.ENV_KEY)},
     InstanceType: {"name": one_of(*INSTANCE_TYPES, "custom")},
@@ -162,8 +165,15 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
     Notice: {"name": NAME},
     Notices: {"open": table(same, _walk), "troubled": NAMES},
     notices.NoticeFailed: {"cause": TEXT},
-    Container: {"name": NAME},
+    Container: {"name": NAME, "stops_after": NAME},
     Desired: ASKED,
+    Awaited: {
+        "lacking": table(same, NAMES),
+        "waiting": table(same, NAMES),
+        "asleep": NAMES,
+        "ending": NAMES,
+        "held": NAMES,
+    },
     Ticket: {"key": TICKET, "digest": TICKET},
     Tickets: {"used": table(TICKET, _walk), "order": table(both(same, TICKET), same)},
     Used: {"digest": TICKET},
@@ -176,7 +186,10 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
         "diverged": NAMES,
         "forgetting": NAMES,
         "strangers": NAMES,
+        "services": table(NAME, _walk),
+        "evicting": NAMES,
         "groups": table(as_(Kind.GROUP), each(both(same, NAME))),
+        "awaited": table(NAME, _walk),
     },
     events.SpecApplied: {"fleet": as_(Kind.FLEET), **ASKED},
     events.StartRequested: {"name": NAME, **ASKED},
@@ -185,6 +198,9 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
     events.RemoveRequested: {"name": NAME, **ASKED},
     events.CrashHistoryCleared: {"name": NAME, **ASKED},
     events.ReconcileRequested: ASKED,
+    service_events.ScaleRequested: {"service": NAME, **ASKED},
+    service_events.AdoptRequested: {"name": NAME, **ASKED},
+    service_events.OrphanStopRequested: {"name": NAME, **ASKED},
     events.ContainerStarted: TOLD,
     events.ContainerReady: {**TOLD, "addresses": ADDRESSES},
     events.ContainerEnded: TOLD,
@@ -201,6 +217,7 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
     commands.DestroyContainer: {"name": NAME},
     commands.ForgetContainer: {"name": NAME},
     phases.Running: {"addresses": ADDRESSES},
+    phases.Pending: {"waits_for": NAME},
     phases.BackingOff: {"waits_for": NAME},
     phases.CrashLooping: {"waits_for": NAME},
     exits.StartFailed: {"reason": reason},

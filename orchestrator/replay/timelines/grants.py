@@ -18,8 +18,9 @@ from orchestrator.core.events import (
     SpecApplied,
     StartRequested,
 )
-from orchestrator.core.phases import Pending, Rule
+from orchestrator.core.phases import Asleep, Pending, Rule
 from orchestrator.core.reduce import reduce
+from orchestrator.core.service_events import ScaleRequested
 from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
@@ -27,7 +28,13 @@ from orchestrator.core.uptimes import begun
 
 __all__ = ("rules_of_starts",)
 
-_ASKS: Final = (SpecApplied, StartRequested, RestartRequested, CrashHistoryCleared)
+_ASKS: Final = (
+    SpecApplied,
+    ScaleRequested,
+    StartRequested,
+    RestartRequested,
+    CrashHistoryCleared,
+)
 """Events that may queue a container anew which waits already."""
 
 
@@ -41,7 +48,9 @@ def rules_of_starts(step: Step, policies: CustomPolicies) -> dict[str, Rule]:
         _waits(fleet.containers.get(name)) for name in names
     ):
         fleet = _without_starts(step, policies)
-    rules = {name: _waits(fleet.containers.get(name)) for name in names}
+    rules = {
+        name: _waits(fleet.containers.get(name)) or _woken(step, name) for name in names
+    }
     return {name: rule for name, rule in rules.items() if rule is not None}
 
 
@@ -50,6 +59,13 @@ def _waits(container: Container | None) -> Rule | None:
     if container is not None and isinstance(container.phase, Pending):
         return container.phase.rule
     return None
+
+
+def _woken(step: Step, name: str) -> Rule | None:
+    """Return why one that was asleep starts: another one waits, whose turn it was."""
+    before = step.before.containers.get(name)
+    is_asleep = before is not None and isinstance(before.phase, Asleep)
+    return Rule.NEEDED if is_asleep else None
 
 
 def _without_starts(step: Step, policies: CustomPolicies) -> Fleet:

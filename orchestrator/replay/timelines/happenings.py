@@ -94,11 +94,14 @@ class Wish(StrEnum):
     REMOVE = "remove"
     CLEAR = "clear"
     RECONCILE = "reconcile"
+    SCALE = "scale"
+    ADOPT = "adopt"
+    STOP_ORPHAN = "stop_orphan"
 
 
 @attrs.frozen(kw_only=True)
 class Asked:
-    """The owner asked for something; *name* "" is the fleet."""
+    """The owner asked for something; *name* "" is the fleet, *about* says of what."""
 
     seq: int
     at: Moment
@@ -107,6 +110,7 @@ class Asked:
     by: str
     why: str
     force: bool = False
+    about: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -19,6 +19,11 @@ from orchestrator.core.events import (
     StartRequested,
     StopRequested,
 )
+from orchestrator.core.service_events import (
+    AdoptRequested,
+    OrphanStopRequested,
+    ScaleRequested,
+)
 from orchestrator.replay.timelines.happenings import (
     Asked,
     Checked,
@@ -39,6 +44,9 @@ _WISHES: Final = {
     RemoveRequested: Wish.REMOVE,
     CrashHistoryCleared: Wish.CLEAR,
     ReconcileRequested: Wish.RECONCILE,
+    ScaleRequested: Wish.SCALE,
+    AdoptRequested: Wish.ADOPT,
+    OrphanStopRequested: Wish.STOP_ORPHAN,
 }
 
 Message: TypeAlias = TookOver | LookFailed | Asked | Checked | OrderFailed | LostSight
@@ -76,11 +84,16 @@ def news_of(event: Event, seq: int) -> Message | None:
             | RemoveRequested()
             | CrashHistoryCleared()
             | ReconcileRequested()
+            | ScaleRequested()
+            | AdoptRequested()
+            | OrphanStopRequested()
         ):
+            is_of_fleet = isinstance(event, OrphanStopRequested)
             return Asked(
                 seq=seq,
                 at=at,
-                name=getattr(event, "name", ""),
+                name="" if is_of_fleet else getattr(event, "name", ""),
+                about=_about(event),
                 wish=_WISHES[type(event)],
                 by=event.by,
                 why=event.why,
@@ -88,3 +101,14 @@ def news_of(event: Event, seq: int) -> Message | None:
             )
         case _:
             return None
+
+
+def _about(event: Event) -> str:
+    """Say what a wish is about that is of the fleet as a whole."""
+    match event:
+        case ScaleRequested(service=service, replicas=replicas):
+            return f"{service} to {replicas}"
+        case OrphanStopRequested(name=name):
+            return name
+        case _:
+            return ""

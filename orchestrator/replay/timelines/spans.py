@@ -60,9 +60,10 @@ def _wait(container: Container) -> tuple[Rule | None, Moment | None, str]:
     match container.phase:
         case BackingOff() | CrashLooping() as phase:
             return phase.rule, phase.until, phase.waits_for
+        case Pending(rule=rule, waits_for=service):
+            return rule, None, service
         case (
-            Pending(rule=rule)
-            | Stopped(rule=rule)
+            Stopped(rule=rule)
             | Completed(rule=rule)
             | Failed(rule=rule)
             | Asleep(rule=rule)

@@ -16,6 +16,11 @@ from orchestrator.testing.strategies.ends import (
     platform_exits,
     start_errors,
 )
+from orchestrator.testing.strategies.files import (
+    FILE_FOLDER,
+    fleet_files,
+    platform_choices,
+)
 from orchestrator.testing.strategies.happenings import (
     events,
 )
@@ -50,6 +55,7 @@ from orchestrator.testing.strategies.records import (
 )
 from orchestrator.testing.strategies.specs import (
     container_specs,
+    dependencies,
     fleet_settings,
     fleet_specs,
     health_checks,
@@ -58,9 +64,11 @@ from orchestrator.testing.strategies.specs import (
     notifies,
     placements,
     probes,
+    services,
 )
 
 __all__ = (
+    "FILE_FOLDER",
     "addresses",
     "backoffs",
     "command_errors",
@@ -69,11 +77,13 @@ __all__ = (
     "containers",
     "crash_limits",
     "custom_policy_refs",
+    "dependencies",
     "events",
     "exit_matches",
     "exit_rules",
     "exits",
     "fault_plans",
+    "fleet_files",
     "fleet_settings",
     "fleet_specs",
     "health_checks",
@@ -87,12 +97,14 @@ __all__ = (
     "obstacles",
     "phases",
     "placements",
+    "platform_choices",
     "platform_errors",
     "platform_exits",
     "probes",
     "restart_policies",
     "runs",
     "scenarios",
+    "services",
     "sights",
     "start_errors",
     "tables",

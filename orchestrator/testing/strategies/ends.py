@@ -19,7 +19,7 @@ from orchestrator.core.exits import (
     Unhealthy,
 )
 from orchestrator.core.health import CheckKind
-from orchestrator.testing.strategies.pools import moments, names, runs, texts
+from orchestrator.testing.strategies.pools import made_once, moments, names, runs, texts
 
 __all__ = (
     "command_errors",
@@ -31,6 +31,7 @@ __all__ = (
 )
 
 
+@made_once
 def platform_errors() -> st.SearchStrategy[errors.PlatformError]:
     """Draw what a platform may answer instead of carrying a command out."""
     return st.one_of(
@@ -48,6 +49,7 @@ def platform_errors() -> st.SearchStrategy[errors.PlatformError]:
     )
 
 
+@made_once
 def start_errors() -> st.SearchStrategy[errors.StartError]:
     """Draw what may keep a start from reaching the platform."""
     return st.one_of(
@@ -56,11 +58,13 @@ def start_errors() -> st.SearchStrategy[errors.StartError]:
     )
 
 
+@made_once
 def command_errors() -> st.SearchStrategy[errors.PlatformError | errors.StartError]:
     """Draw why a command was not carried out."""
     return st.one_of(platform_errors(), start_errors())
 
 
+@made_once
 def obstacles() -> st.SearchStrategy[Exit]:
     """Draw what keeps a run from beginning without being the container's fault."""
     return st.one_of(
@@ -71,6 +75,7 @@ def obstacles() -> st.SearchStrategy[Exit]:
     )
 
 
+@made_once
 def platform_exits() -> st.SearchStrategy[Exit]:
     """Draw how a run ends as a platform tells it: nothing that only we can know."""
     return st.one_of(
@@ -81,6 +86,7 @@ def platform_exits() -> st.SearchStrategy[Exit]:
     )
 
 
+@made_once
 def exits() -> st.SearchStrategy[Exit]:
     """Draw how a run ends, also by our own doing (``Stopped``, ``GroupEnded``)."""
     return st.one_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 from hypothesis import strategies as st
 
 from orchestrator.core.events import (
@@ -30,9 +31,16 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.health import CheckKind
 from orchestrator.core.notices import NoticeDelivered, NoticeFailed
+from orchestrator.core.service_events import (
+    AdoptRequested,
+    OrphanStopRequested,
+    ScaleRequested,
+)
+from orchestrator.core.specs import Origin, Prune
 from orchestrator.testing.strategies.ends import command_errors, exits
 from orchestrator.testing.strategies.pools import (
     addresses,
+    made_once,
     moments,
     names,
     runs,
@@ -41,23 +49,33 @@ from orchestrator.testing.strategies.pools import (
     tickets,
 )
 from orchestrator.testing.strategies.records import sights
-from orchestrator.testing.strategies.specs import container_specs, fleet_settings
+from orchestrator.testing.strategies.specs import (
+    container_specs,
+    dependencies,
+    fleet_settings,
+    services,
+)
 
 __all__ = ("events",)
 
 
+@made_once
 def _declarations() -> st.SearchStrategy[Declaration]:
-    return st.builds(
-        Declaration, spec=container_specs(), salt=st.integers(0, 2**32 - 1)
+    """Draw what is declared; it may depend on anybody, also on itself."""
+    specs = st.tuples(container_specs(), dependencies()).map(
+        lambda drawn: attrs.evolve(drawn[0], depends_on=drawn[1])
     )
+    return st.builds(Declaration, spec=specs, salt=st.integers(0, 2**32 - 1))
 
 
+@made_once
 def _declared_once() -> st.SearchStrategy[tuple[Declaration, ...]]:
     return st.lists(
         _declarations(), max_size=3, unique_by=lambda declared: declared.spec.name
     ).map(tuple)
 
 
+@made_once
 def _asked_for() -> st.SearchStrategy[OwnerEvent]:
     """Draw what an owner has asked for, with a ticket or without."""
     at, name = moments(), names()
@@ -71,6 +89,8 @@ def _asked_for() -> st.SearchStrategy[OwnerEvent]:
             declarations=_declared_once(),
             by=texts(),
             ticket=ticket,
+            prune=st.none() | st.sampled_from(Prune),
+            services=st.just(()) | st.tuples(services()),
         ),
         _declarations().flatmap(
             lambda declared: st.builds(
@@ -87,9 +107,30 @@ def _asked_for() -> st.SearchStrategy[OwnerEvent]:
         st.builds(RemoveRequested, at=at, name=name, ticket=ticket),
         st.builds(CrashHistoryCleared, at=at, name=name, ticket=ticket),
         st.builds(ReconcileRequested, at=at, ticket=ticket),
+        st.builds(
+            ScaleRequested,
+            at=at,
+            service=name | st.just("crew"),
+            replicas=st.integers(0, 3),
+            declarations=_declared_once(),
+            ticket=ticket,
+        ),
+        _declarations().flatmap(
+            lambda declared: st.builds(
+                AdoptRequested,
+                at=at,
+                name=st.just(declared.spec.name),
+                run=runs(),
+                declaration=st.just(declared),
+                origin=st.sampled_from(Origin),
+                ticket=ticket,
+            )
+        ),
+        st.builds(OrphanStopRequested, at=at, name=name, run=runs(), ticket=ticket),
     )
 
 
+@made_once
 def events() -> st.SearchStrategy[Event]:
     """Draw any event, likely or not."""
     at, name, run = moments(), names(), runs()

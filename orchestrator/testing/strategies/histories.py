@@ -20,19 +20,21 @@ __all__ = ("fault_plans", "histories", "moves", "scenarios")
 
 WAITS = (0, -1, 0, -1, 1_000, -1, 60_000, 700_000)
 PERMILLE_MAX = 300
+_MOVES = st.builds(
+    Move,
+    branch=st.integers(0, BRANCHES - 1),
+    pick=st.integers(0, 63),
+    wait=st.sampled_from(WAITS),
+)
 
 
 @st.composite
 def moves(draw: st.DrawFn, max_size: int = 30) -> list[Move]:
     """Draw moves, which ``chances.played`` makes a history of."""
     drawn: list[Move] = []
-    while len(drawn) < max_size and draw(st.integers(0, max_size)):
-        move = Move(
-            branch=draw(st.integers(0, BRANCHES - 1)),
-            pick=draw(st.integers(0, 63)),
-            wait=draw(st.sampled_from(WAITS)),
-        )
-        drawn.append(move)
+    goes_on = st.integers(0, max_size)
+    while len(drawn) < max_size and draw(goes_on):
+        drawn.append(draw(_MOVES))
     return drawn
 
 

@@ -24,7 +24,7 @@ from orchestrator.core.policies import (
     RestartPolicy,
     When,
 )
-from orchestrator.testing.strategies.pools import configs
+from orchestrator.testing.strategies.pools import configs, made_once
 
 __all__ = (
     "backoffs",
@@ -38,6 +38,7 @@ __all__ = (
 V = TypeVar("V")
 
 
+@made_once
 def backoffs() -> st.SearchStrategy[Backoff]:
     """Draw how long to wait: a growing wait, or a list."""
     return st.builds(
@@ -52,6 +53,7 @@ def backoffs() -> st.SearchStrategy[Backoff]:
     )
 
 
+@made_once
 def crash_limits() -> st.SearchStrategy[CrashLimit]:
     """Draw what is a crash loop, and what it leads to."""
     return st.builds(
@@ -62,6 +64,7 @@ def crash_limits() -> st.SearchStrategy[CrashLimit]:
     )
 
 
+@made_once
 def exit_matches() -> st.SearchStrategy[ExitMatch]:
     """Draw which exits a rule is about; the values are those that ``exits`` draws."""
     return st.one_of(
@@ -81,11 +84,13 @@ def _some(values: st.SearchStrategy[V]) -> st.SearchStrategy[tuple[V, ...]]:
     return st.lists(values, min_size=1, max_size=3).map(tuple)
 
 
+@made_once
 def exit_rules() -> st.SearchStrategy[ExitRule]:
     """Draw what to do about some exits."""
     return st.builds(ExitRule, match=exit_matches(), action=st.sampled_from(ExitAction))
 
 
+@made_once
 def custom_policy_refs() -> st.SearchStrategy[CustomPolicyRef]:
     """Draw the name and version of a policy that a program may have registered."""
     return st.builds(
@@ -96,6 +101,7 @@ def custom_policy_refs() -> st.SearchStrategy[CustomPolicyRef]:
     )
 
 
+@made_once
 def restart_policies(*, custom: bool = False) -> st.SearchStrategy[RestartPolicy]:
     """Draw a restart policy; with *custom*, some name a policy of the program."""
     return st.builds(

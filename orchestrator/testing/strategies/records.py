@@ -30,12 +30,20 @@ from orchestrator.core.phases import Stopped as AtRest
 from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Desired, History, LastRun
 from orchestrator.testing.strategies.ends import exits
-from orchestrator.testing.strategies.pools import addresses, moments, names, runs, texts
+from orchestrator.testing.strategies.pools import (
+    addresses,
+    made_once,
+    moments,
+    names,
+    runs,
+    texts,
+)
 from orchestrator.testing.strategies.specs import container_specs
 
 __all__ = ("containers", "phases", "sights")
 
 
+@made_once
 def sights() -> st.SearchStrategy[Sight]:
     """Draw what a look may show of one container."""
     return st.one_of(
@@ -45,6 +53,7 @@ def sights() -> st.SearchStrategy[Sight]:
     )
 
 
+@made_once
 def _running() -> st.SearchStrategy[Running]:
     return st.builds(
         Running,
@@ -59,6 +68,7 @@ def _running() -> st.SearchStrategy[Running]:
     )
 
 
+@made_once
 def _starting() -> st.SearchStrategy[Starting]:
     return st.builds(
         Starting,
@@ -70,11 +80,14 @@ def _starting() -> st.SearchStrategy[Starting]:
     )
 
 
+@made_once
 def phases() -> st.SearchStrategy[Phase]:
     """Draw where a container may be."""
     rules = st.sampled_from(Rule)
     return st.one_of(
-        st.builds(Pending, since=moments(), rule=rules),
+        st.builds(
+            Pending, since=moments(), rule=rules, waits_for=st.just("") | names()
+        ),
         _starting(),
         _running(),
         st.builds(
@@ -101,6 +114,7 @@ def phases() -> st.SearchStrategy[Phase]:
     )
 
 
+@made_once
 def containers() -> st.SearchStrategy[Container]:
     """Draw the record of a container, in any phase."""
     last = st.builds(
@@ -139,4 +153,5 @@ def containers() -> st.SearchStrategy[Container]:
         last=st.none() | last,
         leaving=st.booleans(),
         changed_at=moments(),
+        stops_after=st.just("") | names(),
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import attrs
 from hypothesis import strategies as st
 
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import (
     CommandProbe,
@@ -29,14 +32,17 @@ from orchestrator.core.specs import (
     FleetSettings,
     FleetSpec,
     Prune,
+    Service,
     named,
+    replica_of,
 )
 from orchestrator.core.table import Table
 from orchestrator.testing.strategies.policies import backoffs, restart_policies
-from orchestrator.testing.strategies.pools import configs, names, tables
+from orchestrator.testing.strategies.pools import configs, made_once, names, tables
 
 __all__ = (
     "container_specs",
+    "dependencies",
     "fleet_settings",
     "fleet_specs",
     "health_checks",
@@ -45,9 +51,11 @@ __all__ = (
     "notifies",
     "placements",
     "probes",
+    "services",
 )
 
 
+@made_once
 def probes(ports: tuple[str, ...]) -> st.SearchStrategy[Probe]:
     """Draw a question to a container that has those ports."""
     command = st.just(CommandProbe(command=("check", "--quick")))
@@ -64,6 +72,7 @@ def probes(ports: tuple[str, ...]) -> st.SearchStrategy[Probe]:
     return st.one_of(command, http, st.builds(TcpProbe, port=port))
 
 
+@made_once
 def health_checks(ports: tuple[str, ...] = ()) -> st.SearchStrategy[HealthChecks]:
     """Draw the checks of a container that has those ports, each or none."""
     check = st.builds(
@@ -85,6 +94,7 @@ def health_checks(ports: tuple[str, ...] = ()) -> st.SearchStrategy[HealthChecks
     )
 
 
+@made_once
 def memberships() -> st.SearchStrategy[Membership]:
     """Draw a place in a group; a group has one strategy, and so has its name."""
     return st.one_of(
@@ -103,29 +113,43 @@ def memberships() -> st.SearchStrategy[Membership]:
     )
 
 
+def dependencies(
+    services: st.SearchStrategy[str] | None = None,
+) -> st.SearchStrategy[Table[str, Condition]]:
+    """Draw what a container depends on, mostly nothing; *services* from all names."""
+    drawn = tables(
+        names() if services is None else services, st.sampled_from(Condition)
+    )
+    return st.just(Table[str, Condition]()) | drawn
+
+
+@made_once
 def container_specs(
     named_as: st.SearchStrategy[str] | None = None, *, custom: bool = False
 ) -> st.SearchStrategy[ContainerSpec]:
     """Draw a container spec, named from *named_as*; with *custom*, see the policies."""
     ports = tables(st.sampled_from(("http", "admin")), st.integers(1, 65_535))
+    who = names() if named_as is None else named_as
     return ports.flatmap(
-        lambda drawn: _with_ports(
-            names() if named_as is None else named_as, drawn, custom=custom
+        lambda drawn: _but_ports(who, tuple(drawn), custom=custom).map(
+            lambda make: make(ports=drawn)
         )
     )
 
 
-def _with_ports(
-    named_as: st.SearchStrategy[str], ports: Table[str, int], *, custom: bool
-) -> st.SearchStrategy[ContainerSpec]:
+@made_once
+def _but_ports(
+    named_as: st.SearchStrategy[str], ports: tuple[str, ...], *, custom: bool
+) -> st.SearchStrategy[partial[ContainerSpec]]:
+    """Draw a spec but for its ports, of which only the names are known."""
     return st.builds(
-        ContainerSpec,
+        partial,
+        st.just(ContainerSpec),
         name=named_as,
         replica=st.integers(0, 3),
         image=st.none() | st.just("registry.example/app:1"),
         command=st.sampled_from((("run",), ("run", "--port=${port.http}"))),
         working_dir=st.none() | st.just("/srv"),
-        ports=st.just(ports),
         config=configs(),
         env=tables(
             st.sampled_from(("A", "KEY")), st.sampled_from(("x", "${secret.KEY}"))
@@ -140,11 +164,12 @@ def _with_ports(
         internet=st.booleans(),
         instance_type=instance_types(),
         placement=placements(),
-        health=health_checks(tuple(ports)),
+        health=health_checks(ports),
         group=st.none() | memberships(),
     )
 
 
+@made_once
 def instance_types() -> st.SearchStrategy[InstanceType]:
     """Draw a size: a named one, or one's own."""
     own = st.builds(
@@ -156,6 +181,7 @@ def instance_types() -> st.SearchStrategy[InstanceType]:
     return st.sampled_from(list(INSTANCE_TYPES.values())) | own
 
 
+@made_once
 def placements() -> st.SearchStrategy[Placement]:
     """Draw a placement."""
     return st.builds(
@@ -166,6 +192,7 @@ def placements() -> st.SearchStrategy[Placement]:
     )
 
 
+@made_once
 def fleet_settings(*, custom: bool = False) -> st.SearchStrategy[FleetSettings]:
     """Draw the settings of a fleet."""
     return st.builds(
@@ -181,6 +208,7 @@ def fleet_settings(*, custom: bool = False) -> st.SearchStrategy[FleetSettings]:
     )
 
 
+@made_once
 def notifies() -> st.SearchStrategy[Notify]:
     """Draw whom to tell of trouble, and how."""
     return st.builds(
@@ -198,14 +226,67 @@ def notifies() -> st.SearchStrategy[Notify]:
     )
 
 
+@made_once
+def services(*, custom: bool = False, name: str = "crew") -> st.SearchStrategy[Service]:
+    """Draw a service of a name: a template, and a number of replicas."""
+    return st.builds(
+        lambda spec, replicas: Service(template=named(spec, name), replicas=replicas),
+        container_specs(st.just(name), custom=custom),
+        st.integers(0, 3),
+    )
+
+
+@made_once
 def fleet_specs(*, custom: bool = False) -> st.SearchStrategy[FleetSpec]:
-    """Draw a fleet: settings, and a min replica set of related names."""
-    declared = st.dictionaries(names(), container_specs(custom=custom), max_size=4).map(
-        lambda drawn: tuple(named(spec, name) for name, spec in sorted(drawn.items()))
+    """Draw a fleet: settings, a min replica set of related names, perhaps a service."""
+    declared = (
+        st.dictionaries(names(), container_specs(custom=custom), max_size=4)
+        .map(
+            lambda drawn: tuple(
+                named(spec, name) for name, spec in sorted(drawn.items())
+            )
+        )
+        .flatmap(_depending)
     )
     return st.builds(
-        FleetSpec,
-        name=st.just("demo"),
+        _fleet,
         settings=fleet_settings(custom=custom),
         containers=declared,
+        served=st.just(()) | st.tuples(services(custom=custom)),
+    )
+
+
+def _fleet(
+    settings: FleetSettings,
+    containers: tuple[ContainerSpec, ...],
+    served: tuple[Service, ...],
+) -> FleetSpec:
+    replicas = (
+        replica_of(service, index)
+        for service in served
+        for index in range(service.replicas)
+    )
+    return FleetSpec(
+        name="demo",
+        settings=settings,
+        containers=(*containers, *replicas),
+        services=served,
+    )
+
+
+def _depending(
+    specs: tuple[ContainerSpec, ...],
+) -> st.SearchStrategy[tuple[ContainerSpec, ...]]:
+    """Draw on whom of those before it each depends: so there is no circle."""
+    drawn = [
+        dependencies(st.sampled_from([other.name for other in specs[:index]]))
+        if index
+        else st.just(Table[str, Condition]())
+        for index in range(len(specs))
+    ]
+    return st.tuples(*drawn).map(
+        lambda tables: tuple(
+            attrs.evolve(spec, depends_on=table)
+            for spec, table in zip(specs, tables, strict=True)
+        )
     )

@@ -1,0 +1,49 @@
+"""Handlers about services and orphans: how many replicas, and whose a stranger is."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from orchestrator.api.asks import Asks
+from orchestrator.api.bodies import AdoptBody, ScaleBody, folded
+from orchestrator.api.queries import Asked
+
+__all__ = ("Serving",)
+
+
+class Serving(Asks):
+    """Asks one operator for what a caller wants, also of services and orphans."""
+
+    async def services(self, _: web.Request, __: Asked) -> web.Response:
+        """Answer the services, and how many replicas of each there are."""
+        return await folded(self._operator.list_services())
+
+    async def scale(self, request: web.Request, query: Asked) -> web.Response:
+        """Have a service run so many replicas."""
+        name = request.match_info["name"]
+        return await self._of_body(
+            request,
+            query,
+            ScaleBody,
+            lambda asked, said: self._operator.scale(name, asked.replicas, **said),
+        )
+
+    async def orphans(self, _: web.Request, __: Asked) -> web.Response:
+        """Answer what the platform has and the fleet does not know."""
+        return await folded(self._operator.list_orphans())
+
+    async def adopt(self, request: web.Request, query: Asked) -> web.Response:
+        """Make an orphan a container of the fleet."""
+        name = request.match_info["name"]
+        return await self._of_body(
+            request,
+            query,
+            AdoptBody,
+            lambda asked, said: self._operator.adopt(
+                name, service=asked.service, **said
+            ),
+        )
+
+    async def stop_orphan(self, request: web.Request, query: Asked) -> web.Response:
+        """End an orphan."""
+        return await self._of_container(request, query, self._operator.stop_orphan)

@@ -1,0 +1,211 @@
+"""What can be asked of services and of strangers: how many, whose, and gone.
+
+A scale is answered when it is durable; who wants to know when the replicas are up
+waits for them. An adoption is answered when a look has shown what becomes of the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+import attrs
+from returns.future import FutureResult
+from returns.result import Failure, Result, Success
+
+from orchestrator.core.errors import (
+    ContainerError,
+    ContainerNotFound,
+    ServiceNotFound,
+)
+from orchestrator.core.explain import ContainerInfo, container_info
+from orchestrator.core.phases import (
+    Asleep,
+    Completed,
+    CrashLooping,
+    Failed,
+    Stopped,
+)
+from orchestrator.core.requests import Adopt, Scale, StopOrphan
+from orchestrator.core.scaling import is_ready, members
+from orchestrator.core.specs import Service
+from orchestrator.core.state import Fleet
+from orchestrator.core.tickets import Ticket
+from orchestrator.runtime import waits
+from orchestrator.runtime.reads import Reads
+from orchestrator.runtime.steps import Asked, Heard
+
+__all__ = ("Orphan", "Scales", "ServiceInfo")
+
+_RESTING: Final = Completed | Stopped | Asleep
+_TROUBLED: Final = Failed | CrashLooping
+
+LOOK_S: Final = 30.0
+"""How long an adoption waits for the look that shows its run; it is durable before."""
+
+
+@attrs.frozen(kw_only=True)
+class ServiceInfo:
+    """A service as its owner sees it.
+
+    ``declared`` is the number in the fleet file, ``replicas`` what is asked for now;
+    ``members`` are those that make it up, ``leaving`` those on their way out.
+    ``resting`` counts members that are done, stopped or asleep; ``failed`` names those
+    that have failed or crash-loop.
+    """
+
+    name: str
+    declared: int
+    replicas: int
+    ready: int
+    resting: int
+    members: tuple[str, ...]
+    leaving: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Orphan:
+    """A container that the platform has and the fleet does not know.
+
+    ``stopping``: its end was asked for; it is forgotten when it has ended.
+    """
+
+    name: str
+    run: int
+    stopping: bool = False
+
+
+class Scales(Reads):
+    """Services and strangers of an operator; ``Operator`` adds all the rest."""
+
+    def list_services(self) -> FutureResult[tuple[ServiceInfo, ...], ContainerError]:
+        """Return the services, in the order of their names."""
+        fleet = self.fleet
+        infos = (_info(fleet, service) for service in fleet.services.values())
+        return FutureResult.from_value(tuple(infos))
+
+    def list_orphans(self) -> FutureResult[tuple[Orphan, ...], ContainerError]:
+        """Return what the newest look showed and the fleet does not know."""
+        names = tuple(self.fleet.strangers)
+        orphans = (_orphan(self.fleet, name) for name in names)
+        found = tuple(each for each in orphans if each is not None)
+        return FutureResult.from_value(found)
+
+    def scale(
+        self,
+        service: str,
+        replicas: int,
+        *,
+        by: str = "owner",
+        why: str = "",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
+    ) -> FutureResult[ServiceInfo, ContainerError]:
+        """Have a service run so many replicas; the fleet file stays as it is.
+
+        More begin with the lowest free index. Of fewer, those that are not ready go
+        first, then those of the highest index.
+        """
+        request = Scale(
+            service=service, replicas=replicas, by=by, why=why, ticket=ticket
+        )
+
+        def info(asked: Asked) -> Result[ServiceInfo, ContainerError]:
+            known = asked.fleet.services.get(service)
+            if known is None:  # it has gone since the request was made first
+                return Failure(ServiceNotFound(name=service))
+            return Success(_info(asked.fleet, known))
+
+        done = FutureResult(waits.asked(self._engine, request, heard))
+        return done.bind_result(info)
+
+    def adopt(
+        self,
+        name: str,
+        *,
+        service: str | None = None,
+        by: str = "owner",
+        why: str = "",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
+    ) -> FutureResult[ContainerInfo, ContainerError]:
+        """Make an orphan a container of the fleet; its run goes on, if it can.
+
+        It becomes a replica of *service*, or an ad-hoc container where that is "".
+        None: the service that its name speaks of, if there is one.
+        """
+        request = Adopt(name=name, service=service, by=by, why=why, ticket=ticket)
+
+        async def adopted() -> Result[ContainerInfo, ContainerError]:
+            asked = await waits.asked(self._engine, request, heard)
+            if isinstance(asked, Failure):
+                return asked
+            await self._seen(name)
+            container = self.fleet.containers.get(name)
+            if container is None:
+                return Failure(ContainerNotFound(name=name))
+            return Success(container_info(self.fleet, container, self.now))
+
+        return FutureResult(adopted())
+
+    async def _seen(self, name: str) -> None:
+        """Wait until a look has shown an adopted run, or the end has come."""
+
+        def is_so() -> bool:
+            container = self.fleet.containers.get(name)
+            is_claimed = container is not None and container.is_claimed
+            return not is_claimed or self._engine.running.done()
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S), self._loop.turned:
+                _ = await self._loop.turned.wait_for(is_so)
+
+    def stop_orphan(
+        self,
+        name: str,
+        *,
+        by: str = "owner",
+        why: str = "",
+        ticket: Ticket | None = None,
+        heard: Heard | None = None,
+    ) -> FutureResult[Orphan, ContainerError]:
+        """End an orphan, and have the platform forget it once it has ended."""
+        request = StopOrphan(name=name, by=by, why=why, ticket=ticket)
+
+        def orphan(asked: Asked) -> Result[Orphan, ContainerError]:
+            found = _orphan(asked.fleet, name)
+            if found is None:  # it has gone since the request was made first
+                return Failure(ContainerNotFound(name=name))
+            return Success(found)
+
+        done = FutureResult(waits.asked(self._engine, request, heard))
+        return done.bind_result(orphan)
+
+
+def _info(fleet: Fleet, service: Service) -> ServiceInfo:
+    present = members(fleet.containers.values(), service.name)
+    return ServiceInfo(
+        name=service.name,
+        declared=service.declared,
+        replicas=service.replicas,
+        ready=sum(map(is_ready, present)),
+        resting=sum(isinstance(each.phase, _RESTING) for each in present),
+        members=tuple(container.name for container in present),
+        leaving=tuple(
+            name
+            for name, container in fleet.containers.items()
+            if container.leaving and container.spec.service == service.name != name
+        ),
+        failed=tuple(
+            each.name for each in present if isinstance(each.phase, _TROUBLED)
+        ),
+    )
+
+
+def _orphan(fleet: Fleet, name: str) -> Orphan | None:
+    run = fleet.strangers.get(name)
+    if run is None:
+        return None
+    return Orphan(name=name, run=run, stopping=fleet.evicting.get(name) == run)
