@@ -37,8 +37,24 @@ from orchestrator.core.policies import (
     RestartPolicy,
 )
 from orchestrator.core.reduce import step_of
-from orchestrator.core.requests import Apply, ClearCrashHistory, Start, Stop
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.requests import (
+    Adopt,
+    Apply,
+    ClearCrashHistory,
+    Request,
+    Scale,
+    Start,
+    Stop,
+    StopOrphan,
+)
+from orchestrator.core.specs import (
+    ContainerSpec,
+    FleetSettings,
+    FleetSpec,
+    Prune,
+    Service,
+    replica_of,
+)
 from orchestrator.core.state import RULES, empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table
@@ -63,6 +79,7 @@ def reached() -> frozenset[object]:
     found.update(without_its_custom_policy())
     found.update(where_one_asleep_is_needed())
     found.update(where_nobody_hears_of_trouble_at_first())
+    found.update(where_strangers_are_met())
     return frozenset(found)
 
 
@@ -201,6 +218,35 @@ def where_nobody_hears_of_trouble_at_first() -> Iterable[object]:
         Apply(spec=FleetSpec(name="simulated", settings=settings, containers=(spec,)))
     )
     run.run_until(2 * HOUR_MS)
+    return found
+
+
+def where_strangers_are_met() -> Iterable[object]:
+    """Let go of two replicas that run, take one in again, end the other, and scale."""
+    template = ContainerSpec(name="web", command=("run",))
+    characters = {f"web-{index}": Character.STEADY for index in range(3)}
+    run, found = scene(characters, ())
+
+    def declared(replicas: int) -> FleetSpec:
+        service = Service(template=template, replicas=replicas)
+        specs = tuple(replica_of(service, index) for index in range(replicas))
+        settings = FleetSettings(prune=Prune.FORGET)
+        return FleetSpec(
+            name="simulated", settings=settings, containers=specs, services=(service,)
+        )
+
+    asked: tuple[Request, ...] = (
+        Apply(spec=declared(3)),
+        Apply(spec=declared(1)),
+        Adopt(name="web-1"),
+        StopOrphan(name="web-2"),
+        Scale(service="web", replicas=1),
+    )
+    for minute, request in enumerate(asked, 1):
+        assert run.ask(request) is None
+        run.run_until(minute * 120_000)
+    assert list(run.fleet.containers) == ["web-0"]
+    assert not run.fleet.strangers
     return found
 
 

@@ -204,7 +204,7 @@ BUGS = (
         "one that runs keeps its start slot",
         "drafts",
         "return _NOWHERE if is_settled else _DIVERGED",
-        "return None, True, not is_settled",
+        "return _STARTING",
         WALKS,
     ),
     Bug(
