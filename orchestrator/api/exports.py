@@ -261,7 +261,8 @@ def _hides(fleet: Fleet) -> bool:
     if masked_settings(fleet.settings) != fleet.settings:
         return True
     specs = (container.spec for container in fleet.containers.values())
-    return any(masked_spec(spec) != spec for spec in specs)
+    templates = (service.template for service in fleet.services.values())
+    return any(masked_spec(spec) != spec for spec in (*specs, *templates))
 
 
 class _Heard(Vocabulary):

@@ -30,6 +30,7 @@ from orchestrator.core.errors import (
     JournalUnavailable,
 )
 from orchestrator.core.notify import Notify
+from orchestrator.core.specs import Service
 from orchestrator.core.table import Table
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.lines import open_lines
@@ -317,6 +318,15 @@ HIDING = {
     "template": fleet(
         spec("web"), ad_hoc=spec("any", env=Table.of([("API_TOKEN", PLANTED)]))
     ),
+    "service": attrs.evolve(
+        fleet(spec("web")),
+        services=(
+            Service(
+                template=spec("none", env=Table.of([("API_TOKEN", PLANTED)])),
+                replicas=0,
+            ),
+        ),
+    ),
 }
 
 
@@ -342,10 +352,11 @@ async def test_who_may_only_read_is_not_shown_what_answers_hide(
         assert PLANTED.encode() not in found.body
 
 
-async def test_what_a_base_holds_is_hidden_as_well(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["env", "service"])
+async def test_what_a_base_holds_is_hidden_as_well(what: str) -> None:
     """The rows in which it was declared may have been compacted away."""
     journal = MemoryJournal()
-    async with opened(HIDING["env"], journal=journal) as kit:
+    async with opened(HIDING[what], journal=journal) as kit:
         await value(kit.operator.converge(limit_ms=5_000, steady_ms=0))
         fleet_then, seq = kit.operator.fleet, kit.operator.seq
     head = await value(journal.head())
