@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,12 +106,17 @@ def _kept_now(reach: Reach) -> tuple[FleetFile, tuple[str, ...]]:
     folder = reach.folder()
     left = None if folder is None else kept(folder)
     policies = None if left is None or left.policies is None else left.policies[0]
+    try:
+        spec = _spec(config, declared)
+        told = tuple(_told(config, declared, left))
+    except ValueError as error:  # such as a dependency on what is ad hoc
+        raise Failed(f"no file can say what the operator has now: {error}", 2) from None
     file = FleetFile(
-        spec=_spec(config, declared),
+        spec=spec,
         platform=LocalChoice() if left is None else left.platform,
         policies=policies,
     )
-    return file, tuple(_told(config, declared, left))
+    return file, told
 
 
 def _config(client: Client) -> _Config:
@@ -124,7 +130,7 @@ def _config(client: Client) -> _Config:
 def _spec(config: _Config, declared: set[str]) -> FleetSpec:
     """Return the fleet as it is asked for now: scaled, without what is ad hoc."""
     services = tuple(
-        Service(template=each.template, replicas=each.replicas)
+        Service(template=each.template, replicas=_sayable(each, config, declared))
         for each in config.services
     )
     replicas = tuple(
@@ -138,6 +144,17 @@ def _spec(config: _Config, declared: set[str]) -> FleetSpec:
         containers=(*_alone(config, declared), *replicas),
         services=services,
     )
+
+
+def _sayable(service: Service, config: _Config, declared: set[str]) -> int:
+    """Return how many replicas a file can ask for: up to a name that another has.
+
+    A scale goes past such a name, a file counts from 0.
+    """
+    taken = {spec.name for spec in _alone(config, declared)}
+    names = (f"{service.name}-{index}" for index in range(service.replicas))
+    free = takewhile(lambda name: name not in taken, names)
+    return sum(1 for _ in free)
 
 
 def _alone(config: _Config, declared: set[str]) -> tuple[ContainerSpec, ...]:
@@ -166,6 +183,10 @@ def _told(config: _Config, declared: set[str], left: Kept | None) -> Iterator[st
         if service.replicas != service.declared:
             scaled = f"scaled to {service.replicas}, its file says {service.declared}"
             yield f"{service.name}: {scaled}"
+        count = _sayable(service, config, declared)
+        if count < service.replicas:
+            other = f"{service.name}-{count} is a container of its own"
+            yield f"{service.name}: only {count} can be said by a file, for {other}"
 
 
 def _masks(config: _Config, declared: set[str]) -> int:

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from orchestrator.cli.failing import Failed
+from orchestrator.cli.modules import modules_anew, stay
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.fleet_functions import InvalidFleet, in_folder
 
@@ -64,17 +65,38 @@ def fleet_declared(path: Path) -> FleetFile:
         raise Failed(f"{file}: {error.strerror}", 2) from None
     module = ModuleType(file.stem)
     module.__file__ = str(file.absolute())
-    try:
-        with _running(module, file.absolute().parent):
+    with _told_as_its_own(file):
+        with modules_anew(file.absolute()), _running(module, file.absolute().parent):
             program = compile(data, str(file), "exec", dont_inherit=True)
             exec(program, vars(module))  # noqa: S102 - it is the owner's program
+        fleet = _named(module, name, file)
+    stay(fleet)
+    return fleet
+
+
+@contextlib.contextmanager
+def _told_as_its_own(file: Path) -> Iterator[None]:
+    """Have whatever the owner's code raises told with its place, for it is nobody's.
+
+    An interrupt of the command stays one.
+    """
+    try:
+        yield
+    except Failed:
+        raise
     except InvalidFleet as error:
         place = _place(file, error)
         told = (f"{place}: {each.message}" for each in error.error.problems)
         raise Failed("\n".join(told), 2) from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the owner's code
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and _is_in_front():
+            raise
         raise Failed(f"{_place(file, error)}: {_cause(file, error)}", 2) from None
-    return _named(module, name, file)
+
+
+def _is_in_front() -> bool:
+    """Say whether it is the command itself that runs a file, not a thread of it."""
+    return threading.current_thread() is threading.main_thread()
 
 
 @contextlib.contextmanager
@@ -98,7 +120,7 @@ def _running(module: ModuleType, folder: Path) -> Iterator[None]:
 
 def _printing() -> contextlib.AbstractContextManager[object]:
     """Have what is printed go to the error stream, unless others print meanwhile."""
-    if threading.current_thread() is threading.main_thread():
+    if _is_in_front():
         return contextlib.redirect_stdout(sys.stderr)
     return contextlib.nullcontext()
 
@@ -119,22 +141,26 @@ def _place(file: Path, error: BaseException) -> str:
 def _cause(file: Path, error: BaseException) -> str:
     """Say an error in one line."""
     is_here = isinstance(error, SyntaxError) and error.filename == str(file)
-    said = error.msg if isinstance(error, SyntaxError) and is_here else str(error)
-    words = " ".join(said.split())[:_SHOWN_MAX]
     kind = type(error).__name__
+    try:
+        said = error.msg if isinstance(error, SyntaxError) and is_here else error
+        words = " ".join(str(said).split())[:_SHOWN_MAX]
+    except Exception:  # noqa: BLE001 - its __str__ is the owner's code, too
+        return kind
     return f"{kind}: {words}" if words else kind
 
 
 def _named(module: ModuleType, name: str, file: Path) -> FleetFile:
     """Return the fleet under a name of the module."""
-    found: Any = module
-    for part in name.split("."):
+    first, *others = name.split(".")
+    found: Any = vars(module).get(first)
+    for part in others:
         found = getattr(found, part, None)
-        if found is None:
-            fleets = [key for key, value in vars(module).items() if _is_fleet(value)]
-            hint = f"; there is {file}:{fleets[0]}" if fleets else ""
-            expected = f"an object {name!r}, made by orchestrator.fleet"
-            raise Failed(f"{file}: expected {expected}, found none{hint}", 2)
+    if found is None:
+        fleets = [key for key, value in vars(module).items() if _is_fleet(value)]
+        hint = f"; there is {file}:{fleets[0]}" if fleets else ""
+        expected = f"an object {name!r}, made by orchestrator.fleet"
+        raise Failed(f"{file}: expected {expected}, found none{hint}", 2)
     if not _is_fleet(found):
         kind = type(found).__name__
         expected = "what orchestrator.fleet makes"
@@ -144,4 +170,4 @@ def _named(module: ModuleType, name: str, file: Path) -> FleetFile:
 
 
 def _is_fleet(value: object) -> bool:
-    return isinstance(value, FleetFile)
+    return issubclass(type(value), FleetFile)  # without asking its __class__

@@ -9,7 +9,7 @@ fleet files says what is wrong with it, and where.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Final, cast
@@ -87,10 +87,12 @@ def plain(value: Any, *, depth: int = 0, is_owned: bool = False) -> Any:
             return tree
         case Enum():
             return value.value
+        case str() if kind is not str:
+            return str.__str__(value)
         case timedelta() if not is_owned:
             return _duration(value)
         case os.PathLike():
-            return os.fspath(cast("os.PathLike[str]", value))
+            return _path(cast("os.PathLike[str]", value))
         case Mapping() | Table():
             return _table(cast("Mapping[Any, Any]", value), depth, is_owned=is_owned)
         case list() | tuple():
@@ -98,8 +100,17 @@ def plain(value: Any, *, depth: int = 0, is_owned: bool = False) -> Any:
                 return _Unfit("an array, too deep within others")
             inner = cast("list[Any]", value)
             return [plain(each, depth=depth + 1, is_owned=is_owned) for each in inner]
+        case Iterator():
+            return _Unfit(f"a {kind.__name__}")
         case _:
             return value
+
+
+def _path(given: os.PathLike[str]) -> Any:
+    try:
+        return plain(os.fspath(given))
+    except Exception as error:  # noqa: BLE001 - it is the owner's code
+        return _Unfit(f"a path that raises {type(error).__name__}")
 
 
 def _table(given: Mapping[Any, Any], depth: int, *, is_owned: bool) -> Any:
@@ -109,7 +120,9 @@ def _table(given: Mapping[Any, Any], depth: int, *, is_owned: bool) -> Any:
     if strange:
         return _Unfit(f"a table with the key {strange[0]!r}, which is no text")
     return {
-        key: plain(inner, depth=depth + 1, is_owned=is_owned or key in OWNED)
+        str.__str__(key): plain(
+            inner, depth=depth + 1, is_owned=is_owned or key in OWNED
+        )
         for key, inner in given.items()
     }
 

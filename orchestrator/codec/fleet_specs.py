@@ -44,7 +44,8 @@ class SpecReader:
     """Reads the containers of one file; what is wrong goes to *problems*.
 
     ``defaults`` is the ``[restart]`` table; ``has_policies``: the file says where its
-    custom policies are. ``services`` are the entries with ``replicas`` that were read.
+    custom policies are. ``services`` are the entries with ``replicas`` that were read,
+    ``alone`` the names of the others.
     """
 
     problems: Problems
@@ -53,6 +54,7 @@ class SpecReader:
     has_policies: bool
     defaults: Tree = attrs.field(factory=dict[str, Any])
     services: dict[str, Service] = attrs.field(factory=dict[str, Service])
+    alone: set[str] = attrs.field(factory=set[str])
     needs: list[Needs] = attrs.field(factory=list[Needs])
 
     def take_defaults(self, tree: Tree) -> None:
@@ -118,14 +120,14 @@ class SpecReader:
         replicas = given.pop("replicas", None)
         spec = self._spec(given, path)
         if replicas is None:
-            return [spec] if spec.name == given.get("name") else []
+            return self._alone(spec, path) if spec.name == given.get("name") else []
         if type(replicas) is not int or not 0 <= replicas <= REPLICAS_MAX:
             expected = f"a number from 0 to {REPLICAS_MAX}"
             self.problems.wrong(f"{path}.replicas", expected, shown(replicas))
             return []
         if spec.name != given.get("name"):
             return []
-        if spec.name in self.services:
+        if spec.name in self.services or spec.name in self.alone:
             self.problems.wrong(f"{path}.name", "a name of its own", repr(spec.name))
         service = Service(template=spec, replicas=replicas)
         self.services[spec.name] = service
@@ -136,6 +138,12 @@ class SpecReader:
             expected = f"at most {longest} letters"
             self.problems.wrong(f"{path}.name", expected, repr(spec.name))
             return []
+
+    def _alone(self, spec: ContainerSpec, path: str) -> list[ContainerSpec]:
+        if spec.name in self.services:
+            self.problems.wrong(f"{path}.name", "a name of its own", repr(spec.name))
+        self.alone.add(spec.name)
+        return [spec]
 
     def _spec(self, given: Tree, path: str) -> ContainerSpec:
         problems = self.problems

@@ -13,16 +13,19 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli.failing import Failed
-from orchestrator.cli.fleet import _config
+from orchestrator.cli.fleet import _config, _kept_now
 from orchestrator.cli.main import cli
 from orchestrator.cli.python_files import fleet_declared
 from orchestrator.cli.tools import parsed_file
+from orchestrator.codec.wire import tree_of
 from orchestrator.core.admit import admit
 from orchestrator.core.custom import NO_POLICIES
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Apply
 from orchestrator.core.specs import ContainerSpec, FleetSpec
-from orchestrator.core.state import empty_fleet
+from orchestrator.core.state import Fleet, empty_fleet
+from orchestrator.core.table import Table
 from orchestrator.runtime.reports import config_of
 from tests.cli.kit import COMMAND, reached, run, up
 
@@ -130,6 +133,18 @@ FAULTS = [
         "from orchestrator import fleet\n",
         ": fleet: expected what orchestrator.fleet makes, found a function",
     ),
+    ("class B(BaseException): ...\nraise B('x')\n", ":2: B: x"),
+    ("raise GeneratorExit\n", ":1: GeneratorExit"),
+    ("raise StopIteration(3)\n", ":1: StopIteration: 3"),
+    (
+        "class Dumb(Exception):\n    def __str__(self): 1 / 0\nraise Dumb\n",
+        ":3: Dumb",
+    ),
+    ("raise SyntaxError\n", ":1: SyntaxError"),
+    (
+        "def __getattr__(name): 1 / 0\n",
+        ": expected an object 'fleet', made by orchestrator.fleet, found none",
+    ),
     ("a\0b", ""),
     (
         f"{HEAD}fleet = orchestrator.fleet(\n    'x',\n    prune='kep',\n)\n",
@@ -151,6 +166,37 @@ def test_what_is_wrong_is_one_sentence_with_its_place(
     told = refusal("validate", path)
     expected = f"{path}{message.replace('{path}', str(path))}"
     assert any(line.startswith(expected) for line in told.splitlines()), told
+
+
+def test_what_is_found_under_a_name_is_its_owners_code_too(tmp_path: Path) -> None:
+    body = """
+class Sly:
+    __class__ = property(lambda self: 1 / 0)
+    @property
+    def fleet(self):
+        raise KeyError("gone")
+fleet = Sly()
+"""
+    path = file_at(tmp_path, body)
+    expected = f"{path}: fleet: expected what orchestrator.fleet makes, found a Sly"
+    assert refusal("validate", path) == expected
+    assert refusal("validate", f"{path}:fleet.fleet") == f"{path}:6: KeyError: 'gone'"
+
+
+def test_an_interrupt_is_one_of_the_command_alone(tmp_path: Path) -> None:
+    path = file_at(tmp_path, "raise KeyboardInterrupt\n")
+    assert run("validate", str(path)).code == 130
+    found: list[str] = []
+
+    def beside() -> None:
+        with pytest.raises(Failed) as caught:
+            fleet_declared(path)
+        found.append(caught.value.message)
+
+    thread = threading.Thread(target=beside)
+    thread.start()
+    thread.join()
+    assert found == [f"{path}:1: KeyboardInterrupt"]
 
 
 def test_a_fault_in_what_it_imports_names_both_places(tmp_path: Path) -> None:
@@ -264,6 +310,69 @@ def test_what_an_operator_keeps_is_written_without_its_secrets(tmp_path: Path) -
     assert written["containers"][0]["env"] == {"TOKEN": "***"}
     toml = file_at(tmp_path, done.out, "back.toml")
     assert parsed_file(toml) == parsed_file(file_at(tmp_path, python.out, "back.py"))
+
+
+PASSED = f"""{HEAD}
+fleet = orchestrator.fleet(
+    "passed",
+    containers=[
+        container("w", command=["sleep", "996"], replicas=1),
+        container("w-1", command=["sleep", "995"]),
+    ],
+)
+"""
+
+
+def test_replicas_past_the_name_of_another_container_are_told(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with up(file_at(tmp_path, PASSED), state):
+        reached(state)
+        assert run("scale", "w", "3", "--state", str(state)).code == 0
+        done = run("fleet", "export", "--state", str(state))
+    assert done.code == 0, done.err
+    note = "w: only 1 can be said by a file, for w-1 is a container of its own"
+    assert f"note: {note}" in done.err
+    assert f"# {note}" in done.out
+    written = parsed_file(file_at(tmp_path, done.out, "back.toml")).spec
+    declared = parsed_file(tmp_path / "fleet.py").spec
+    assert written.services == declared.services
+    assert set(written.containers) == set(declared.containers)
+
+
+class Answers:
+    """An operator of which only the answers are known."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def client(self) -> Answers:
+        return self
+
+    def folder(self) -> None:
+        return None
+
+    def get(self, what: str) -> object:
+        if what == "config":
+            return tree_of(config_of(self._fleet))
+        names = [name for name in self._fleet.containers if name != "db"]
+        return [{"name": name, "min_replica_set": True} for name in names]
+
+
+def test_what_no_file_can_say_is_a_sentence() -> None:
+    """It needs who is there by request alone."""
+    needs = Table.of([("db", Condition.READY)])
+    web = ContainerSpec(name="web", command=("run",), depends_on=needs)
+    db = ContainerSpec(name="db", command=("run",))
+    spec = FleetSpec(name="x", containers=(web, db))
+    event = admit(empty_fleet("x"), Apply(spec=spec), 0, NO_POLICIES).unwrap()
+    reach = Answers(reduce(empty_fleet("x"), event).fleet)
+    with pytest.raises(Failed) as caught:
+        _kept_now(reach)  # type: ignore[arg-type]
+    assert caught.value.code == 2
+    assert caught.value.message == (
+        "no file can say what the operator has now: depends_on: web: expected a service"
+        " of this fleet, found 'db'"
+    )
 
 
 def test_an_answer_of_another_release_is_told() -> None:

@@ -202,6 +202,32 @@ def test_members_of_enumerations_are_their_words() -> None:
     assert type(spec.config["w"]) is str
 
 
+class Text(str):
+    """A text of somebody else's kind, as many libraries have."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "something else"
+
+
+def test_texts_of_another_kind_are_the_texts_that_they_are() -> None:
+    made = one(command=[Text("run")], env={Text("A"): Text("x")}, image=Text("i"))
+    assert made == one(command=["run"], env={"A": "x"}, image="i")
+    spec = one(command=["run"], config={Text("k"): Text("v")})
+    assert [type(key) for key in spec.config] == [str]
+    assert type(spec.config["k"]) is str
+    assert type(made.command[0]) is str
+
+
+def test_two_entries_of_one_name_are_told() -> None:
+    pair = [entry("web", command=["run"], **more) for more in ({}, {"replicas": 2})]
+    for given in (pair, pair[::-1]):
+        assert problems(containers=given) == [
+            "container('web').name: expected a name of its own, found 'web'"
+        ]
+
+
 def test_what_is_none_is_not_said() -> None:
     assert one(command=["run"], image=None, ports=None) == one(command=["run"])
     assert in_srv(prune=None, containers=None) == in_srv()
@@ -270,9 +296,24 @@ def test_every_problem_is_told_with_its_path_in_python() -> None:
         assert any(each.startswith(message) for each in told), (message, told)
 
 
+class Lost:
+    """A path that nobody can tell."""
+
+    def __fspath__(self) -> str:
+        raise LookupError("hunter2")
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
+        (
+            {"command": (word for word in ("run",))},
+            "command: expected an array, found a generator",
+        ),
+        (
+            {"working_dir": Lost()},
+            "working_dir: expected a text, found a path that raises LookupError",
+        ),
         ({"replicsa": 2}, "replicsa: expected a known key, found 'replicsa'; did you"),
         ({"stop_grace": 5}, "stop_grace: expected a known key, found 'stop_grace'; d"),
         ({"stop_grace": timedelta(-1)}, "stop_grace: expected a duration such as"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from returns.result import Failure
 
 from orchestrator.codec.fleet_file import read_fleet_file
@@ -36,8 +37,6 @@ def test_a_service_may_have_none_and_a_container_of_its_own_is_none() -> None:
         0
     ]
     assert spec_of(f"{HEAD}{WEB}").services == ()
-    both = spec_of(f"{HEAD}{WEB}{WEB}replicas = 1\n")
-    assert [each.name for each in both.containers] == ["web", "web-0"]
 
 
 def test_a_template_has_the_group_of_its_replicas() -> None:
@@ -47,8 +46,11 @@ def test_a_template_has_the_group_of_its_replicas() -> None:
     assert service.template.group.strategy is GroupStrategy.ONE_FOR_ALL
 
 
-def test_two_services_of_one_name_are_refused() -> None:
-    twice = f"{HEAD}{WEB}replicas = 0\n{WEB}replicas = 2\n"
-    assert "containers[1].name: expected a name of its own, found 'web'" in refused(
-        twice
-    )
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("replicas = 0", "replicas = 2"), ("", "replicas = 1"), ("replicas = 1", "")],
+)
+def test_two_entries_of_one_name_are_refused(first: str, second: str) -> None:
+    twice = f"{HEAD}{WEB}{first}\n{WEB}{second}\n"
+    (told,) = refused(twice).splitlines()
+    assert told.endswith("containers[1].name: expected a name of its own, found 'web'")
