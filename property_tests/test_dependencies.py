@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.codec.fleet_file import read_fleet_file
 from orchestrator.core.admit import admit
 from orchestrator.core.awaiting import count_members, reckon
+from orchestrator.core.circumstances import is_stuck
 from orchestrator.core.commands import Command, StopContainer
 from orchestrator.core.dependencies import (
     Awaited,
@@ -40,7 +41,14 @@ from orchestrator.core.events import (
 from orchestrator.core.exits import Exited, RolledOut, Slept
 from orchestrator.core.explain import container_info
 from orchestrator.core.invariants import violations
-from orchestrator.core.phases import Completed, Pending, Running, live_run
+from orchestrator.core.phases import (
+    Completed,
+    CrashLooping,
+    Failed,
+    Pending,
+    Running,
+    live_run,
+)
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.reduce import fold, reduce
 from orchestrator.core.requests import Apply
@@ -229,6 +237,39 @@ def holds(fleet: Fleet, service: str, condition: Condition) -> bool:
     return bool(wanted) and all(is_as_it_must_be(one, condition) for one in wanted)
 
 
+def stuck(fleet: Fleet) -> set[str]:
+    """Say who is stuck, as a look at every container says: again, until it is told."""
+    found: set[str] = set()
+    while True:
+        more = {
+            name
+            for name, container in fleet.containers.items()
+            if name not in found and _waits_in_vain(fleet, container, found)
+        }
+        if not more:
+            return found
+        found |= more
+
+
+def _waits_in_vain(fleet: Fleet, container: Container, found: set[str]) -> bool:
+    phase = container.phase
+    if not isinstance(phase, Pending) or not phase.waits_for:
+        return False
+    condition = container.spec.depends_on[phase.waits_for]
+    wanted = [
+        one
+        for one in fleet.containers.values()
+        if one.spec.service == phase.waits_for and one.desired.running
+    ]
+    return not wanted or any(
+        one.name in found or isinstance(one.phase, Failed | Completed)
+        if not isinstance(one.phase, CrashLooping)
+        else one.phase.until is None
+        for one in wanted
+        if not is_as_it_must_be(one, condition)
+    )
+
+
 def check(step: Step) -> None:
     """Hold a step to the laws, without the index that the core keeps."""
     fleet = step.after
@@ -245,6 +286,11 @@ def check(step: Step) -> None:
             assert not holds(fleet, phase.waits_for, condition), f"{name} is forgotten"
         if container.stops_after and not container.desired.running:
             assert live_run(phase) is not None, f"{name} is kept for nothing"
+    in_vain = {n for n, one in fleet.containers.items() if is_stuck(fleet, one)}
+    assert in_vain == stuck(fleet)
+    if isinstance(step.event, TimeReached) and not len(fleet.groups):
+        # A group that is restarted together takes along who is done.
+        assert stuck(step.before) <= in_vain, "time alone frees nobody"
 
 
 @given(

@@ -6,6 +6,7 @@ The index of who is awaited names the one that is missing, so nobody is looked f
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from orchestrator.core.dependencies import Awaited, Condition
@@ -23,7 +24,10 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.state import Container, Fleet
 
-__all__ = ("circumstances", "to_be")
+__all__ = ("circumstances", "is_stuck", "to_be")
+
+LOOKED_AT: Final = 100
+"""Services, and members of each, that are looked through for one who waits."""
 
 _TO_BE: Final[dict[Condition, str]] = {
     Condition.STARTED: "to have started",
@@ -58,6 +62,43 @@ def circumstances(fleet: Fleet, container: Container) -> str:
     if not entry.wanted:
         return f"; {service} is stopped: it waits until its owner starts it"
     return f"; {_missing(fleet, entry, condition)}"
+
+
+def is_stuck(fleet: Fleet, container: Container) -> bool:
+    """Say whether a container waits for what does not come to be by itself.
+
+    Nobody of the service shall run, or one that lacks the condition rests for good, or
+    is stuck itself. Far more than any fleet has is not looked at: it counts as coming.
+    """
+    rest, seen = [container], set[tuple[str, Condition | None]]()
+    while rest and len(seen) < LOOKED_AT:
+        one = rest.pop()
+        phase = one.phase
+        if not isinstance(phase, Pending) or not phase.waits_for:
+            continue
+        service = phase.waits_for
+        condition = one.spec.depends_on.get(service)
+        if (service, condition) in seen:
+            continue
+        seen.add((service, condition))
+        entry = fleet.awaited.get(service)
+        if entry is None or condition is None or not entry.wanted:
+            return True
+        lacking = islice(entry.lacking.get(condition) or (), LOOKED_AT)
+        others = [fleet.containers[name] for name in lacking]
+        if any(_is_final(other.phase) for other in others):
+            return True
+        rest += others
+    return False
+
+
+def _is_final(phase: Phase) -> bool:
+    """Say whether one that lacks a condition in a phase lacks it for good."""
+    match phase:
+        case Failed() | Completed() | CrashLooping(until=None):
+            return True
+        case _:
+            return False
 
 
 def _missing(fleet: Fleet, entry: Awaited, condition: Condition) -> str:

@@ -10,8 +10,9 @@ from typing import Final, assert_never
 import attrs
 
 from orchestrator.core.backoff import backoff_wait
-from orchestrator.core.circumstances import circumstances, to_be
+from orchestrator.core.circumstances import circumstances, is_stuck, to_be
 from orchestrator.core.exits import Outcome, exit_text
+from orchestrator.core.fields import LATER
 from orchestrator.core.histories import counted_failures
 from orchestrator.core.moments import Millis, Moment, format_duration
 from orchestrator.core.phases import (
@@ -95,7 +96,10 @@ def because(rule: Rule) -> str:
 
 @attrs.frozen(kw_only=True)
 class ContainerInfo:
-    """One container as its owner sees it, at one moment."""
+    """One container as its owner sees it, at one moment.
+
+    ``stuck``: it waits for what does not come by itself (``core.circumstances``).
+    """
 
     name: str
     origin: Origin
@@ -116,6 +120,7 @@ class ContainerInfo:
     startup_ms: Millis | None
     observed_at: Moment | None
     addresses: Table[str, str]
+    stuck: bool = attrs.field(default=False, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True)
@@ -148,22 +153,19 @@ class Explanation:
 def container_info(fleet: Fleet, container: Container, now: Moment) -> ContainerInfo:
     """Return one container as its owner sees it at *now*."""
     started_at, ready_at = _lifetimes(container)
-    addresses: Table[str, str] = Table()
-    if isinstance(container.phase, Running):
-        addresses = container.phase.addresses
+    counted = counted_failures(container.history, container.spec.restart, now)
+    running = container.phase if isinstance(container.phase, Running) else None
     return ContainerInfo(
         name=container.name,
         origin=container.origin,
         min_replica_set=container.origin is Origin.MIN_REPLICA_SET,
         desired="running" if container.desired.running else "stopped",
         phase=phase_name(container.phase),
-        ready=isinstance(container.phase, Running) and ready_at is not None,
+        ready=running is not None and ready_at is not None,
         run=container.run,
         revision=container.revision,
         restarts=container.history.restarts_total,
-        crash_count=len(
-            counted_failures(container.history, container.spec.restart, now)
-        ),
+        crash_count=len(counted),
         last_exit=None if container.last is None else exit_text(container.last.exit),
         next_start_at=next_start_at(container),
         why=why(container, now) + circumstances(fleet, container),
@@ -172,7 +174,8 @@ def container_info(fleet: Fleet, container: Container, now: Moment) -> Container
         uptime_ms=None if started_at is None else max(0, now - started_at),
         startup_ms=container.history.startup_ms,
         observed_at=fleet.observed_at,
-        addresses=addresses,
+        addresses=Table() if running is None else running.addresses,
+        stuck=is_stuck(fleet, container),
     )
 
 

@@ -18,7 +18,7 @@ from orchestrator.core.dependencies import (
     needs_of,
 )
 from orchestrator.core.errors import InvalidSpec, Problem
-from orchestrator.core.specs import ContainerSpec, FleetSpec, Origin, Prune
+from orchestrator.core.specs import ContainerSpec, Origin, Prune, Service
 from orchestrator.core.state import Fleet
 
 __all__ = ("chain_length", "wrong_needs", "wrong_needs_of_fleet")
@@ -48,19 +48,31 @@ def wrong_needs(fleet: Fleet, spec: ContainerSpec) -> InvalidSpec | None:
     )
     if unknown:
         return InvalidSpec(problems=unknown)
-    if spec.service not in spec.depends_on and spec.service not in fleet.awaited:
+    templates = [service.template for service in fleet.services.values()]
+    if (
+        spec.service not in spec.depends_on
+        and spec.service not in fleet.awaited
+        and not any(spec.service in each.depends_on for each in templates)
+    ):
         return None  # nobody depends on it: it cannot close a circle
     others = (each for each in _specs(fleet) if each.name != spec.name)
     return _circle(f"{spec.name}.depends_on", (spec, *others))
 
 
 def wrong_needs_of_fleet(
-    fleet: Fleet, spec: FleetSpec, prune: Prune
+    fleet: Fleet,
+    specs: tuple[ContainerSpec, ...],
+    services: tuple[Service, ...],
+    prune: Prune,
 ) -> InvalidSpec | None:
-    """Say whether a fleet spec closes a circle with containers that stay beside it."""
-    if not fleet.awaited:
+    """Say whether a fleet spec closes a circle with containers that stay beside it.
+
+    What a service has no replicas of yet counts. One that declares nothing closes none,
+    whatever stays: so all can be taken down.
+    """
+    if not fleet.awaited or not (specs or services):
         return None
-    declared = {each.name for each in spec.containers}
+    declared = {each.name for each in specs}
     staying = [
         container.spec
         for container in fleet.containers.values()
@@ -71,7 +83,8 @@ def wrong_needs_of_fleet(
     ]
     if not staying:
         return None
-    return _circle("depends_on", (*spec.containers, *staying))
+    templates = (service.template for service in services)
+    return _circle("depends_on", (*specs, *templates, *staying))
 
 
 def _circle(place: str, specs: tuple[ContainerSpec, ...]) -> InvalidSpec | None:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from orchestrator.core.circumstances import circumstances, is_stuck
 from orchestrator.core.commands import Command, ObserveFleet, SendNotice
 from orchestrator.core.decide import crash_loop
 from orchestrator.core.errors import ContainerFailed, CrashLoopDetected
@@ -118,15 +119,18 @@ def is_at_rest(container: Container) -> bool:
     return isinstance(container.phase, Stopped | Completed | Failed | Asleep)
 
 
-def has_settled(container: Container) -> bool:
+def has_settled(fleet: Fleet, container: Container) -> bool:
     """Say whether a container has come to where it will stay for a while."""
-    return has_reached(container, "ready") or isinstance(
-        container.phase, Stopped | Completed | Failed | Asleep | CrashLooping | Unknown
+    rests = Stopped | Completed | Failed | Asleep | CrashLooping | Unknown
+    return (
+        has_reached(container, "ready")
+        or isinstance(container.phase, rests)
+        or is_stuck(fleet, container)
     )
 
 
 def failure_of(
-    container: Container, now: Moment
+    fleet: Fleet, container: Container, now: Moment
 ) -> ContainerFailed | CrashLoopDetected | None:
     """Say why there is no more use in waiting for a container to come up."""
     match container.phase:
@@ -134,6 +138,9 @@ def failure_of(
             return ContainerFailed(name=container.name, why=why(container, now))
         case CrashLooping() as phase:
             return crash_loop(container, phase)
+        case _ if is_stuck(fleet, container):
+            told = why(container, now) + circumstances(fleet, container)
+            return ContainerFailed(name=container.name, why=told)
         case _:
             return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any
 
 import attrs
 from returns.result import Failure, Result, Success
@@ -22,11 +22,9 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import FleetObserved
 from orchestrator.core.explain import ContainerInfo, container_info
-from orchestrator.core.moments import Millis, Moment
-from orchestrator.core.needs import chain_length
+from orchestrator.core.moments import Millis
 from orchestrator.core.phases import Unknown
-from orchestrator.core.requests import Apply, Reconcile, Request, Stop
-from orchestrator.core.specs import FleetSpec, Origin, Prune
+from orchestrator.core.requests import Reconcile, Request
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.tickets import Ticket
@@ -40,7 +38,6 @@ from orchestrator.runtime.reports import (
     failure_of,
     has_reached,
     has_settled,
-    is_at_rest,
     outcomes_of,
 )
 from orchestrator.runtime.steps import Asked, Heard
@@ -49,15 +46,12 @@ __all__ = (
     "Asker",
     "asked",
     "converge",
-    "down",
     "events",
-    "is_down",
+    "not_yet",
     "reconcile",
+    "until",
     "wait",
 )
-
-DOWN_MARGIN_MS: Final[Millis] = 30_000
-"""Beyond the longest grace, for everything to come down."""
 
 
 @attrs.frozen(kw_only=True)
@@ -70,7 +64,7 @@ class Asker:
     heard: Heard | None = None
 
 
-async def _until(
+async def until(
     engine: Engine, is_so: Callable[[], bool], limit_ms: Millis | None
 ) -> bool:
     """Wait until something is so, or the limit has passed, or the end has come."""
@@ -85,7 +79,8 @@ async def _until(
     return is_so()
 
 
-def _not_yet(engine: Engine, limit_ms: Millis | None) -> Result[Any, ContainerError]:
+def not_yet(engine: Engine, limit_ms: Millis | None) -> Result[Any, ContainerError]:
+    """Say why a wait is over without what was waited for."""
     if engine.running.done():
         return Failure(engine.loop.fatal or OperatorClosed())
     return Failure(TimedOut(after_ms=limit_ms or 0))
@@ -105,7 +100,7 @@ async def events(
             return Failure(base)
         after = 0 if base is None else base.seq
     begin = after
-    await _until(engine, lambda: engine.loop.head.seq > begin, wait_ms)
+    await until(engine, lambda: engine.loop.head.seq > begin, wait_ms)
     rows = await settled(engine.journal.read(after, limit))
     if not isinstance(rows, tuple):
         return Failure(rows)
@@ -123,16 +118,19 @@ async def wait(
     """Wait until a container is where it shall be, or cannot come there any more."""
 
     def answer() -> Result[ContainerInfo, ContainerError] | None:
-        container = engine.loop.fleet.containers.get(name)
+        fleet = engine.loop.fleet
+        container = fleet.containers.get(name)
         if container is None:
             return Failure(ContainerNotFound(name=name))
         if has_reached(container, goal):
             return Success(_info(engine, container))
-        why = None if goal == "stopped" else failure_of(container, engine.loop.now())
+        if goal == "stopped":
+            return None
+        why = failure_of(fleet, container, engine.loop.now())
         return None if why is None else Failure(why)
 
-    await _until(engine, lambda: answer() is not None, limit_ms)
-    return answer() or _not_yet(engine, limit_ms)
+    await until(engine, lambda: answer() is not None, limit_ms)
+    return answer() or not_yet(engine, limit_ms)
 
 
 async def converge(
@@ -146,19 +144,21 @@ async def converge(
 
     def is_so() -> bool:
         fleet = engine.loop.fleet
-        return fleet.observed and all(map(has_settled, fleet.containers.values()))
+        return fleet.observed and all(
+            has_settled(fleet, each) for each in fleet.containers.values()
+        )
 
     def is_not_so() -> bool:
         return not is_so()
 
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(None if limit_ms is None else limit_ms / 1_000):
-            while await _until(engine, is_so, None):
-                if await _until(engine, is_not_so, steady_ms):
+            while await until(engine, is_so, None):
+                if await until(engine, is_not_so, steady_ms):
                     continue
                 containers = engine.loop.fleet.containers.values()
                 return Success(tuple(_info(engine, each) for each in containers))
-    return _not_yet(engine, limit_ms)
+    return not_yet(engine, limit_ms)
 
 
 async def asked(
@@ -194,14 +194,14 @@ async def reconcile(
         if isinstance(answer, Failure):
             return answer
         if answer.unwrap().replayed:
-            await _until(engine, lambda: not engine.loop.fleet.observing, None)
+            await until(engine, lambda: not engine.loop.fleet.observing, None)
             over.extend(_last_look(engine.loop.fleet))
             if not over:
                 return Failure(ReconcileFailed(cause="no look was complete yet"))
-        await _until(engine, lambda: bool(over), None)
+        await until(engine, lambda: bool(over), None)
     finally:
         engine.loop.watchers.remove(watch)
-    return _report(engine, over[0], commands) if over else _not_yet(engine, None)
+    return _report(engine, over[0], commands) if over else not_yet(engine, None)
 
 
 def _last_look(fleet: Fleet) -> Iterable[FleetObserved]:
@@ -233,77 +233,3 @@ def _report(
             strangers=tuple(look.strangers),
         )
     )
-
-
-async def down(engine: Engine, asker: Asker) -> Result[None, ContainerError]:
-    """Stop everything, and wait until nothing runs any more.
-
-    Asked for again with the same ticket it goes on where it was interrupted, and
-    leaves alone what somebody has started since. Those who depend on others go first.
-    """
-    fleet = engine.loop.fleet
-    if asker.ticket is None or asker.ticket.key not in fleet.tickets.used:
-        dependents = (c for c in fleet.containers.values() if c.spec.depends_on)
-        failed = await _stop_ad_hoc(engine, asker, dependents)
-        if failed is not None:
-            return Failure(failed)
-    chain = chain_length(fleet)
-    graces = [container.spec.stop_grace_ms for container in fleet.containers.values()]
-    settings = attrs.evolve(fleet.settings, prune=Prune.STOP)
-    empty = FleetSpec(name=fleet.name, settings=settings)
-    by, why = asker.by, asker.why
-    request = Apply(spec=empty, by=by, why=why, ticket=asker.ticket)
-    applied = await asked(engine, request, asker.heard)
-    if isinstance(applied, Failure):
-        return applied
-    since = _first_asked(applied.unwrap(), asker.ticket)
-    older = (c for c in fleet.containers.values() if not _is_newer(c, since))
-    failed = await _stop_ad_hoc(engine, asker, older)
-    if failed is not None:
-        return Failure(failed)
-
-    def is_so() -> bool:
-        now = engine.loop.fleet
-        return not now.forgetting and all(
-            is_at_rest(each) or _is_newer(each, since)
-            for each in now.containers.values()
-        )
-
-    limit_ms = chain * (max(graces, default=0) + DOWN_MARGIN_MS)
-    if await _until(engine, is_so, limit_ms):
-        return Success(None)
-    return _not_yet(engine, limit_ms)
-
-
-async def _stop_ad_hoc(
-    engine: Engine, asker: Asker, containers: Iterable[Container]
-) -> ContainerError | None:
-    """Ask for the end of those that no file declares; say what stood in the way."""
-    for container in tuple(containers):
-        if container.origin is Origin.AD_HOC and not is_at_rest(container):
-            stop = Stop(name=container.name, by=asker.by, why=asker.why)
-            stopped = await settled(engine.loop.ask(stop))
-            if not isinstance(stopped, Asked | ContainerNotFound):
-                return stopped
-    return None
-
-
-def is_down(fleet: Fleet, since: Moment | None = None) -> bool:
-    """Say whether nothing of a fleet runs, or was wanted to run after a moment."""
-    return all(
-        is_at_rest(each) and not _is_newer(each, since)
-        for each in fleet.containers.values()
-    )
-
-
-def _first_asked(answer: Asked, ticket: Ticket | None) -> Moment | None:
-    """Return when a repeated request was made first; None where this is the first."""
-    if ticket is None or not answer.replayed:
-        return None
-    return answer.fleet.tickets.used[ticket.key].at
-
-
-def _is_newer(container: Container, since: Moment | None) -> bool:
-    """Say whether somebody has wanted a container to run since a moment."""
-    desired = container.desired
-    return since is not None and desired.running and desired.at > since

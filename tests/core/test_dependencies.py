@@ -107,7 +107,12 @@ def test_the_template_of_started_ones_depends_on_somebody_too() -> None:
     fleet = FleetSpec(name="demo", settings=settings, containers=(spec("db"),))
     assert fleet.settings.ad_hoc == template
     with pytest.raises(ValueError, match=r"\[ad_hoc\]: expected a service"):
-        _ = FleetSpec(name="demo", settings=settings)
+        _ = FleetSpec(name="demo", settings=settings, containers=(spec("web"),))
+
+
+def test_a_fleet_on_its_way_down_keeps_a_template_that_needs_who_has_gone() -> None:
+    settings = FleetSettings(ad_hoc=spec("any", depends_on=on(db="ready")))
+    assert FleetSpec(name="demo", settings=settings).settings == settings
 
 
 def test_dependencies_are_no_reason_to_restart() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from orchestrator.core.circumstances import LOOKED_AT, is_stuck
 from orchestrator.core.commands import ForgetContainer, StartContainer, StopContainer
 from orchestrator.core.dependencies import Awaited, Condition
 from orchestrator.core.errors import InvalidSpec
@@ -23,15 +24,18 @@ from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.observations import SeenAbsent
 from orchestrator.core.phases import Pending, Rule, Running, Starting, Stopping
 from orchestrator.core.policies import CrashLimit, OnLoop, When
-from orchestrator.core.requests import Apply, Remove, Restart, Start, Stop
+from orchestrator.core.requests import Adopt, Apply, Remove, Restart, Start, Stop
+from orchestrator.core.service_events import AdoptRequested
 from orchestrator.core.specs import (
     ContainerSpec,
     FleetSettings,
     FleetSpec,
+    Origin,
     Prune,
     Service,
 )
 from orchestrator.core.state import empty_fleet
+from orchestrator.core.table import Table
 
 from .examples import NO_JITTER, SETTINGS, Story, spec
 from .test_dependencies import on
@@ -322,6 +326,75 @@ class TestWords:
         assert soon.endswith("; it is about to go on")
 
 
+def stuck(story: Story, name: str = "web") -> bool:
+    container = story.container(name)
+    is_so = is_stuck(story.fleet, container)
+    assert container_info(story.fleet, container, 0).stuck is is_so
+    return is_so
+
+
+class TestStuck:
+    @pytest.mark.parametrize("policy", [NEVER, HOLDS])
+    @pytest.mark.parametrize("condition", ["started", "ready", "completed"])
+    def test_one_that_waits_for_what_has_failed_is_stuck(
+        self, policy: object, condition: str
+    ) -> None:
+        db = spec("db", restart=policy)
+        story = Story(db, spec(depends_on=on(db=condition)))
+        assert not stuck(story)
+        story.started("db").ended(Exited(code=1), "db")
+        if condition != "started":
+            assert stuck(story)
+            assert not stuck(story, "db"), "it waits for nobody"
+            story.asked(Start(name="db", force=True))
+        assert not stuck(story)
+
+    def test_one_that_waits_for_what_is_done_to_be_ready_is_stuck(self) -> None:
+        story = Story(spec("job"), spec(depends_on=on(job="ready"))).started("job")
+        assert stuck(story.ended(Exited(code=0), "job"))
+
+    def test_one_that_waits_for_what_is_tried_again_is_not(self) -> None:
+        story = Story(spec("db"), spec(depends_on=on(db="ready"))).started("db")
+        assert not stuck(story.ended(Exited(code=1), "db"))
+        assert story.phase("db") == "BackingOff"
+        rests = attrs.evolve(NO_JITTER, crash=CrashLimit(allowed_crashes=0))
+        held = Story(spec("db", rests), spec(depends_on=on(db="ready"))).started("db")
+        assert not stuck(held.ended(Exited(code=1), "db"))
+        assert held.phase("db") == "CrashLooping"
+
+    def test_one_that_waits_for_what_is_stopped_or_gone_is_stuck(self) -> None:
+        story = Story().asked(Start(name="db", command=("run",)))
+        story.asked(Start(name="web", spec=spec(depends_on=on(db="ready"))))
+        assert stuck(story.asked(Stop(name="db")))
+        assert stuck(story.ended(Exited(code=0), "db").asked(Remove(name="db")))
+        assert not stuck(story.asked(Start(name="db", command=("run",))))
+
+    def test_a_member_that_has_failed_is_found_among_others(self) -> None:
+        crew = [spec(f"db-{n}", NEVER, service="db", replica=n) for n in range(3)]
+        story = Story(*crew, spec(depends_on=on(db="ready"))).ready("db-0")
+        assert not stuck(story)
+        assert stuck(story.started("db-2").ended(Exited(code=1), "db-2"))
+
+    def test_who_waits_for_one_that_is_stuck_is_stuck_too(self) -> None:
+        needs = on(db="ready")
+        crew = [
+            spec(f"api-{n}", service="api", replica=n, depends_on=needs)
+            for n in range(2)
+        ]
+        story = Story(spec("db", NEVER), *crew, spec(depends_on=on(api="ready")))
+        assert not stuck(story)
+        assert stuck(story.started("db").ended(Exited(code=1), "db"))
+
+    def test_the_end_of_a_chain_without_end_is_not_looked_for(self) -> None:
+        chain = [
+            spec(f"s{n}", NEVER, depends_on=on(**({f"s{n - 1}": "ready"} if n else {})))
+            for n in range(LOOKED_AT + 2)
+        ]
+        story = Story(*chain).started("s0").ended(Exited(code=1), "s0")
+        assert stuck(story, f"s{LOOKED_AT}")
+        assert not stuck(story, f"s{LOOKED_AT + 1}")
+
+
 class TestStops:
     def test_dependents_stop_first(self) -> None:
         story = up(*CHAIN, order=("db", "api", "web")).asked(Story.apply())
@@ -458,6 +531,19 @@ class TestStops:
         assert stops(story) == ["a", "b"]
 
 
+def orphaned() -> tuple[Story, FleetSpec]:
+    """Begin with an orphan whose spec, once adopted, would depend on itself."""
+    template = spec("any", depends_on=on(db="ready"))
+    file = FleetSpec(
+        name="demo",
+        settings=FleetSettings(ad_hoc=template),
+        services=(Service(template=spec("db"), replicas=0),),
+    )
+    story = Story().asked(Apply(spec=file))
+    seen = Table.of([("db", 3)])
+    return story.happens(FleetObserved(at=0, complete=True, strangers=seen)), file
+
+
 class TestRequests:
     def test_a_start_that_depends_on_nobody_known_is_refused(self) -> None:
         story = Story(spec("db"))
@@ -524,6 +610,47 @@ class TestRequests:
         assert "found web -> db -> web" in refused.message
         story.asked(Start(name="x", spec=attrs.evolve(other, depends_on=on())))
         assert stops(story.asked(Story.apply(*file))) == []
+
+    def test_a_service_without_replicas_closes_a_circle_too(self) -> None:
+        crew = Service(template=spec("crew", depends_on=on(web="ready")), replicas=0)
+        file = FleetSpec(name="demo", containers=(spec(),), services=(crew,))
+        story = Story().asked(Apply(spec=file))
+        more = spec("x", service="web", depends_on=on(crew="ready"))
+        refused = story.refused(Start(name="x", spec=more))
+        assert "found web -> crew -> web" in refused.message
+
+    def test_a_file_of_services_without_replicas_closes_a_circle_too(self) -> None:
+        none = Service(template=spec("crew"), replicas=0)
+        file = FleetSpec(name="demo", containers=(spec("db"),), services=(none,))
+        story = Story().asked(Apply(spec=file))
+        more = spec("x", service="db", depends_on=on(crew="ready"))
+        story.asked(Start(name="x", spec=more))
+        needy = Service(template=spec("crew", depends_on=on(db="ready")), replicas=0)
+        closing = attrs.evolve(file, services=(needy,))
+        refused = story.refused(Apply(spec=closing))
+        assert "found db -> crew -> db" in refused.message
+        assert starts(story.asked(Apply(spec=file))) == []
+
+    def test_one_that_is_adopted_does_not_depend_on_itself(self) -> None:
+        story, _ = orphaned()
+        refused = story.refused(Adopt(name="db"))
+        assert "found db -> db" in refused.message
+
+    def test_a_circle_that_a_journal_holds_can_be_taken_down(self) -> None:
+        story, file = orphaned()
+        template = file.settings.ad_hoc
+        assert template is not None
+        circle = Declaration(
+            spec=attrs.evolve(template, name="db", service="db"), salt=1
+        )
+        story.happens(
+            AdoptRequested(
+                at=0, name="db", run=3, declaration=circle, origin=Origin.AD_HOC
+            )
+        )
+        assert "found db -> db" in story.refused(Apply(spec=file)).message
+        assert stops(story.asked(Story.apply())) == []
+        assert stops(story.asked(Stop(name="db"))) == ["db"]
 
     def test_what_a_file_prunes_closes_no_circle(self) -> None:
         crew = [
