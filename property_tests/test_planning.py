@@ -10,6 +10,7 @@ from orchestrator.codec.wire import tree_of
 from orchestrator.core.admit import admit
 from orchestrator.core.drift import DriftKind, drift
 from orchestrator.core.events import Event
+from orchestrator.core.explain import container_info
 from orchestrator.core.field_changes import field_changes
 from orchestrator.core.fields import Json
 from orchestrator.core.phases import (
@@ -223,9 +224,18 @@ def test_a_plan_never_tells_a_secret_and_tells_that_one_changes(
         assert "env.API_TOKEN" in paths
 
 
+@given(fleets(), st.integers(0, 100_000_000))
+def test_the_reason_of_a_drift_is_that_of_its_container(fleet: Fleet, ms: int) -> None:
+    at = fleet.at + ms
+    for one in drift(fleet, at):
+        container = fleet.containers.get(one.name)
+        if container is not None and one.kind is not DriftKind.NOT_FORGOTTEN:
+            assert one.why == container_info(fleet, container, at).why
+
+
 @given(fleets())
 def test_what_is_not_told_as_drift_is_where_it_shall_be(fleet: Fleet) -> None:
-    told = drift(fleet)
+    told = drift(fleet, fleet.at)
     names = {one.name for one in told}
     assert list(told) == sorted(told, key=lambda one: (one.name, one.kind))
     assert all(one.why and one.asked != one.found for one in told)

@@ -26,7 +26,7 @@ from orchestrator.api.queries import Asked, read_query
 from orchestrator.api.route import Route
 from orchestrator.api.routes import ROUTES
 from orchestrator.api.serving import Serving
-from orchestrator.codec.api_choice import BODY_MAX
+from orchestrator.codec.api_choice import BODY_MOST
 from orchestrator.core.errors import InvalidSpec, OperatorClosed
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.telemetry import Telemetry
@@ -56,7 +56,7 @@ def make_app(
     """
     keepers = () if guard is None else guard.middlewares()
     app = web.Application(
-        client_max_size=BODY_MAX, middlewares=(*keepers, _speaks_json)
+        client_max_size=BODY_MOST, middlewares=(*keepers, _speaks_json)
     )
     app.on_response_prepare.append(_not_to_be_kept)
     leaving = app[LEAVING] = Leaving()
@@ -129,7 +129,7 @@ async def _speaks_json(request: web.Request, handler: Handler) -> web.StreamResp
         if error.status < 400:  # noqa: PLR2004 - the first error
             raise
         code = _CODES.get(error.status, "bad_request")
-        response = told(error.status, code, error.reason)
+        response = told(error.status, code, _REASONS.get(error.status, error.reason))
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
@@ -142,3 +142,6 @@ _CODES: Final = {
     415: "unsupported_media_type",
 }
 """The framework's own refusals; a route of ours has errors of the library."""
+
+_REASONS: Final = {413: f"a body has at most {BODY_MOST} bytes"}
+"""Where more can be said than the framework does."""

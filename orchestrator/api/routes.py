@@ -11,7 +11,7 @@ from orchestrator.api.export_routes import EXPORTS
 from orchestrator.api.reading_routes import LOOKS, OPERATOR, PAST
 from orchestrator.api.route import Scope
 
-__all__ = ("PAGE_PATHS", "ROUTES", "SCOPES", "only_looks", "scope_of")
+__all__ = ("PAGE_PATHS", "ROUTES", "SCOPES", "scope_of")
 
 PAGE_PATHS: Final = ("/", "/page/{file}")
 """Where the page's files are; they hold nothing of the fleet."""
@@ -28,15 +28,7 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
 
 def scope_of(request: web.Request) -> Scope:
     """Return what a request needs; what there is no route for needs to look."""
-    return SCOPES.get(_asked(request), "read")
-
-
-def only_looks(request: web.Request) -> bool:
-    """Say whether a request has a route that changes nothing, whatever its method."""
-    return SCOPES.get(_asked(request)) == "read"
-
-
-def _asked(request: web.Request) -> tuple[str, str]:
     resource = request.match_info.route.resource
     path = "" if resource is None else resource.canonical
-    return "GET" if request.method == "HEAD" else request.method, path
+    method = "GET" if request.method == "HEAD" else request.method
+    return SCOPES.get((method, path), "read")

@@ -76,8 +76,8 @@ def apply(
     """Make the fleet of FILE the declared one, and wait until it has settled.
 
     Only what `plan FILE` shows is changed. Leaves with 3 when the time is up, with 4
-    where a container of FILE has failed or is crash-looping, with 6 where the fleet has
-    another revision than expected.
+    where a container of FILE has failed, is crash-looping, or waits for one that will
+    not come, with 6 where the fleet has another revision than expected.
     """
     fleet = read_file(file)
     reach = reach.of_fleet(fleet.spec.name)
@@ -205,7 +205,7 @@ class _Following:
             del self.shown[name]
 
     def _judged(self, ours: list[Info]) -> tuple[str, list[Info], int]:
-        bad = [info for info in ours if info["phase"] in _BAD]
+        bad = [info for info in ours if info["phase"] in _BAD or _is_stuck(info)]
         for info in bad:
             line = f"{info['name']} is {info['phase']}: {info['why']}"
             click.echo(cleaned(line), err=True)
@@ -221,7 +221,12 @@ class _Following:
 
 
 def _is_settled(info: Info) -> bool:
-    return bool(info["ready"]) or info["phase"] in _SETTLED
+    return bool(info["ready"]) or info["phase"] in _SETTLED or _is_stuck(info)
+
+
+def _is_stuck(info: Info) -> bool:
+    """Say whether it waits for what does not come by itself."""
+    return bool(info.get("stuck"))
 
 
 def _said(info: Info) -> str:

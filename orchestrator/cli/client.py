@@ -222,16 +222,23 @@ class Client:
         """Return what the operator answered, or what stands before it did."""
         try:
             error = json.loads(data)["error"]
-            message = cleaned(str(error["message"]))
-            return Failed(message, exit_code_of(str(error["code"])))
+            code, message = str(error["code"]), cleaned(str(error["message"]))
+            if code == "body_too_large":
+                return Failed(f"{_TOO_LARGE}: {message}{self._wider()}", 2)
+            return Failed(message, exit_code_of(code))
         except (ValueError, KeyError, TypeError):
             if isinstance(self._way, OverSocket):
                 return Failed(_NOT_OURS, 70)
-        status = response.status
-        code = 7 if status in {401, 403} else 5
-        return Failed(
-            f"not the operator, but what stands before it, says {status}", code
-        )
+        told = f"not the operator, but what stands before it, says {response.status}"
+        if response.status == http.client.REQUEST_ENTITY_TOO_LARGE:
+            return Failed(f"{_TOO_LARGE}: {told}", 2)
+        return Failed(told, 7 if response.status in {401, 403} else 5)
+
+    def _wider(self) -> str:
+        """Say where more could be sent."""
+        if isinstance(self._way, OverSocket):
+            return "; `orchestrator up --watch` reads a file of any size by itself"
+        return " (api.body_max_bytes of its fleet file)"
 
 
 def _expecting(revision: int | None) -> dict[str, str]:
@@ -253,5 +260,7 @@ def _user() -> str:
     except (OSError, KeyError):
         return "owner"
 
+
+_TOO_LARGE: Final = "what is to be sent is too large for the operator"
 
 _NOT_OURS: Final = "the operator gave an answer that is not understood"

@@ -68,7 +68,8 @@ def plan(file: Path, prune: str | None, output: str, reach: Reach) -> int:
     """Say what `apply FILE` would change, and why; nothing is changed.
 
     Leaves with 0 where nothing would, with 1 where something would. No operator needs
-    to run: then it is said what the next `up FILE` would do.
+    to run: then it is said what the next `up FILE` would do. (`up` takes no --prune:
+    that is for the `apply` after it.)
     """
     fleet = read_file(file)
     reach = reach.of_fleet(fleet.spec.name)
@@ -81,6 +82,8 @@ def plan(file: Path, prune: str | None, output: str, reach: Reach) -> int:
         is_known = (state / JOURNAL).exists()
         what = "its journal is read" if is_known else "all is new"
         click.echo(f"no operator runs for {state}: {what}", err=True)
+        if prune not in {None, fleet.spec.settings.prune}:
+            click.echo(_OTHER_PRUNE.format(prune, fleet.spec.settings.prune), err=True)
         module = importlib.import_module("orchestrator.cli.plan_alone")
         planned = module.planned_alone(state, fleet, file.absolute().parent, prune)
         found = tree_of(asyncio.run(planned))
@@ -114,6 +117,12 @@ def summary(plan: dict[str, Any]) -> str:
     counts = Counter(change["action"] for change in plan["changes"])
     said = [f"{counts[action]} to {action}" for action in _SIGNS if counts[action]]
     return ", ".join(said) or "settings alone"
+
+
+_OTHER_PRUNE: Final = (
+    "this is what `apply --prune {0}` would do at that moment; `up` does what the file"
+    " says (fleet.prune: {1})"
+)
 
 
 def _lines(plan: dict[str, Any]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from orchestrator.cli.python_files import source_of
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerError
+from orchestrator.runtime.limits import call_limited
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import settled
 
@@ -34,6 +35,9 @@ LOG: Final = logging.getLogger("orchestrator.up")
 
 LOOK_S: Final = 1.0
 """How often the content is looked at; it must have stood still for so long."""
+
+READ_S: Final = 30.0
+"""A reading that takes longer is left alone: a file in Python may never end."""
 
 OPENED_WITH: Final = ("platform", "journal", "api", "env_vars", "hooks", "policies")
 """What of a fleet file takes effect only when an operator is opened."""
@@ -56,6 +60,7 @@ class Reloading:
     _fresh: bytes | None = None
     _tried: bytes | None = None
     _told: set[str] = attrs.field(factory=set[str])
+    _is_reading: bool = False
 
     async def look(self) -> None:
         """Take the file if its content is another one, and has stood still."""
@@ -76,7 +81,7 @@ class Reloading:
     async def _take(self) -> None:
         self.content = await asyncio.to_thread(content_of, self.path)
         try:
-            file = await asyncio.to_thread(self.read, self.path)
+            file = await self._file()
         except Failed as error:
             self._refuse(error.message)
             return
@@ -89,6 +94,25 @@ class Reloading:
         else:
             self._tell_what_stays(file)
             await self._apply(file)
+
+    async def _file(self) -> FleetFile:
+        """Read the file in a thread that nobody has to wait for, one at a time."""
+        if self._is_reading:
+            self.content = None  # a look tries it again, when the other has ended
+            raise Failed("its reading before has not come to its end", 2)
+        try:
+            file: FleetFile = await call_limited(self._read, limit_s=READ_S)
+        except TimeoutError as error:
+            why = str(error) or f"it did not come to its end within {READ_S:g}s"
+            raise Failed(why, 2) from None
+        return file
+
+    def _read(self) -> FleetFile:
+        self._is_reading = True
+        try:
+            return self.read(self.path)
+        finally:
+            self._is_reading = False
 
     def _tell_what_stays(self, file: FleetFile) -> None:
         others = [
@@ -104,7 +128,7 @@ class Reloading:
         spec = file.spec
         plan = await settled(self.operator.plan(spec, keep_scale=True))
         if isinstance(plan, ContainerError):
-            self._refuse(plan.message)
+            self._try_again(plan)
             return
         if plan.is_empty:
             self._tell(f"{self.path} was read again: nothing to change")
@@ -113,11 +137,15 @@ class Reloading:
         asked = self.operator.apply(spec, by="fleet file", why=why, keep_scale=True)
         revision = await settled(asked)
         if isinstance(revision, ContainerError):
-            self.content = None  # the file is good: a look tries it again
-            self._refuse(revision.message)
+            self._try_again(revision)
             return
         told = summary(tree_of(plan))
         self._tell(f"{self.path} was read again: {told}, revision {revision}")
+
+    def _try_again(self, error: ContainerError) -> None:
+        """Have the next look take the file: another state of the fleet may let it."""
+        self.content = None
+        self._refuse(error.message)
 
     def _refuse(self, why: str) -> None:
         for line in why.splitlines():

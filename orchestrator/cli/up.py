@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.asks import duration_option
-from orchestrator.cli.client import NoOperator
+from orchestrator.cli.client import Client, NoOperator
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.listening import listen_options
 from orchestrator.cli.live import show_lines, show_until
 from orchestrator.cli.named import IN_FILE, policies_named
+from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.reloading import content_of
 from orchestrator.cli.running import (
@@ -35,6 +36,9 @@ from orchestrator.runtime.secrets import Secrets
 __all__ = ("down", "up")
 
 FAILED = 4
+
+NAMES_MAX = 6
+"""Orphans that are named on a line."""
 
 
 secrets_option = click.option(
@@ -123,7 +127,11 @@ def _converge(limit_ms: int) -> Callable[[Operator, asyncio.Event], Awaitable[in
         infos = converging.result()
         if isinstance(infos, ContainerError):
             raise failed(infos)
-        bad = [info for info in infos if info.phase in {"failed", "crash_looping"}]
+        bad = [
+            info
+            for info in infos
+            if info.stuck or info.phase in {"failed", "crash_looping"}
+        ]
         for info in bad:
             click.echo(f"{info.name} is {info.phase}: {info.why}", err=True)
         return FAILED if bad else 0
@@ -135,22 +143,51 @@ def _converge(limit_ms: int) -> Callable[[Operator, asyncio.Event], Awaitable[in
 @secrets_option
 @reach_options
 def down(secrets: Path | None, reach: Reach) -> None:
-    """Stop everything: containers and operator.
+    """Stop everything: containers and operator. Orphans are told, and left alone.
 
     Where no operator runs, the platform's own token is looked for in --secrets.
     """
+    client = reach.client()
     try:
-        reach.client().post("down", timeout_s=None)
+        orphans = _orphans(client)
+        client.post("down", timeout_s=None)
     except NoOperator:
         folder = reach.folder()
         if folder is None:
             raise
-        asyncio.run(_down_alone(folder, secrets_of(secrets)))
+        orphans = asyncio.run(_down_alone(folder, secrets_of(secrets)))
     click.echo("everything is down")
+    if orphans:
+        click.echo(cleaned(_told_of(orphans)))
 
 
-async def _down_alone(folder: Path, secrets: Secrets | None) -> None:
-    """Take over a fleet without an operator, only to end it."""
+def _orphans(client: Client) -> list[str]:
+    """Return what the platform has beside the fleet; nobody ends it."""
+    try:
+        return [str(each["name"]) for each in client.get("orphans")]
+    except NoOperator:
+        raise
+    except Failed:  # an operator of a release that cannot say
+        return []
+
+
+def _told_of(orphans: list[str]) -> str:
+    """Say which ones are left.
+
+    >>> _told_of(["web-1", "web-2"])
+    '2 orphans are left alone: web-1, web-2'
+    >>> _told_of([str(number) for number in range(9)])
+    '9 orphans are left alone: 0, 1, 2, 3, 4, 5 and 3 more'
+
+    """
+    count, more = len(orphans), len(orphans) - NAMES_MAX
+    listed = ", ".join(orphans[:NAMES_MAX]) + (f" and {more} more" * (more > 0))
+    what = "1 orphan is" if count == 1 else f"{count} orphans are"
+    return f"{what} left alone: {listed}"
+
+
+async def _down_alone(folder: Path, secrets: Secrets | None) -> list[str]:
+    """Take over a fleet without an operator, only to end it; return the orphans."""
     found = kept(folder)
     nothing = FleetSpec(name=found.name)
     reference, home = found.policies or (None, ".")
@@ -163,7 +200,9 @@ async def _down_alone(folder: Path, secrets: Secrets | None) -> None:
     )
     try:
         ended = await settled(operator.down())
+        orphans = list(operator.fleet.strangers)
     finally:
         await operator.close()
     if isinstance(ended, ContainerError):
         raise failed(ended)
+    return orphans

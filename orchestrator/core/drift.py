@@ -2,7 +2,7 @@
 
 A container that is done, asleep or stopped by its owner is where it shall be. All else
 that does not run although it shall is told with the reason; reconcile and the policies
-close it. What the platform runs and the fleet does not know is for the owner to say.
+close it. What the platform has and the fleet does not know is for the owner to say.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from enum import StrEnum
 
 import attrs
 
+from orchestrator.core.circumstances import circumstances
 from orchestrator.core.explain import why
+from orchestrator.core.moments import Moment
 from orchestrator.core.phases import (
     Asleep,
     Completed,
@@ -52,19 +54,21 @@ class Drift:
     why: str
 
 
-def drift(fleet: Fleet) -> tuple[Drift, ...]:
+def drift(fleet: Fleet, at: Moment) -> tuple[Drift, ...]:
     """Return every difference, in the order of names; () where there is none.
 
+    The reasons are told as they are at a moment.
+
     >>> from orchestrator.core.state import empty_fleet
-    >>> drift(empty_fleet("demo"))
+    >>> drift(empty_fleet("demo"), 0)
     ()
 
     """
-    found = [*_of_containers(fleet), *_of_the_platform(fleet)]
+    found = [*_of_containers(fleet, at), *_of_the_platform(fleet)]
     return tuple(sorted(found, key=lambda one: (one.name, one.kind)))
 
 
-def _of_containers(fleet: Fleet) -> Iterator[Drift]:
+def _of_containers(fleet: Fleet, at: Moment) -> Iterator[Drift]:
     for container in fleet.containers.values():
         kind = _kind(container)
         if kind is None:
@@ -77,7 +81,7 @@ def _of_containers(fleet: Fleet) -> Iterator[Drift]:
             kind=kind,
             asked=f"revision {container.revision}" if is_older else asked,
             found=f"revision {container.started_revision}" if is_older else found,
-            why=why(container, fleet.at),
+            why=why(container, at) + circumstances(fleet, container),
         )
 
 
@@ -111,5 +115,5 @@ def _of_the_platform(fleet: Fleet) -> Iterator[Drift]:
             kind=DriftKind.STRANGER,
             asked="nothing",
             found=f"run {run}",
-            why="the platform runs it; it belongs to no container of the fleet",
+            why="the platform has it; it belongs to no container of the fleet",
         )

@@ -23,7 +23,7 @@ from orchestrator.api.places import SOCKET_NAMED_BY, socket_of
 from orchestrator.api.routes import SCOPES
 from orchestrator.api.socket import serve
 from orchestrator.api.statuses import EXITS, STATUSES
-from orchestrator.codec.api_choice import BODY_MAX
+from orchestrator.codec.api_choice import BODY_MOST
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.access_errors import AccessError
 from orchestrator.core.errors import (
@@ -193,7 +193,7 @@ JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 BROKEN = {"data": b"{", "headers": JSON}
 OTHER = {"name": "b", "command": ["run"]}
-LARGE = io.BytesIO(b"x" * (BODY_MAX + 1))
+LARGE = io.BytesIO(b"x" * (BODY_MOST + 1))
 
 REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("GET", "/v1/containers/nobody", {}, 404, "container_not_found"),

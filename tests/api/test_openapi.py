@@ -54,12 +54,15 @@ def test_every_route_is_documented_once() -> None:
 
 
 def test_what_changes_something_is_not_asked_for_by_get() -> None:
-    """Only a plan brings a body to look with."""
+    """A plan changes nothing, and is for those alone who may do what it says."""
     for route in ROUTES:
-        is_look = route.method == "GET" or route.path == "/v1/plan"
-        assert (route.scope == "write") is not is_look, route.path
+        assert (route.scope == "write") is (route.method != "GET"), route.path
         keyed = [one.name for one in route.headers if one.name == "Idempotency-Key"]
-        assert bool(keyed) == (route.scope == "write"), route.path
+        changes = route.scope == "write" and route.path != "/v1/plan"
+        assert bool(keyed) == changes, route.path
+        operation = document()["paths"][route.path][route.method.lower()]
+        told = operation["responses"]["200"].get("headers", {})
+        assert ("Idempotency-Replayed" in told) == changes, route.path
 
 
 def test_what_is_open_holds_nothing_of_the_fleet() -> None:

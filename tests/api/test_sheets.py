@@ -10,12 +10,15 @@ from orchestrator.api import sheets
 from orchestrator.api.bodies import written
 from orchestrator.api.sheets import Sheets
 from orchestrator.codec.wire import tree_of
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import ContainerError
+from orchestrator.core.exits import Exited
 from orchestrator.core.phases import Pending, Phase, Rule, Running, Unknown
-from orchestrator.core.specs import Origin
+from orchestrator.core.specs import ContainerSpec, Origin
 from orchestrator.core.state import Container, Desired, Fleet, History
 from orchestrator.core.table import Table
 from orchestrator.runtime.views import View
+from tests.core.examples import Story
 from tests.replay.golden import SEEDS
 from tests.runtime.kit import spec
 from tests.runtime.travel_kit import fleets
@@ -34,6 +37,11 @@ def web(phase: Phase, *failures: int) -> Container:
         phase=phase,
         history=History(failures=failures),
     )
+
+
+def core(name: str, *needs: str) -> ContainerSpec:
+    conditions = Table.of((need, Condition.STARTED) for need in needs)
+    return attrs.evolve(spec(name), depends_on=conditions)
 
 
 def view(
@@ -61,6 +69,30 @@ def test_what_does_not_run_is_written_anew_after_each_row() -> None:
     assert kept.text(view(waits, 1, 10), waits) == b"1000010"
     assert kept.text(view(waits, 1, 11), waits) == b"1000010"
     assert kept.text(view(waits, 2, 11), waits) == b"2000011"
+
+
+def test_what_is_to_stop_after_another_is_written_anew_after_each_row() -> None:
+    held = attrs.evolve(web(RUNS), stops_after="api")
+    kept = Sheets(counting)
+    assert kept.text(view(held, 1, 10), held) == b"1000010"
+    assert kept.text(view(held, 1, 11), held) == b"1000010"
+    assert kept.text(view(held, 2, 11), held) == b"2000011"
+
+
+def test_what_holds_a_container_that_is_to_stop_is_told_as_it_is_now() -> None:
+    story = Story(core("db"), core("api", "db"), core("web", "db"))
+    for name in ("db", "api", "web"):
+        story.ready(name)
+    story.asked(Story.apply())
+    kept, told = Sheets(View.info), list[bytes]()
+    for seq, gone in enumerate(("", "api")):
+        if gone:
+            story.ended(Exited(code=0), gone)
+        db = story.container("db")
+        now = View(seq=seq, at=story.fleet.at, fleet=story.fleet)
+        told.append(kept.text(now, db))
+        assert told[-1] == written(tree_of(now.info("db").unwrap()))
+    assert told[0] != told[1]
 
 
 def test_what_cannot_be_seen_is_written_anew_at_each_moment() -> None:

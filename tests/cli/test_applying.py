@@ -33,6 +33,16 @@ name = "doomed"
 command = ["false"]
 restart = { crash = { allowed_crashes = 1 } }
 """
+STUCK = """
+[[containers]]
+name = "migrate"
+command = ["false"]
+restart = { when = "never" }
+[[containers]]
+name = "api"
+command = ["sleep", "993"]
+depends_on = { migrate = "completed" }
+"""
 SLOW = """
 [[containers]]
 name = "slow"
@@ -117,6 +127,19 @@ def test_a_container_that_fails_makes_the_command_fail(
     assert json.loads(ran("diff", "--state", state, "-o", "json").out)[0]["found"] == (
         "crash_looping"
     )
+
+
+def test_one_that_waits_for_what_has_failed_has_failed_too(
+    state: Path, tmp_path: Path
+) -> None:
+    done = apply(state, file_at(tmp_path, FLEET + STUCK))
+    assert done.code == 4, "not 3: nobody waits until the time is up"
+    assert "migrate is failed: " in done.err
+    assert "api is pending: waits for migrate to complete: " in done.err
+    assert infos(state)["api"]["stuck"]
+    assert "stuck" not in infos(state)["web-0"]
+    waiting = ran("wait", "api", "--state", state)
+    assert (waiting.code, "migrate has failed" in waiting.err) == (4, True)
 
 
 def test_where_nothing_differs_the_command_says_so(state: Path) -> None:

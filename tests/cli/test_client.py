@@ -15,6 +15,8 @@ import pytest
 from orchestrator.api.places import SOCKET, socket_of
 from orchestrator.cli import client as clients
 from orchestrator.cli.client import Client, NoOperator
+from orchestrator.cli.failing import Failed
+from orchestrator.codec.api_choice import BODY_MOST
 from tests.cli.kit import LIMIT_S, file_at, reached, up
 
 FLEET = """
@@ -179,6 +181,14 @@ def test_who_never_hears_an_answer_is_told_that_it_may_have_been_done(
     with broken(state, tmp_path, "answer") as (client, _), in_doubt:
         ask(client)
     assert len(seqs(state, kind)) == len(before) + 1
+
+
+def test_what_is_too_large_for_the_operator_is_told(state: Path) -> None:
+    with pytest.raises(Failed) as told:
+        Client(state).plan({"name": "x" * BODY_MOST}, revision=None, prune=None)
+    assert told.value.code == 2
+    assert f"a body has at most {BODY_MOST} bytes; " in told.value.message
+    assert "up --watch" in told.value.message
 
 
 def test_nobody_is_asked_twice_where_nobody_is(tmp_path: Path) -> None:

@@ -44,6 +44,20 @@ restart = { crash = { allowed_crashes = 1 } }
 command = ["sleep", "${config.seconds}"]
 config = { seconds = 999 }
 """
+STUCK = """
+[fleet]
+name = "ordered"
+[platform]
+kind = "local"
+[[containers]]
+name = "migrate"
+command = ["false"]
+restart = { when = "never" }
+[[containers]]
+name = "api"
+command = ["sleep", "993"]
+depends_on = { migrate = "completed" }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +296,15 @@ def test_up_once_converges_and_leaves_with_what_it_found(tmp_path: Path) -> None
     )
     assert late.code == 3
     assert command(state, "down").code == 0
+
+
+def test_up_once_does_not_wait_for_what_does_not_come(tmp_path: Path) -> None:
+    state, file = tmp_path / "state", file_at(tmp_path, STUCK)
+    done = command(state, "up", str(file), "--once", "--stop-on-exit")
+    assert done.code == 4, "not 3: nobody waits until the time is up"
+    assert "migrate is failed" in done.err
+    assert "api is pending: waits for migrate to complete" in done.err
+    assert shims(state) == []
 
 
 def test_a_state_folder_whose_path_is_long_has_its_socket_elsewhere(

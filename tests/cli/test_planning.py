@@ -98,6 +98,17 @@ def test_a_plan_for_programs_is_plain_json(tmp_path: Path) -> None:
     assert (found["revision_before"], found["revision_after"]) == (1, 2)
 
 
+def test_what_no_start_will_do_is_said_to_be_for_an_apply(tmp_path: Path) -> None:
+    state = kept(tmp_path, FLEET)
+    file = file_at(tmp_path, FLEET.replace("web", "api"))
+    told = "`apply --prune keep` would do at that moment"
+    done = ran("plan", file, "--state", state, "--prune", "keep")
+    assert told in done.err
+    assert "`up` does what the file says (fleet.prune: stop)" in done.err
+    for words in ((), ("--prune", "stop")):
+        assert "--prune" not in ran("plan", file, "--state", state, *words).err
+
+
 def test_another_fleet_than_that_of_the_journal_is_refused(tmp_path: Path) -> None:
     state = kept(tmp_path, FLEET)
     other = file_at(tmp_path, FLEET.replace('"shop"', '"shed"'))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
+import pytest
+
+from orchestrator.cli import reloading as reloading_of_files
 from orchestrator.cli.reloading import Reloading, content_of
 from orchestrator.cli.tools import parsed_file
+from orchestrator.codec.fleet_file import FleetFile
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import JournalUnavailable
+from orchestrator.core.table import Table
 from tests.cli.inside import ran
 from tests.cli.kit import COMMAND, LIMIT_S, file_at, reached, run, up
 from tests.platforms.local_kit import shims
-from tests.runtime.kit import opened
+from tests.runtime.kit import opened, spec, value
 
 FLEET = """
 [fleet]
@@ -172,10 +180,129 @@ async def test_a_good_file_that_cannot_be_written_down_is_tried_until_it_can(
         assert "is not taken: " in said[4]
 
 
+async def test_a_good_file_that_the_fleet_stands_against_is_tried_until_it_does_not(
+    tmp_path: Path,
+) -> None:
+    file = file_at(tmp_path, FLEET)
+    said: list[str] = []
+    declared = parsed_file(file)
+    async with opened(declared.spec) as kit:
+        needs = Table.of([("web", Condition.STARTED)])
+        beside = spec("beside", service="second", depends_on=needs)
+        await value(kit.operator.start_container(beside))
+        reloading = Reloading(
+            operator=kit.operator,
+            path=file,
+            opened=declared,
+            read=parsed_file,
+            say=said.append,
+            content=content_of(file),
+        )
+        file_at(tmp_path, FLEET + 'depends_on = { second = "started" }\n' + SECOND)
+        for _ in range(3):
+            await reloading.look()
+        (told,) = said
+        assert "is not taken: " in told
+        assert "circle" in told
+        await value(kit.operator.stop_container("beside"))
+        await kit.container("beside", "stopped")
+        await value(kit.operator.remove_container("beside"))
+        await reloading.look()
+        assert said[1:] == [
+            f"{file} was read again: 1 to create, 1 to update, revision 2"
+        ]
+        await reloading.look()
+        assert len(said) == 2
+
+
+async def test_a_reading_that_does_not_end_is_left_alone_and_is_the_only_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reloading_of_files, "READ_S", 0.05)
+    file = file_at(tmp_path, FLEET)
+    said: list[str] = []
+    begun: list[Path] = []
+    ending, ended = threading.Event(), threading.Event()
+    declared = parsed_file(file)
+
+    def read(path: Path) -> FleetFile:
+        begun.append(path)
+        if len(begun) == 1:
+            ending.wait(LIMIT_S)
+            ended.set()
+        return parsed_file(path)
+
+    async with opened(declared.spec) as kit:
+        reloading = Reloading(
+            operator=kit.operator,
+            path=file,
+            opened=declared,
+            read=read,
+            say=said.append,
+            content=content_of(file),
+        )
+        try:
+            await reloading.again()
+            assert said == [
+                f"{file} is not taken: it did not come to its end within 0.05s"
+            ]
+            file_at(tmp_path, FLEET + SECOND)
+            for _ in range(3):
+                await reloading.look()
+            lives = "its reading before has not come to its end"
+            assert said[1:] == [f"{file} is not taken: {lives}"]
+            assert len(begun) == 1
+        finally:
+            ending.set()
+        assert ended.wait(LIMIT_S)
+        monkeypatch.setattr(reloading_of_files, "READ_S", LIMIT_S)
+        async with asyncio.timeout(LIMIT_S):
+            while len(begun) == 1:
+                await reloading.look()
+        assert said[2:] == [f"{file} was read again: 1 to create, revision 2"]
+
+
+IN_PYTHON = """
+import orchestrator
+from read_names import NAMES
+fleet = orchestrator.fleet(
+    "read-again",
+    containers=[
+        orchestrator.container(name, command=["sleep", "983"]) for name in NAMES
+    ],
+)
+"""
+
+
+def test_a_fleet_in_python_is_read_again_whatever_it_does(tmp_path: Path) -> None:
+    state, told = tmp_path / "state", Told(tmp_path / "up.log")
+    file, names_at = tmp_path / "fleet.py", tmp_path / "read_names.py"
+    names_at.write_text("NAMES = ['web']\n")
+    file.write_text(IN_PYTHON)
+    with up(file, state, "--watch") as operator:
+        reached(state).get("containers", "web", "wait")
+        names_at.write_text("NAMES = ['web', 'second']\n")
+        operator.send_signal(signal.SIGHUP)
+        told.waits_for("was read again: 1 to create, revision 2")
+        file.write_text("class B(BaseException): ...\nraise B('x')\n")
+        told.waits_for("fleet.py:2: B: x")
+        file.write_text("raise KeyboardInterrupt\n")
+        told.waits_for("fleet.py:1: KeyboardInterrupt")
+        names_at.write_text("NAMES = ['web']\n")
+        file.write_text(f"# again\n{IN_PYTHON}")
+        told.waits_for("was read again: 1 to stop, revision 3")
+        file.write_text("import time\nprint('hangs', flush=True)\ntime.sleep(999)\n")
+        told.waits_for("hangs")
+        operator.terminate()
+        assert operator.wait(LIMIT_S) == 0
+    assert shims(tmp_path) == []
+
+
 def in_terminal(*words: str) -> tuple[int, int]:
     """Run a command as the first of a terminal of its own; return both."""
     pid, terminal = pty.fork()
     if pid == 0:  # pragma: no cover - another process
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
         os.execv(sys.executable, (*COMMAND, *words))  # noqa: S606 - a program
     return pid, terminal
 

@@ -17,6 +17,7 @@ import trustme
 
 from orchestrator.api.places import HTTP_AT, TOKENS
 from orchestrator.cli.remembered import contexts_path
+from orchestrator.codec.api_choice import BODY_MAX
 from tests.cli.inside import ran
 from tests.cli.kit import COMMAND, LIMIT_S, Done, file_at, reached, run, up
 
@@ -134,15 +135,31 @@ def test_a_fleet_file_is_planned_and_applied_from_afar(
 ) -> None:
     text = FLEET.format(api="")
     changed = file_at(tmp_path, text.replace("hello", "good day"))
-    planned = asked(far, reader, "plan", str(changed))
+    planned = asked(far, writer, "plan", str(changed))
     assert planned.code == 1, planned.err
     assert "~ restart  web: " in planned.out
-    refused = asked(far, reader, "apply", str(changed))
-    assert refused.code == 7, refused.err
-    assert asked(far, reader, "plan", str(changed)).code == 1
+    for what in ("apply", "plan"):
+        refused = asked(far, reader, what, str(changed))
+        assert refused.code == 7, refused.err
+        assert "may only read" in refused.err
+    assert asked(far, writer, "plan", str(changed)).code == 1
     assert asked(far, writer, "apply", str(changed)).code == 0
-    assert asked(far, reader, "plan", str(changed)).code == 0
+    assert asked(far, writer, "plan", str(changed)).code == 0
     assert asked(far, writer, "apply", str(file_at(tmp_path, text))).code == 0
+
+
+def test_a_fleet_that_is_too_large_to_be_sent_is_told(
+    far: Far, writer: Path, tmp_path: Path
+) -> None:
+    text = FLEET.format(api="")
+    large = f'name = "web"\nenv = {{ NOTES = "{"x" * BODY_MAX}" }}'
+    file = file_at(tmp_path, text.replace('name = "web"', large))
+    for what in ("plan", "apply"):
+        done = asked(far, writer, what, str(file))
+        assert (done.code, done.out) == (2, "")
+        assert f"a body has at most {BODY_MAX} bytes (api.body_max_bytes" in done.err
+    near = ran("plan", file, "--state", far.state)
+    assert near.code == 1, near.err
 
 
 def test_a_reader_may_not_change_anything(far: Far, reader: Path) -> None:

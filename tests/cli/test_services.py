@@ -135,6 +135,23 @@ def lost(tmp_path: Path) -> Path:
     return state
 
 
+def test_who_takes_all_down_is_told_of_orphans_that_are_left(
+    lost: Path, tmp_path: Path
+) -> None:
+    told = "everything is down\n2 orphans are left alone: web-1, web-2\n"
+    with up(said(tmp_path, 1), lost):
+        client = reached(lost)
+        client.get("containers", "web-0", "wait", **READY)
+        asked(lost, "adopt", "extra")
+        assert asked(lost, "down").out == told
+    assert asked(lost, "down").out == told  # nobody runs: it is taken over
+    with up(said(tmp_path, 3), lost):
+        client = reached(lost)
+        client.get("containers", "web-2", "wait", **READY)
+        assert client.get("orphans") == []
+        assert asked(lost, "down").out == "everything is down\n"
+
+
 def test_orphans_are_adopted_or_ended(lost: Path, tmp_path: Path) -> None:
     with up(said(tmp_path, 1), lost):
         client = reached(lost)

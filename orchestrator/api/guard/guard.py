@@ -28,7 +28,7 @@ from orchestrator.api.guard.rates import Rates
 from orchestrator.api.guard.standing import Standing
 from orchestrator.api.guard.token_file import TokenFile
 from orchestrator.api.guard.tokens import Grant, Token, TokenList, found
-from orchestrator.api.routes import only_looks, scope_of
+from orchestrator.api.routes import scope_of
 from orchestrator.codec.api_choice import BODY_MAX
 from orchestrator.core.access_errors import (
     AccessError,
@@ -232,14 +232,12 @@ class Guard:
     ) -> NotAllowed | None:
         """Return why the bearer may not do this; note what they may do.
 
-        A method that changes things needs leave to change, known route or not; but
-        for a known route that says of itself that it changes nothing.
+        A method that changes things needs leave to change, known route or not.
         """
         may_write = bearer is None or bearer.scope is Grant.WRITE
         is_write = may_write and not self._door.read_only
         _ = GRANT.set("write" if is_write else "read")
-        looks = request.method in SAFE or only_looks(request)
-        if is_write or (needed != "write" and looks):
+        if is_write or (needed != "write" and request.method in SAFE):
             return None
         if self._door.read_only:
             return NotAllowed(cause="this operator is read-only over HTTP")

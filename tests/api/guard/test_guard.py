@@ -12,6 +12,7 @@ from orchestrator.api.guard.tokens import Grant
 from orchestrator.api.places import HTTP_AT, TOKENS
 from orchestrator.api.route import Route
 from orchestrator.api.routes import ROUTES
+from orchestrator.codec.wire import tree_of
 from tests.api.guard.kit import (
     HASTY,
     NOW,
@@ -23,6 +24,7 @@ from tests.api.guard.kit import (
     status_of,
     token_in,
 )
+from tests.runtime.kit import fleet, spec
 
 SHUT = {401, 403}
 PATHS = {"{name}": "web", "{seq}": "1"}
@@ -50,7 +52,7 @@ OPEN = [route for route in ROUTES if route.scope == "open"]
 def test_there_is_something_to_try() -> None:
     assert {route.scope for route in ROUTES} == {"open", "read", "write"}
     looks = {route.method for route in ROUTES if route.scope != "write"}
-    assert looks == {"GET", "POST"}
+    assert looks == {"GET"}
 
 
 async def test_no_route_of_the_fleet_opens_without_a_good_token(door: Served) -> None:
@@ -91,6 +93,18 @@ async def test_a_token_to_read_opens_every_look_and_no_change(door: Served) -> N
             assert answer.status < 500, route.path
     assert door.kit.phase("web") == "running"
     assert not (await door.call("GET", "/v1/fleet", token)).body["can_write"]
+
+
+async def test_a_secret_cannot_be_guessed_with_a_token_to_read(door: Served) -> None:
+    """A plan that changes nothing would say that a guess is right."""
+    reader = door.token("reader", Grant.READ)
+    writer = door.token("writer", Grant.WRITE)
+    guess = tree_of(fleet(spec("web")))
+    told = await door.call("POST", "/v1/plan", writer, json=guess)
+    assert (told.status, told.body["changes"]) == (200, [])
+    refused = await door.call("POST", "/v1/plan", reader, json=guess)
+    assert (refused.status, refused.code) == (403, "not_allowed")
+    assert "may only read" in refused.body["error"]["message"]
 
 
 async def test_a_token_to_write_opens_every_route(door: Served) -> None:
