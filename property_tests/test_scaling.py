@@ -2,22 +2,34 @@
 
 *Up and down*: who is ready stays. *Any path*: the same number settles alike. *Files*:
 an apply makes the number of the file hold, a boot keeps what was scaled to.
+*Strangers*: whatever they are called, to adopt one is answered, and its run goes on.
 """
 
 # mypy: disable-error-code="mutable-override"
 from __future__ import annotations
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from returns.result import Success
 
+from orchestrator.codec.wire import decode_event, encode_event
 from orchestrator.core.admit import admit
-from orchestrator.core.commands import StartContainer
+from orchestrator.core.commands import ObserveFleet, StartContainer
+from orchestrator.core.events import ContainerReady, FleetObserved
 from orchestrator.core.invariants import violations
+from orchestrator.core.observations import Observation, SeenRunning, Sighting
 from orchestrator.core.reduce import reduce, step_of
-from orchestrator.core.requests import Apply, Request, Scale
+from orchestrator.core.requests import (
+    Adopt,
+    Apply,
+    Reconcile,
+    Request,
+    Restart,
+    Scale,
+)
 from orchestrator.core.scaling import departing, is_ready, members
+from orchestrator.core.sights import differences
 from orchestrator.core.specs import (
     ContainerSpec,
     FleetSettings,
@@ -27,6 +39,8 @@ from orchestrator.core.specs import (
 )
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
+from orchestrator.core.table import Table
+from orchestrator.core.wake import wake_at
 from orchestrator.simulation.characters import Character
 from orchestrator.simulation.profiles import PROFILES, draw_of
 from orchestrator.simulation.runs import Run, start_run
@@ -158,6 +172,100 @@ def test_a_boot_keeps_what_was_scaled_unless_the_file_has_another_number(
     assert [each.name for each in web(now)] == (kept if replicas == declared else says)
     assert {each.spec.stop_grace_ms for each in web(now)} <= {10_000 + grace}
     assert after(now, Apply(spec=file, keep_scale=True)) == now
+
+
+@given(fleet=PLAYED, replicas=NUMBERS)
+def test_a_restart_that_is_let_in_has_a_container_that_stays(
+    fleet: Fleet, replicas: int
+) -> None:
+    now = scaled(fleet, replicas)
+    for name, container in now.containers.items():
+        event = admit(now, Restart(name=name), now.at)
+        if isinstance(event, Success):
+            then = step_of(now, event.unwrap()).after.containers[name]
+            assert (then.leaving, then.desired.running) == (False, True)
+        assert not (container.leaving and isinstance(event, Success))
+
+
+STRANGERS = st.dictionaries(
+    st.one_of(
+        st.integers(0, 10**25).map(lambda index: f"web-{index}"),
+        st.sampled_from(["web", "web-", "web-07", "WEB-1", "solo", f"web-{'1' * 60}"]),
+        st.text("web-019", max_size=70),
+    ),
+    st.integers(1, 9),
+    max_size=5,
+)
+
+
+@given(
+    fleet=PLAYED,
+    strangers=STRANGERS,
+    service=st.sampled_from([None, "", "web", "nobody"]),
+    template=st.booleans(),
+)
+@example(
+    fleet=Scenario.of(served(1)).fleet,
+    strangers={"web-99999999999999999999": 1},
+    service="web",
+    template=True,
+)
+def test_to_adopt_is_answered_whatever_strangers_are_called(
+    fleet: Fleet, strangers: dict[str, int], service: str | None, *, template: bool
+) -> None:
+    any_ = ContainerSpec(name="any", command=("run",)) if template else None
+    habits = attrs.evolve(fleet.settings, ad_hoc=any_)
+    fleet = attrs.evolve(fleet, settings=habits)
+    met = Table.of((n, r) for n, r in strangers.items() if n not in fleet.containers)
+    seen = FleetObserved(at=fleet.at, complete=True, strangers=met)
+    fleet = step_of(fleet, seen).after
+    for name, run in met.items():
+        event = admit(fleet, Adopt(name=name, service=service), fleet.at)
+        if not isinstance(event, Success):
+            continue
+        assert decode_event(encode_event(event.unwrap())).unwrap() == event.unwrap()
+        step = step_of(fleet, event.unwrap())
+        assert violations(step) == ()
+        fleet = step.after
+        adopted = fleet.containers[name]
+        assert (adopted.run, adopted.is_claimed) == (run, True)
+        assert wake_at(adopted, fences=True) is None
+        assert len(web(fleet)) == fleet.services["web"].replicas
+
+
+@given(
+    fleet=PLAYED,
+    adopted=st.lists(st.sampled_from(["web-7", "web-8", "web-9"]), unique=True),
+    ready=st.sets(st.sampled_from(["web-7", "web-8", "web-9"])),
+    waits=st.lists(st.integers(1, 9), min_size=3, max_size=3),
+)
+def test_whoever_is_adopted_while_the_platform_is_looked_at_is_compared_after_all(
+    fleet: Fleet, adopted: list[str], ready: set[str], waits: list[int]
+) -> None:
+    never = attrs.evolve(fleet.settings, reconcile_interval_ms=0)
+    fleet = attrs.evolve(fleet, settings=never, observing=False)
+    sights = [Sighting(name=n, run=2, sight=SeenRunning(ready=True)) for n in adopted]
+    met = Table.of((name, 2) for name in adopted)
+    seen = FleetObserved(at=fleet.at, complete=True, strangers=met)
+    fleet = after(step_of(fleet, seen).after, Reconcile())
+    began = fleet.at + 1
+    for name, wait in zip(adopted, waits, strict=False):
+        event = admit(fleet, Adopt(name=name), max(fleet.at, began) + wait).unwrap()
+        fleet = step_of(fleet, event).after
+    for name in ready:
+        if name in adopted:
+            news = ContainerReady(at=fleet.at, name=name, run=2)
+            fleet = step_of(fleet, news).after
+    for late in (True, False):
+        look = Observation(began=began, complete=False, sightings=tuple(sights))
+        for seeing in differences(fleet, look, fleet.at + 1)[:-1]:
+            fleet = step_of(fleet, seeing).after
+        over = step_of(fleet, FleetObserved(at=fleet.at + 1, complete=True))
+        fleet = over.after
+        claimed = [name for name in adopted if fleet.containers[name].is_claimed]
+        assert claimed == (adopted if late else [])
+        assert (ObserveFleet() in over.commands) == bool(claimed)
+        began = fleet.at + 1
 
 
 @given(

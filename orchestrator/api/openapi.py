@@ -12,7 +12,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 import attrs
 
-from orchestrator.api.headers import AT_HEADER, REPLAYED_HEADER, SEQ_HEADER
+from orchestrator.api.headers import AT_HEADER, KEY_HEADER, REPLAYED_HEADER, SEQ_HEADER
 from orchestrator.api.route import Failing, Form, Parameter, Route
 from orchestrator.api.routes import ROUTES
 from orchestrator.api.schemas import Schemas, Tree, summary_of
@@ -224,7 +224,7 @@ def _success(route: Route, schemas: Schemas) -> Tree:
         content[media] = {"schema": schema}
     found: Tree = {"description": "Done.", "content": content}
     tells = [*route.tells]
-    if route.scope == "write":
+    if any(header.name == KEY_HEADER for header in route.headers):
         tells.append(REPLAYED_HEADER)
     if tells:
         found["headers"] = {name: _header(name) for name in tells}

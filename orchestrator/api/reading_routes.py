@@ -161,6 +161,11 @@ LOOKS: Final = (
         path="/v1/plan",
         handler="plan",
         summary="What it would change to make a fleet the declared one; nothing is.",
+        about=(
+            "It needs leave to change: who may plan can try guesses, and a plan that"
+            " changes nothing has found a value that is not shown."
+        ),
+        scope="write",
         body=FleetSpec,
         query=(parameters.PRUNE,),
         headers=(parameters.IF_MATCH,),

@@ -17,7 +17,10 @@ __all__ = ("Failing", "Form", "Method", "Parameter", "Route", "Scope")
 Method: TypeAlias = Literal["GET", "POST", "PUT", "DELETE"]
 
 Scope: TypeAlias = Literal["open", "read", "write"]
-"""What a caller must be allowed: nothing, to look, to change."""
+"""What a caller must be allowed: nothing, to look, to change.
+
+To plan a change is to be allowed as the change is.
+"""
 
 Form: TypeAlias = Any
 """A type as it stands in an annotation: a class, a union, ``tuple[X, ...]``, None."""

@@ -5,7 +5,8 @@ how long it has been up, the answer is the same. What it depends on:
 
 * the record of the container, which is a value: another one is another object;
 * of the fleet, when it was observed and whether its platform fences. What does not run
-  may wait for another container: that sheet is kept only until the next row;
+  may wait for another container, and what is to stop for the last who depends on it:
+  such a sheet is kept only until the next row;
 * the moment, where it is told since when something cannot be seen, and as soon as a
   failure has left the window in which failures are counted.
 
@@ -102,9 +103,10 @@ def _written(view: View, container: Container, text: bytes) -> _Sheet:
     phase = container.phase
     head, mark, rest = text.partition(_UPTIME)
     since = phase.since if mark and isinstance(phase, Running) else None
+    waits = not isinstance(phase, Running) or bool(container.stops_after)
     return _Sheet(
         container=container,
-        seq=None if isinstance(phase, Running) else view.seq,
+        seq=view.seq if waits else None,
         fleet=_told_of(view.fleet),
         begin=view.at,
         until=_until(container, view.at),

@@ -17,6 +17,7 @@ from orchestrator.core.fields import holds
 
 __all__ = (
     "BODY_MAX",
+    "BODY_MOST",
     "LISTEN_SHAPE",
     "Address",
     "ApiChoice",
@@ -26,7 +27,9 @@ __all__ = (
 BODY_MAX: Final = 8 * 1_048_576
 """Bytes of a request's body, where the file says nothing: fleets of thousands fit."""
 
-_BODY_MOST: Final = 64 * 1_048_576
+BODY_MOST: Final = 64 * 1_048_576
+"""Bytes that the file may say; who may open the socket may send as many."""
+
 _RATE: Final = 50
 _RATE_MOST: Final = 1_000_000
 _HOSTS_MOST: Final = 100
@@ -128,7 +131,7 @@ class ApiChoice:
         default=_RATE, validator=[instance_of(int), ge(1), le(_RATE_MOST)]
     )
     body_max_bytes: int = attrs.field(
-        default=BODY_MAX, validator=[instance_of(int), ge(1), le(_BODY_MOST)]
+        default=BODY_MAX, validator=[instance_of(int), ge(1), le(BODY_MOST)]
     )
     metrics_max_names: int = attrs.field(
         default=_NAMES, validator=[instance_of(int), ge(0), le(_NAMES_MOST)]

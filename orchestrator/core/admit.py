@@ -219,7 +219,15 @@ def _restart(
     known = fleet.containers.get(request.name)
     event = RestartRequested(at=at, name=request.name, by=request.by, why=request.why)
     missing = ContainerNotFound(name=request.name)
-    return _unless(missing if known is None else _is_held(known), event)
+    return _unless(missing if known is None else _may_restart(known), event)
+
+
+def _may_restart(known: Container) -> RequestError | None:
+    """Say what keeps a container from a new run; who leaves would not get one."""
+    if known.leaving:
+        expected = "a container that stays (a start takes back one that leaves)"
+        return invalid("name", expected, f"{known.name!r}, which leaves the fleet")
+    return _is_held(known)
 
 
 def _unless(
@@ -255,12 +263,12 @@ def _apply(
     if len(fleet.containers) and request.spec.name != fleet.name:
         return Failure(invalid("fleet.name", repr(fleet.name), repr(request.spec.name)))
     prune = request.prune or request.spec.settings.prune
-    wrong = wrong_needs_of_fleet(fleet, request.spec, prune)
-    if wrong is not None:
-        return Failure(wrong)
     specs, services = request.spec.containers, request.spec.services
     if request.keep_scale:
         specs, services = as_scaled(fleet, request.spec)
+    wrong = wrong_needs_of_fleet(fleet, specs, services, prune)
+    if wrong is not None:
+        return Failure(wrong)
     return Success(
         SpecApplied(
             at=at,

@@ -195,7 +195,8 @@ def _stand(container: Container) -> _Stand:
     """Say where among the indexes a container stands."""
     phase = container.phase
     if isinstance(phase, Running):
-        is_settled = phase.ready_at is not None and container.desired.running
+        is_ready = phase.ready_at is not None and container.desired.running
+        is_settled = is_ready and container.started_revision  # 0: not compared yet
         return _NOWHERE if is_settled else _DIVERGED
     if isinstance(phase, Pending):
         return _NOWHERE if phase.waits_for else phase.since

@@ -207,12 +207,15 @@ def _goes_on(was: Container, now: Container) -> bool:
 
 
 _LEFT: Final = "its spec has left the fleet"
+_OF_ITS_NAME: Final = (
+    "the platform has an orphan of its name, which is ended for it, without grace"
+)
 
 
 def _why(action: PlanAction, was: Container | None, *, is_stranger: bool) -> str:
     match action:
         case PlanAction.CREATE if is_stranger:
-            return "it is new to the fleet; the platform runs one of its name"
+            return f"it is new to the fleet; {_OF_ITS_NAME}"
         case PlanAction.CREATE:
             return "it is new to the fleet"
         case PlanAction.UPDATE:

@@ -61,6 +61,7 @@ STOP_SIGNALS: Final = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 
 _duration = [instance_of(int), ge(0), le(DURATION_MAX)]
 _positive = [instance_of(int), gt(0), le(DURATION_MAX)]
+_index = [instance_of(int), ge(0), le(2**63 - 1)]  # what a journal can hold
 _name = holds(is_name, "a name of a-z, 0-9, '.', '_' and '-'")
 
 
@@ -78,7 +79,7 @@ class ContainerSpec:
     service: str = attrs.field(
         default=attrs.Factory(lambda spec: spec.name, takes_self=True), validator=_name
     )
-    replica: int = attrs.field(default=0, validator=[instance_of(int), ge(0)])
+    replica: int = attrs.field(default=0, validator=_index)
     image: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
     command: tuple[str, ...] = attrs.field(
         default=(), validator=holds(is_command, "words with known placeholders")
@@ -245,7 +246,9 @@ class FleetSpec:
             if not _is_spelt_out(service, self.containers):
                 msg = f"services: {service.name!r} is not spelt out in containers"
                 raise ValueError(msg)
-        if len({service.name for service in self.services}) < len(self.services):
+        names = {service.name for service in self.services}
+        alone = {spec.name for spec in self.containers if spec.name == spec.service}
+        if len(names) < len(self.services) or names & alone:
             msg = "services: each needs a name of its own"
             raise ValueError(msg)
         _check_needs(self)
@@ -265,8 +268,9 @@ def _check_needs(fleet: FleetSpec) -> None:
     """Refuse a dependency on nobody, and a circle of them."""
     specs = (*fleet.containers, *(service.template for service in fleet.services))
     needs = needs_of((spec.service, spec.depends_on) for spec in specs)
-    if fleet.settings.ad_hoc is not None and fleet.settings.ad_hoc.depends_on:
-        needs["[ad_hoc]"] = tuple(fleet.settings.ad_hoc.depends_on)
+    template = fleet.settings.ad_hoc  # of nobody left: the fleet is on its way down
+    if specs and template is not None and template.depends_on:
+        needs["[ad_hoc]"] = tuple(template.depends_on)
     wrong = refusal(needs, {spec.service for spec in specs}) if needs else None
     if wrong is not None:
         msg = "depends_on: {}: expected {}, found {}".format(*wrong)

@@ -13,7 +13,7 @@ from orchestrator.core.requests import Start
 from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.core.state import Container, Fleet
 
-__all__ = ("declaration_of", "invalid", "spec_of")
+__all__ = ("declaration_of", "has_another_strategy", "invalid", "spec_of")
 
 
 def spec_of(
@@ -27,7 +27,7 @@ def spec_of(
             return Failure(invalid(request.name, expected, "none of them"))
         if given.name != request.name:
             return Failure(invalid("spec.name", repr(request.name), repr(given.name)))
-        if _has_another_strategy(fleet, given):
+        if has_another_strategy(fleet, given):
             place = f"{request.name}.group.strategy"
             return Failure(invalid(place, "that of its group", "another"))
         asked = attrs.evolve(
@@ -43,7 +43,7 @@ def spec_of(
         return Failure(invalid(request.name, "a valid spec", str(error)))
 
 
-def _has_another_strategy(fleet: Fleet, spec: ContainerSpec) -> bool:
+def has_another_strategy(fleet: Fleet, spec: ContainerSpec) -> bool:
     """Say whether others of its group are restarted together in another way."""
     if spec.group is None:
         return False

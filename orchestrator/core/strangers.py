@@ -11,6 +11,8 @@ that shows it, and forgotten at the platform once it has ended.
 
 from __future__ import annotations
 
+from typing import Final
+
 from returns.result import Failure, Result, Success
 
 from orchestrator.core.commands import (
@@ -35,6 +37,8 @@ from orchestrator.core.events import (
 from orchestrator.core.evolving import evolve
 from orchestrator.core.fingerprints import salt_of
 from orchestrator.core.moments import Moment
+from orchestrator.core.names import is_name
+from orchestrator.core.needs import wrong_needs
 from orchestrator.core.observations import SeenEnded
 from orchestrator.core.outstanding import evictions
 from orchestrator.core.phases import Running, Unknown
@@ -44,8 +48,15 @@ from orchestrator.core.service_events import (
     Declaration,
     OrphanStopRequested,
 )
-from orchestrator.core.specs import ContainerSpec, Origin, Service, named, replica_of
-from orchestrator.core.start_specs import invalid
+from orchestrator.core.specs import (
+    REPLICAS_MAX,
+    ContainerSpec,
+    Origin,
+    Service,
+    named,
+    replica_of,
+)
+from orchestrator.core.start_specs import has_another_strategy, invalid
 from orchestrator.core.state import Container, Desired, Fleet
 
 __all__ = (
@@ -56,6 +67,9 @@ __all__ = (
     "meet",
     "stranger_ended",
 )
+
+INDEX_DIGITS: Final = 9
+"""At most, of the index of a replica that is adopted: nobody counts further."""
 
 # Asked for
 
@@ -70,23 +84,46 @@ def adoption(
     spec = _spec_for(fleet, request)
     if not isinstance(spec, ContainerSpec):
         return Failure(spec)
-    is_replica = spec.service in fleet.services and spec.service != spec.name
+    wrong = _unfit(fleet, spec)
+    if wrong is not None:
+        return Failure(wrong)
     return Success(
         AdoptRequested(
             at=at,
             name=request.name,
             run=run,
             declaration=Declaration(spec=spec, salt=salt_of(fleet.name, spec.name)),
-            origin=Origin.MIN_REPLICA_SET if is_replica else Origin.AD_HOC,
+            origin=_origin_of(fleet, spec),
             by=request.by,
             why=request.why,
         )
     )
 
 
+def _origin_of(fleet: Fleet, spec: ContainerSpec) -> Origin:
+    is_replica = spec.service in fleet.services and spec.service != spec.name
+    return Origin.MIN_REPLICA_SET if is_replica else Origin.AD_HOC
+
+
+def _unfit(fleet: Fleet, spec: ContainerSpec) -> RequestError | None:
+    """Say why the fleet cannot have one more of that spec."""
+    if _origin_of(fleet, spec) is Origin.MIN_REPLICA_SET:
+        found = fleet.services[spec.service].replicas
+        if found >= REPLICAS_MAX:
+            expected = f"fewer than {REPLICAS_MAX} replicas of {spec.service!r}"
+            return invalid("name", expected, str(found))
+    if has_another_strategy(fleet, spec):
+        place = f"{spec.name}.group.strategy"
+        return invalid(place, "that of its group", "another")
+    return wrong_needs(fleet, spec)
+
+
 def _spec_for(fleet: Fleet, request: Adopt) -> ContainerSpec | RequestError:
     """Return the spec that a stranger is to have from now on."""
     name = request.name
+    if not is_name(name):
+        expected = "a name of a-z, 0-9, '.', '_' and '-', at most 63 long"
+        return invalid("name", expected, repr(name))
     if request.service is None:
         stem = name.rpartition("-")[0]
         service = fleet.services.get(stem)
@@ -104,7 +141,7 @@ def _spec_for(fleet: Fleet, request: Adopt) -> ContainerSpec | RequestError:
 def _replica(service: Service, name: str) -> ContainerSpec | None:
     """Return the replica of a service that has a name, if one can have it."""
     index = name.removeprefix(f"{service.name}-")
-    if not (index.isascii() and index.isdecimal()):
+    if not (index.isascii() and index.isdecimal() and len(index) <= INDEX_DIGITS):
         return None
     spec = replica_of(service, int(index))
     return spec if spec.name == name else None
@@ -172,7 +209,7 @@ def _count_in(draft: FleetDraft, name: str) -> None:
     draft.revision += 1
     service = draft.services.get(name)
     if service is not None:
-        more = evolve(service, replicas=service.replicas + 1)
+        more = evolve(service, replicas=min(REPLICAS_MAX, service.replicas + 1))
         draft.services = draft.services.put(name, more)
 
 
@@ -186,7 +223,10 @@ def evict(draft: FleetDraft, event: OrphanStopRequested) -> tuple[Command, ...]:
 
 
 def meet(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
-    """Take down who the strangers are; ask those again that are to end and do not."""
+    """Take down who the strangers are; ask those again that are to end and do not.
+
+    A look that began before an adoption shows nothing of it: there is another one.
+    """
     for name in list(draft.strangers):
         if name not in event.strangers:
             _let_go(draft, name)
@@ -195,7 +235,17 @@ def meet(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
     for name, run in list(draft.evicting.items()):
         if draft.strangers.get(name) != run:
             draft.evicting = draft.evicting.drop(name)
-    return evictions(draft.evicting.items())
+    again = (ObserveFleet(),) if _is_older(draft) else ()
+    return (*evictions(draft.evicting.items()), *again)
+
+
+def _is_older(draft: FleetDraft) -> bool:
+    """Say whether the look that is over began before an adoption not yet compared."""
+    began = draft.reconciled_at
+    wandering = (draft.containers[name] for name in draft.diverged)
+    return began is not None and any(
+        each.is_claimed and each.changed_at > began for each in wandering
+    )
 
 
 def stranger_ended(

@@ -6,6 +6,7 @@ and after a crash of the operator the same question has the same answer.
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Final, Protocol, assert_never
 
 from orchestrator.core.moments import Millis, Moment, earliest
@@ -54,6 +55,8 @@ class Looking(Protocol):
     def reconciled_at(self) -> Moment | None: ...
     @property
     def settings(self) -> FleetSettings: ...
+    @property
+    def evicting(self) -> Sized: ...
 
 
 def wake_at(container: Container, *, fences: bool) -> Moment | None:
@@ -72,7 +75,7 @@ def wake_at(container: Container, *, fences: bool) -> Moment | None:
         case Stopping(deadline=deadline):
             return deadline
         case Unknown(since=since):
-            if may_replace(container, fences=fences):
+            if may_replace(container, fences=fences) and not container.is_claimed:
                 return since + spec.restart.lost_after_ms
             return None
         case Pending() | Stopped() | Completed() | Failed() | Asleep():
@@ -102,11 +105,17 @@ def wake_at_fleet(fleet: Fleet) -> Moment | None:
 
 
 def _observe_at(fleet: Looking) -> Moment | None:
+    """Return when the next look is due; while a stranger is to end, within a minute.
+
+    Each look asks again who was asked to end and does not: the request may be lost.
+    """
     if fleet.observing or fleet.reconciled_at is None:
         return None
     if not fleet.observed:
         return fleet.reconciled_at + OBSERVE_RETRY_MS
     interval = fleet.settings.reconcile_interval_ms
+    if len(fleet.evicting):
+        interval = min(interval or MINUTE, MINUTE)
     return fleet.reconciled_at + interval if interval else None
 
 

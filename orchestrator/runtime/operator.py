@@ -35,7 +35,7 @@ from orchestrator.core.requests import (
 )
 from orchestrator.core.specs import ContainerSpec, FleetSpec, Prune
 from orchestrator.core.tickets import Ticket
-from orchestrator.runtime import waits
+from orchestrator.runtime import downs, waits
 from orchestrator.runtime.boot import Means, boot
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.reports import (
@@ -240,7 +240,7 @@ class Operator(Scales):
         """Wait until a container is ready, stopped or completed.
 
         Where that cannot come about any more, the answer is why: ``ContainerFailed``
-        or ``CrashLoopDetected``.
+        or ``CrashLoopDetected``. One that waits for what has failed has failed too.
         """
         return FutureResult(waits.wait(self._engine, name, for_, limit_ms))
 
@@ -279,10 +279,10 @@ class Operator(Scales):
         fleet starts it again.
         """
         told = waits.Asker(by=by, why=why or "down", ticket=ticket, heard=heard)
-        return FutureResult(waits.down(self._engine, told))
+        return FutureResult(downs.down(self._engine, told))
 
     def is_down(self, ticket: Ticket | None = None) -> bool:
         """Say whether nothing runs, or is to run since *ticket* was used first."""
         fleet = self.fleet
         used = None if ticket is None else fleet.tickets.used.get(ticket.key)
-        return waits.is_down(fleet, None if used is None else used.at)
+        return downs.is_down(fleet, None if used is None else used.at)

@@ -188,7 +188,7 @@ class Reads:
 
     def drift(self) -> FutureResult[tuple[Drift, ...], ContainerError]:
         """Return where what is believed to run differs from what is asked for."""
-        return FutureResult.from_value(drift(self.fleet))
+        return FutureResult.from_value(drift(self.fleet, self.now))
 
     def platform_details(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -30,7 +31,7 @@ from orchestrator.core.phases import (
 from orchestrator.core.requests import Adopt, Scale, StopOrphan
 from orchestrator.core.scaling import is_ready, members
 from orchestrator.core.specs import Service
-from orchestrator.core.state import Fleet
+from orchestrator.core.state import Container, Fleet
 from orchestrator.core.tickets import Ticket
 from orchestrator.runtime import waits
 from orchestrator.runtime.reads import Reads
@@ -83,7 +84,11 @@ class Scales(Reads):
     def list_services(self) -> FutureResult[tuple[ServiceInfo, ...], ContainerError]:
         """Return the services, in the order of their names."""
         fleet = self.fleet
-        infos = (_info(fleet, service) for service in fleet.services.values())
+        replicas = _by_service(fleet)
+        infos = (
+            _summed(service, replicas.get(service.name, ()))
+            for service in fleet.services.values()
+        )
         return FutureResult.from_value(tuple(infos))
 
     def list_orphans(self) -> FutureResult[tuple[Orphan, ...], ContainerError]:
@@ -184,8 +189,22 @@ class Scales(Reads):
         return done.bind_result(orphan)
 
 
+def _by_service(fleet: Fleet) -> dict[str, list[Container]]:
+    """Return the containers of each service, in the order of their names."""
+    found: dict[str, list[Container]] = {}
+    for container in fleet.containers.values():
+        found.setdefault(container.spec.service, []).append(container)
+    return found
+
+
 def _info(fleet: Fleet, service: Service) -> ServiceInfo:
-    present = members(fleet.containers.values(), service.name)
+    return _summed(service, fleet.containers.values())
+
+
+def _summed(service: Service, among: Iterable[Container]) -> ServiceInfo:
+    """Sum up a service, whose replicas are among some containers."""
+    among = tuple(among)
+    present = members(among, service.name)
     return ServiceInfo(
         name=service.name,
         declared=service.declared,
@@ -194,9 +213,9 @@ def _info(fleet: Fleet, service: Service) -> ServiceInfo:
         resting=sum(isinstance(each.phase, _RESTING) for each in present),
         members=tuple(container.name for container in present),
         leaving=tuple(
-            name
-            for name, container in fleet.containers.items()
-            if container.leaving and container.spec.service == service.name != name
+            each.name
+            for each in among
+            if each.leaving and each.spec.service == service.name != each.name
         ),
         failed=tuple(
             each.name for each in present if isinstance(each.phase, _TROUBLED)

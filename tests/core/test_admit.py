@@ -73,6 +73,17 @@ def test_what_failed_or_completed_needs_force() -> None:
     assert done.asked(Start(name="web", force=True)).phase() == "Starting"
 
 
+def test_one_that_leaves_gets_no_new_run_until_it_is_taken_back() -> None:
+    story = Story(spec("web"), spec("db")).accepted().ready()
+    story.asked(story.apply(spec("db")))
+    assert story.container("web").leaving
+    refused = story.refused(Restart(name="web"))
+    assert isinstance(refused, InvalidSpec)
+    assert "a start takes back one that leaves" in refused.message
+    story.asked(Start(name="web")).asked(Restart(name="web")).ended(Exited(code=0))
+    assert (story.phase("web"), story.container("web").leaving) == ("Starting", False)
+
+
 def test_a_closed_fleet_takes_no_ad_hoc_container() -> None:
     story = Story(spec(), settings=FleetSettings(allow_ad_hoc_containers=False))
     assert story.refused(Start(name="x")) == AdHocContainerNotAllowed(name="x")

@@ -69,7 +69,7 @@ def test_one_whose_name_runs_at_the_platform_already_says_so() -> None:
     story.asked(Apply(spec=gone, prune=Prune.FORGET))
     change = only(planned(story, WEB, DB))
     assert change.action is PlanAction.CREATE
-    assert "the platform runs one of its name" in change.why
+    assert "an orphan of its name, which is ended for it" in change.why
 
 
 def test_another_policy_is_an_update_in_place() -> None:

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from orchestrator.core.admit import admit
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import InvalidSpec, ServiceNotFound
 from orchestrator.core.exits import Exited
 from orchestrator.core.invariants import violations
@@ -27,6 +28,7 @@ from orchestrator.core.specs import (
     replica_of,
 )
 from orchestrator.core.state import empty_fleet
+from orchestrator.core.table import Table
 
 from .examples import NO_JITTER, Story, spec
 
@@ -102,6 +104,21 @@ def test_one_that_comes_back_while_it_ends_is_the_same_and_starts_again() -> Non
     story.ended(Exited(code=0), "web-1")
     assert story.phase("web-1") == "Starting"
     assert story.container("web-1").run == 2
+
+
+def test_what_a_boot_keeps_closes_no_circle_with_what_the_file_said_before() -> None:
+    settings = FleetSettings(prune=Prune.KEEP)
+    needs = Table.of([("db", Condition.STARTED)])
+    story = told(served(1, spec("db"), settings=settings, depends_on=needs))
+    scaled(story, 2)
+    turned = spec("db", depends_on=Table.of([("web", Condition.STARTED)]))
+    file = served(1, turned, settings=settings)
+    refused = story.refused(Apply(spec=file))
+    assert isinstance(refused, InvalidSpec)
+    assert "depends_on" in refused.message
+    story.asked(Apply(spec=file, keep_scale=True))
+    assert names(story) == ["web-0", "web-1"]
+    assert not any(story.container(name).spec.depends_on for name in names(story))
 
 
 def test_a_number_that_is_so_already_changes_nothing_but_the_row() -> None:
@@ -271,10 +288,11 @@ class TestSpecs:
         with pytest.raises(ValueError, match="a name of its own"):
             FleetSpec(name="demo", services=(service, service))
 
-    def test_an_entry_of_the_same_name_without_replicas_is_no_replica(self) -> None:
-        fleet = served(1, spec("web"))
-        story = told(fleet)
-        assert names(story) == ["web-0"]
+    def test_an_entry_without_replicas_needs_a_name_of_its_own_too(self) -> None:
+        for replicas in (0, 1):
+            with pytest.raises(ValueError, match="a name of its own"):
+                served(replicas, spec("web"))
+        assert served(1, spec("web-9")).containers
 
 
 def test_who_departs_is_decided_by_the_records_alone() -> None:

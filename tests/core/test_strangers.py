@@ -12,13 +12,17 @@ from orchestrator.core.commands import (
     StartContainer,
     StopContainer,
 )
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import (
     AdHocContainerNotAllowed,
     ContainerNotFound,
     InvalidSpec,
     ServiceNotFound,
+    Unreachable,
 )
 from orchestrator.core.events import (
+    CommandFailed,
+    CommandKind,
     ContainerEnded,
     ContainerObserved,
     ContainerReady,
@@ -28,6 +32,7 @@ from orchestrator.core.events import (
 from orchestrator.core.exits import Exited, Lost
 from orchestrator.core.explain import why
 from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.observations import (
     Observation,
     SeenAbsent,
@@ -37,11 +42,26 @@ from orchestrator.core.observations import (
     Sighting,
 )
 from orchestrator.core.outstanding import outstanding
-from orchestrator.core.requests import Adopt, Apply, Scale, Stop, StopOrphan
+from orchestrator.core.reduce import reduce
+from orchestrator.core.requests import (
+    Adopt,
+    Apply,
+    Reconcile,
+    Scale,
+    Stop,
+    StopOrphan,
+)
 from orchestrator.core.service_events import OrphanStopRequested
 from orchestrator.core.sights import differences
-from orchestrator.core.specs import FleetSettings, FleetSpec, Origin, named
+from orchestrator.core.specs import (
+    REPLICAS_MAX,
+    FleetSettings,
+    FleetSpec,
+    Origin,
+    named,
+)
 from orchestrator.core.table import Table
+from orchestrator.core.wake import wake_at, wake_at_fleet
 
 from .examples import Story, spec
 from .test_scaling import served, told
@@ -82,6 +102,18 @@ def adopting(story: Story, name: str = "old") -> OwnerEvent:
 
 
 MARK = fingerprint(named(TEMPLATE, "old"))
+
+
+def seen(began: int) -> Observation:
+    """Show both of the strangers that were adopted, as what the template starts."""
+    return Observation(
+        began=began,
+        complete=True,
+        sightings=tuple(
+            running(name, run, fingerprint(named(TEMPLATE, name)))
+            for name, run in (("old", 3), ("new", 4))
+        ),
+    )
 
 
 class TestAdoption:
@@ -169,6 +201,113 @@ class TestAdoption:
         assert story.container("web-7").origin is Origin.AD_HOC
         assert story.fleet.services["web"].replicas == 1
 
+    def test_a_number_that_nobody_counts_to_is_no_index_of_a_replica(self) -> None:
+        name = f"web-{'9' * 20}"
+        story = met(told(served(1)), **{name: 2, "web_999999999": 2})
+        assert isinstance(story.refused(Adopt(name=name, service="web")), InvalidSpec)
+        story.asked(Adopt(name=name)).asked(Adopt(name="web-999999999"))
+        assert story.container(name).origin is Origin.AD_HOC
+        assert story.container("web-999999999").spec.replica == 999_999_999
+
+    def test_a_name_that_no_container_may_have_is_refused(self) -> None:
+        story = met(told(served(1)), Web=2)
+        for service in (None, "", "web"):
+            refused = story.refused(Adopt(name="Web", service=service))
+            assert isinstance(refused, InvalidSpec)
+            assert "at most 63 long" in refused.message
+
+    def test_a_service_has_no_more_replicas_than_there_may_be(self) -> None:
+        story = met(told(served(1)), web_7=2)
+        event = adopting(story, "web-7")
+        full = attrs.evolve(story.fleet.services["web"], replicas=REPLICAS_MAX)
+        services = story.fleet.services.put("web", full)
+        story.fleet = attrs.evolve(story.fleet, services=services)
+        refused = story.refused(Adopt(name="web-7"))
+        assert isinstance(refused, InvalidSpec)
+        assert f"fewer than {REPLICAS_MAX} replicas of 'web'" in refused.message
+        moved = reduce(story.fleet, event).fleet  # a journal may say it all the same
+        assert moved.services["web"].replicas == REPLICAS_MAX
+        story.asked(Adopt(name="web-7", service=""))
+        assert story.container("web-7").origin is Origin.AD_HOC
+
+    def test_a_group_keeps_its_one_strategy(self) -> None:
+        one = Membership(group="g", strategy=GroupStrategy.ONE_FOR_ALL, position=0)
+        rest = Membership(group="g", strategy=GroupStrategy.REST_FOR_ONE, position=1)
+        for group, fits in ((rest, False), (one, True)):
+            settings = FleetSettings(ad_hoc=spec("any", group=group))
+            story = Story(spec("web", group=one), settings=settings)
+            met(story, old=3)
+            if fits:
+                story.asked(Adopt(name="old"))
+                assert len(story.fleet.groups["g"]) == 2
+            else:
+                refused = story.refused(Adopt(name="old"))
+                assert isinstance(refused, InvalidSpec)
+                assert "old.group.strategy" in refused.message
+
+    def test_nobody_comes_to_depend_on_himself(self) -> None:
+        needs = Table.of([("web", Condition.STARTED)])
+        settings = FleetSettings(ad_hoc=spec("any", depends_on=needs))
+        story = met(told(served(1, settings=settings)), old=3, web=3)
+        story.asked(Adopt(name="old"))
+        assert story.container("old").spec.depends_on == needs
+        refused = story.refused(Adopt(name="web"))
+        assert isinstance(refused, InvalidSpec)
+        assert "web.depends_on" in refused.message
+
+    def test_one_whose_look_never_comes_is_never_taken_for_lost(self) -> None:
+        story = orphaned().asked(Adopt(name="old"))
+        adopted = story.container("old")
+        assert wake_at(adopted, fences=True) is None
+        long_after = story.fleet.at + 10 * adopted.spec.restart.lost_after_ms
+        story.time(long_after, "old")
+        assert (story.orders(), story.container("old")) == ((), adopted)
+        assert look(story, running("old", 3, MARK)).phase("old") == "Running"
+
+    def test_one_that_is_out_of_sight_after_its_look_may_be_lost(self) -> None:
+        story = orphaned().asked(Adopt(name="old"))
+        look(story, running("old", 3, MARK))
+        look(story, Sighting(name="old", run=3, sight=SeenUnreachable()))
+        assert story.phase("old") == "Unknown"
+        due = wake_at(story.container("old"), fences=True)
+        assert due == story.fleet.at + story.container("old").spec.restart.lost_after_ms
+
+    def test_a_look_that_began_before_an_adoption_is_followed_by_another(self) -> None:
+        story = met(orphaned(), old=3, new=4).asked(Adopt(name="old"))
+        began = story.fleet.at + 1
+        at = began + 5
+        story.asked(Adopt(name="new"), at=at)
+        assert story.orders() == ()
+        news = differences(story.fleet, seen(began), at + 1)
+        for event in news:
+            story.happens(event)
+        assert (story.phase("old"), story.phase("new")) == ("Running", "Unknown")
+        assert story.orders() == (ObserveFleet(),)
+        for event in differences(story.fleet, seen(at + 2), at + 3):
+            story.happens(event)
+        assert (story.phase("new"), story.orders()) == ("Running", ())
+
+    def test_news_during_the_look_have_it_looked_at_again(self) -> None:
+        story = orphaned().asked(Adopt(name="old"))
+        began = story.fleet.at + 1
+        story.happens(ContainerReady(at=began, name="old", run=3))
+        for event in differences(story.fleet, seen(began), began + 1):
+            story.happens(event)
+        assert story.container("old").is_claimed
+        assert story.orders() == (ObserveFleet(),)
+        look(story, running("old", 3, MARK))
+        assert (story.container("old").is_claimed, story.orders()) == (False, ())
+        assert len(story.fleet.diverged) == 0
+
+    def test_a_look_that_shows_nothing_of_it_is_not_repeated_at_once(self) -> None:
+        story = orphaned().asked(Adopt(name="old"))
+        hidden = Sighting(name="old", run=3, sight=SeenUnreachable())
+        for _ in range(2):
+            look(story, hidden)
+            assert story.container("old").is_claimed
+            assert story.orders() == ()
+            story.asked(Reconcile())
+
     def test_a_name_that_is_none_of_a_replica_is_refused(self) -> None:
         story = met(told(served(1)), web_x=2, web_07=2)
         for name in ("web-x", "web-07"):
@@ -243,6 +382,31 @@ class TestEviction:
         story = orphaned().asked(StopOrphan(name="old"))
         assert met(story, old=3).orders() == (EVICT,)
         assert met(story, old=3).orders() == (EVICT,)
+
+    @pytest.mark.parametrize("interval_ms", [0, 600_000])
+    def test_a_stop_that_was_lost_is_given_again_within_a_minute(
+        self, interval_ms: int
+    ) -> None:
+        seldom = attrs.evolve(SETTINGS, reconcile_interval_ms=interval_ms)
+        story = Story().asked(Apply(spec=FleetSpec(name="demo", settings=seldom)))
+        met(story, old=3).asked(StopOrphan(name="old"))
+        asked_at = story.fleet.at
+        lost = CommandFailed(
+            at=asked_at,
+            name="old",
+            run=3,
+            kind=CommandKind.STOP,
+            error=Unreachable(cause="cut off"),
+        )
+        story.happens(lost)
+        assert story.fleet.evicting.get("old") == 3
+        met(story, old=3)
+        assert wake_at_fleet(story.fleet) == asked_at + 60_000
+        story.time(asked_at + 60_000, None)
+        assert story.orders() == (ObserveFleet(),)
+        assert met(story, old=3).orders() == (EVICT,)
+        due = wake_at_fleet(met(story).fleet)
+        assert due == (asked_at + 60_000 + interval_ms if interval_ms else None)
 
     def test_one_that_is_gone_is_asked_no_more(self) -> None:
         story = met(orphaned().asked(StopOrphan(name="old")))

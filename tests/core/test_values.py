@@ -7,8 +7,10 @@ from typing import Any
 import attrs
 import pytest
 
+from orchestrator.codec.wire import decode_event, encode_event
 from orchestrator.core import errors
 from orchestrator.core.backoff import Backoff
+from orchestrator.core.events import Declaration, StartRequested
 from orchestrator.core.exits import (
     Exit,
     Exited,
@@ -104,11 +106,20 @@ def test_durations_are_written_with_their_two_largest_units(millis: int) -> None
         {"stop_signal": "STOP"},
         {"stop_grace_ms": -1},
         {"replica": -1},
+        {"replica": 2**63},
     ],
 )
 def test_an_impossible_spec_cannot_be_built(bad: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError)):
         spec(**bad)  # type: ignore[arg-type]
+
+
+def test_the_index_of_a_replica_is_one_that_a_journal_can_hold() -> None:
+    highest = spec("web-9", service="web", replica=2**63 - 1)
+    event = StartRequested(
+        at=0, name="web-9", declaration=Declaration(spec=highest, salt=0)
+    )
+    assert decode_event(encode_event(event)).unwrap() == event
 
 
 def test_a_word_holds_no_zero_byte() -> None:

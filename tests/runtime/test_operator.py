@@ -22,6 +22,7 @@ from orchestrator import (
     When,
     settled,
 )
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import PlatformError, Unreachable
 from orchestrator.core.events import (
     Booted,
@@ -223,6 +224,16 @@ async def test_down_ends_everything_and_the_same_file_brings_it_back() -> None:
         info = await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
         assert info.run == 2
         assert kit.phase("extra") == "stopped"
+
+
+async def test_down_ends_a_fleet_whose_template_needs_one_of_its_services() -> None:
+    template = spec("any", depends_on=Table.of([("db", Condition.READY)]))
+    async with opened(fleet(spec("db"), ad_hoc=template)) as kit:
+        await value(kit.operator.start_container("extra"))
+        await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
+        assert await settled(kit.operator.down()) is None
+        assert [info.phase for info in kit.operator.infos()] == ["stopped"]
+        assert kit.operator.fleet.settings.ad_hoc == template
 
 
 async def test_commands_of_one_container_stay_in_order_and_others_go_on() -> None:

@@ -82,6 +82,27 @@ async def test_a_scale_says_what_the_service_is_then() -> None:
         )
 
 
+async def test_services_are_summed_up_each_from_its_own_containers() -> None:
+    """A container of a service's own name is none of its replicas."""
+    web, api = served(2), Service(template=spec("api"), replicas=1)
+    idle = Service(template=spec("idle"), replicas=0)
+    declared = attrs.evolve(
+        web,
+        containers=(*web.containers, replica_of(api, 0), spec("job")),
+        services=(*web.services, api, idle),
+    )
+    async with opened(declared) as kit:
+        await come_up(kit, "api-0", "job", "web-0", "web-1")
+        scaled = await value(kit.operator.scale("web", 1))
+        infos = await value(kit.operator.list_services())
+        assert [(each.name, each.members, each.leaving) for each in infos] == [
+            ("api", ("api-0",), ()),
+            ("idle", (), ()),
+            ("web", ("web-0",), ("web-1",)),
+        ]
+        assert infos[2] == scaled
+
+
 async def test_a_replica_that_scale_has_made_has_values_of_its_own() -> None:
     async with opened(served(1)) as kit:
         await value(kit.operator.scale("web", 3))
@@ -135,7 +156,8 @@ async def test_a_service_that_crash_loops_can_be_scaled() -> None:
     async with opened(declared, platform=platform) as kit:
         await kit.container("dead-0", "crash_looping")
         await value(kit.operator.scale("dead", 3))
-        await kit.container("dead-2", "crash_looping")
+        for name in ("dead-1", "dead-2"):
+            await kit.container(name, "crash_looping")
         [info] = await value(kit.operator.list_services())
         assert (info.ready, info.failed) == (0, ("dead-0", "dead-1", "dead-2"))
         await value(kit.operator.scale("dead", 0))
