@@ -45,6 +45,9 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=20_000, help="reads of a round")
     parser.add_argument("--readers", type=int, default=100, help="of live events")
     parser.add_argument(
+        "--changes", type=float, default=100.0, help="restarts a second, asked for"
+    )
+    parser.add_argument(
         "--long", type=int, default=10, help="so many times the rows, for memory"
     )
     parser.add_argument(
@@ -135,6 +138,7 @@ def main() -> None:
             containers=min(asked.containers, 1_000),
             requests=asked.requests,
             readers=asked.readers,
+            changes_a_second=asked.changes,
         )
         found = api.measured(load, asked.rounds)
     else:
