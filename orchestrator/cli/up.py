@@ -200,11 +200,10 @@ async def _down_alone(folder: Path, secrets: Secrets | None) -> list[str]:
     )
     try:
         ended = await settled(operator.down())
+        if isinstance(ended, ContainerError):
+            raise failed(ended)
         for _ in range(2):  # the first may wait for a look that began before the end
             _ = await settled(operator.reconcile(by="down"))
-        orphans = list(operator.fleet.strangers)
+        return list(operator.fleet.strangers)
     finally:
         await operator.close()
-    if isinstance(ended, ContainerError):
-        raise failed(ended)
-    return orphans
