@@ -259,10 +259,15 @@ def _last_of_each(commands: list[Command]) -> list[Command]:
 
 
 def _forgotten(draft: FleetDraft, event: CommandAccepted) -> tuple[Command, ...]:
-    if draft.forgetting.get(event.name) == event.run:
-        draft.forgetting = draft.forgetting.drop(event.name)
-    else:
+    """Let go of a name that the platform has forgotten.
+
+    A look under way may have begun before and still show it, as a stranger that nobody
+    ends: the name is kept until that look is over, and forgotten once more.
+    """
+    if draft.forgetting.get(event.name) != event.run:
         draft.ignored += 1
+    elif not draft.observing:
+        draft.forgetting = draft.forgetting.drop(event.name)
     return ()
 
 

@@ -36,7 +36,7 @@ __all__ = (
     "empty_fleet",
 )
 
-RULES: Final = 2
+RULES: Final = 3
 """Number of the rule book, raised with any change of a decision (see docs)."""
 
 

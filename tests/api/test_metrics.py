@@ -118,7 +118,7 @@ def test_every_number_of_a_written_history_is_shown() -> None:
     script = Script()
     script.happen(
         declared("a", "b"),
-        Booted(at=10, epoch=7, rules=2),
+        Booted(at=10, epoch=7, rules=3),
         FleetObserved(at=1_000, complete=True),
     )
     begun(script, "a", 1, 2_000)
@@ -165,7 +165,7 @@ def test_a_restart_is_counted_by_the_way_in_which_the_run_before_ended() -> None
     script = Script()
     script.happen(
         declared("a", restart=RestartPolicy(backoff=FAST)),
-        Booted(at=10, epoch=1, rules=2),
+        Booted(at=10, epoch=1, rules=3),
         FleetObserved(at=20, complete=True),
     )
     ends: tuple[Exit, ...] = (Exited(code=1), OutOfMemory(), Exited(code=2))
@@ -192,7 +192,7 @@ def test_a_restart_is_counted_by_the_way_in_which_the_run_before_ended() -> None
 
 def test_a_stale_run_is_told_from_a_repeated_event() -> None:
     script = Script()
-    script.happen(declared("a"), Booted(at=10, epoch=1, rules=2))
+    script.happen(declared("a"), Booted(at=10, epoch=1, rules=3))
     script.happen(FleetObserved(at=20, complete=True))
     begun(script, "a", 1, 1_000)
     script.happen(
@@ -221,7 +221,7 @@ def test_a_held_crash_loop_waits_for_ever() -> None:
     script = Script()
     script.happen(
         declared("a", restart=HELD),
-        Booted(at=10, epoch=1, rules=2),
+        Booted(at=10, epoch=1, rules=3),
         FleetObserved(at=20, complete=True),
     )
     begun(script, "a", 1, 1_000)

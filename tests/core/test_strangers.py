@@ -21,6 +21,7 @@ from orchestrator.core.errors import (
     Unreachable,
 )
 from orchestrator.core.events import (
+    CommandAccepted,
     CommandFailed,
     CommandKind,
     ContainerEnded,
@@ -377,6 +378,19 @@ class TestEviction:
         ended = Sighting(name="old", run=3, sight=SeenEnded(exit=Lost()))
         look(story, ended)
         assert story.fleet.forgetting.get("old") == 3
+
+    def test_a_look_that_began_before_its_end_shows_no_stranger_anew(self) -> None:
+        story = orphaned().asked(StopOrphan(name="old"))
+        at = story.fleet.at
+        story.happens(ContainerEnded(at=at, name="old", run=3, exit=Exited(code=0)))
+        gone = CommandAccepted(at=at, name="old", run=3, kind=CommandKind.FORGET)
+        story.happens(gone)  # and the look that the stop asked for is still under way
+        look(story, running("old", 3, MARK))
+        assert len(story.fleet.strangers) == 0
+        assert story.orders() == (ForgetContainer(name="old", run=3),)
+        story.happens(attrs.evolve(gone, at=story.fleet.at))
+        assert len(story.fleet.forgetting) == 0
+        assert story.fleet.ignored == 0
 
     def test_one_that_does_not_heed_is_asked_again_at_each_look(self) -> None:
         story = orphaned().asked(StopOrphan(name="old"))

@@ -61,7 +61,7 @@ async def filled(path: Path, count: int) -> SqliteJournal:
 def base_after(count: int, *, body: bytes = b'{"fleet":[1,2.5,"x"]}') -> Snapshot:
     """Return the base of a journal whose first rows were compacted away."""
     head = head_after(count)
-    return Snapshot(seq=head.seq, digest=head.digest, rules=2, body=body)
+    return Snapshot(seq=head.seq, digest=head.digest, rules=3, body=body)
 
 
 @attrs.frozen(kw_only=True)

@@ -56,7 +56,7 @@ async def stored(path: Path, base: Snapshot | None) -> Path:
     numbers = range(head.seq + 1, COUNT + 1)
     await good(journal.append(head, drafts(numbers)))
     for row in ROWS[3:5]:
-        snapshot = Snapshot(seq=row.seq, digest=row.digest, rules=2, body=b'{"b":2}')
+        snapshot = Snapshot(seq=row.seq, digest=row.digest, rules=3, body=b'{"b":2}')
         await good(journal.save_snapshot(snapshot))
     await good(journal.close())
     connection = sqlite3.connect(path)

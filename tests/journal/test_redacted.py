@@ -94,7 +94,7 @@ def compacted(after: int, until: int) -> tuple[Listed, Fleet]:
     entries = [entry for entry in map(entry_of, rows) if isinstance(entry, Entry)]
     fleet = fold(NOTHING, (entry.event for entry in entries[:after]), POLICIES)
     base = Snapshot(
-        seq=after, digest=rows[after - 1].digest, rules=2, body=encode_fleet(fleet)
+        seq=after, digest=rows[after - 1].digest, rules=3, body=encode_fleet(fleet)
     )
     return Listed(rows[after:], base), fleet
 
@@ -105,7 +105,7 @@ def test_rows_behind_a_base_begin_behind_the_redacted_one() -> None:
     assert source.base is not None
     base = redacted_base(read, source.base, words).unwrap()
     assert decode_fleet(base.body).unwrap() == redact(fleet, words)
-    assert (base.seq, base.rules) == (40, 2)
+    assert (base.seq, base.rules) == (40, 3)
     assert base.digest != source.base.digest
     shown = tuple(redacted_rows(read, words, begin=base.head, until=60))
     assert broken(base.head, shown) is None

@@ -142,7 +142,7 @@ async def compacted(path: Path, count: int) -> Path:
     for seq in (count - 2, count):
         digest = head_after(seq).digest
         body = b'{"row":%d}' % seq
-        snapshot = Snapshot(seq=seq, digest=digest, rules=2, body=body)
+        snapshot = Snapshot(seq=seq, digest=digest, rules=3, body=body)
         await good(journal.save_snapshot(snapshot))
     await good(journal.close())
     return path
@@ -228,7 +228,7 @@ async def test_snapshots_of_what_is_kept_go_into_the_new_file(tmp_path: Path) ->
     journal = await good(open_sqlite(path))
     await good(journal.append(START, drafts(range(1, 201))))
     digest = head_after(2).digest
-    early = Snapshot(seq=2, digest=digest, rules=2, body=b"{}")
+    early = Snapshot(seq=2, digest=digest, rules=3, body=b"{}")
     await good(journal.save_snapshot(early))
     await good(journal.close())
     content = bytearray(path.read_bytes())

@@ -60,5 +60,5 @@ def test_a_start_that_brings_a_spec_is_shown_without_what_looks_secret() -> None
 
 
 def test_every_other_event_is_shown_as_it_is() -> None:
-    for event in (StartRequested(at=1, name="web"), Booted(at=1, epoch=1, rules=2)):
+    for event in (StartRequested(at=1, name="web"), Booted(at=1, epoch=1, rules=3)):
         assert shown_event(event) is event
