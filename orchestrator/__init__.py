@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     )
     from orchestrator.core.explain import ContainerInfo, Explanation
     from orchestrator.core.field_changes import FieldChange
+    from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
     from orchestrator.core.groups import GroupStrategy, Membership
     from orchestrator.core.health import (
         CheckKind,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         TcpProbe,
     )
     from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
+    from orchestrator.core.origins import Prune
     from orchestrator.core.planning import Plan, PlanAction, PlannedChange
     from orchestrator.core.policies import (
         CrashLimit,
@@ -97,13 +99,8 @@ if TYPE_CHECKING:
         default_restart_policy,
         never_restart_policy,
     )
-    from orchestrator.core.specs import (
-        ContainerSpec,
-        FleetSettings,
-        FleetSpec,
-        Prune,
-        Service,
-    )
+    from orchestrator.core.services import Service
+    from orchestrator.core.specs import ContainerSpec
     from orchestrator.core.table import Table
     from orchestrator.core.tickets import Ticket
     from orchestrator.journal.memory import MemoryJournal
@@ -148,15 +145,18 @@ _NAMES: Final = {
     "core.exit_rules": "Codes ExitAction ExitKind ExitRule Kinds Signals",
     "core.explain": "ContainerInfo Explanation",
     "core.field_changes": "FieldChange",
+    "core.fleet_specs": "FleetSettings FleetSpec",
     "core.groups": "GroupStrategy Membership",
     "core.health": "CheckKind CommandProbe HealthCheck HealthChecks HttpProbe TcpProbe",
     "core.hosting": "INSTANCE_TYPES InstanceType Placement",
+    "core.origins": "Prune",
     "core.planning": "Plan PlanAction PlannedChange",
     "core.policies": (
         "CrashLimit CustomPolicyRef OnLoop OnLost RestartPolicy When "
         "always_restart_policy default_restart_policy never_restart_policy"
     ),
-    "core.specs": "ContainerSpec FleetSettings FleetSpec Prune Service",
+    "core.services": "Service",
+    "core.specs": "ContainerSpec",
     "core.table": "Table",
     "core.tickets": "Ticket",
     "journal.memory": "MemoryJournal",

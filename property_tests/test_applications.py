@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from returns.result import Failure
 
 from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
 from orchestrator.core.names import is_name
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, named
+from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.platforms.cloudflare.project.application import Application
 from orchestrator.platforms.cloudflare.project.applications import (
     application_of,

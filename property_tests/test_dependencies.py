@@ -40,6 +40,7 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.exits import Exited, RolledOut, Slept
 from orchestrator.core.explain import container_info
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.invariants import violations
 from orchestrator.core.phases import (
     Completed,
@@ -52,7 +53,7 @@ from orchestrator.core.phases import (
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.reduce import fold, reduce
 from orchestrator.core.requests import Apply
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

@@ -40,6 +40,7 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.exits import Exited
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.invariants import violations
@@ -47,7 +48,7 @@ from orchestrator.core.observations import SeenAbsent, SeenRunning, SeenUnreacha
 from orchestrator.core.phases import phase_name
 from orchestrator.core.policies import CrashLimit, OnLoop, RestartPolicy
 from orchestrator.core.reduce import fold, reduce
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

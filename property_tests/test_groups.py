@@ -28,6 +28,7 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.exits import Exited, Lost, Outcome, RolledOut, Slept, outcome
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.invariants import violations
 from orchestrator.core.phases import (
@@ -43,7 +44,7 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.policies import CrashLimit, OnLoop, RestartPolicy, When
 from orchestrator.core.reduce import fold, reduce
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
 

@@ -36,11 +36,13 @@ from orchestrator.core.exits import (
     Slept,
     StartFailed,
 )
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.observations import SeenAbsent, SeenEnded
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.phases import Phase
 from orchestrator.core.reduce import fold, reduce
 from orchestrator.core.requests import Apply, Request, Start
-from orchestrator.core.specs import ContainerSpec, FleetSpec, Origin, Prune
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Container, Fleet, empty_fleet
 from orchestrator.simulation.characters import Character
 from orchestrator.simulation.dice import Dice

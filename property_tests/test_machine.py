@@ -9,10 +9,11 @@ import attrs
 
 from orchestrator.core.custom import CustomDecision, CustomPolicy, Situation
 from orchestrator.core.decisions import Complete, CoolDown, Hold, RestartAt
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.policies import RestartPolicy, When
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.testing import FleetMachine
 

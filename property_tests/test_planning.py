@@ -13,6 +13,8 @@ from orchestrator.core.events import Event
 from orchestrator.core.explain import container_info
 from orchestrator.core.field_changes import field_changes
 from orchestrator.core.fields import Json
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.phases import (
     Asleep,
     Completed,
@@ -25,7 +27,7 @@ from orchestrator.core.phases import (
 from orchestrator.core.planning import Masks, Plan, PlanAction, PlannedChange, plan
 from orchestrator.core.reduce import fold, reduce
 from orchestrator.core.requests import Apply
-from orchestrator.core.specs import ContainerSpec, FleetSpec, Origin, Prune
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Fleet, empty_fleet
 from orchestrator.core.table import Table
 from orchestrator.runtime.foresight import foreseen

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.reduce import fold
-from orchestrator.core.specs import FleetSettings, FleetSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.simulation.faults import FaultPlan
 from orchestrator.testing import Scenario

@@ -27,8 +27,10 @@ from orchestrator.core.events import (
     FleetObserved,
 )
 from orchestrator.core.exits import Exit, Exited, Slept
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.notify import Notify
 from orchestrator.core.observations import Sight
+from orchestrator.core.origins import Prune
 from orchestrator.core.phases import Escalation, Phase, Rule
 from orchestrator.core.policies import (
     CrashLimit,
@@ -47,14 +49,8 @@ from orchestrator.core.requests import (
     Stop,
     StopOrphan,
 )
-from orchestrator.core.specs import (
-    ContainerSpec,
-    FleetSettings,
-    FleetSpec,
-    Prune,
-    Service,
-    replica_of,
-)
+from orchestrator.core.services import Service, replica_of
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

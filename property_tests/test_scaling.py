@@ -17,6 +17,7 @@ from orchestrator.codec.wire import decode_event, encode_event
 from orchestrator.core.admit import admit
 from orchestrator.core.commands import ObserveFleet, StartContainer
 from orchestrator.core.events import ContainerReady, FleetObserved
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.invariants import violations
 from orchestrator.core.observations import Observation, SeenRunning, Sighting
 from orchestrator.core.reduce import reduce, step_of
@@ -29,14 +30,9 @@ from orchestrator.core.requests import (
     Scale,
 )
 from orchestrator.core.scaling import departing, is_ready, members
+from orchestrator.core.services import Service, replica_of
 from orchestrator.core.sights import differences
-from orchestrator.core.specs import (
-    ContainerSpec,
-    FleetSettings,
-    FleetSpec,
-    Service,
-    replica_of,
-)
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

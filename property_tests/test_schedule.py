@@ -11,6 +11,7 @@ from orchestrator.core.backoff import Backoff, backoff_wait
 from orchestrator.core.events import ContainerEnded, TimeReached
 from orchestrator.core.exits import Exit, Exited, Obstacle, Signaled, StartFailed
 from orchestrator.core.explain import next_start_at
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.health import HealthChecks
 from orchestrator.core.phases import Rule, Starting, phase_name
 from orchestrator.core.policies import (
@@ -23,7 +24,7 @@ from orchestrator.core.policies import (
 )
 from orchestrator.core.schedule import Fate, schedule
 from orchestrator.core.spec_advice import spec_advice
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.terms import FixedTerms
 from orchestrator.core.wake import wake_at
 from orchestrator.testing import strategies as drawn

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from orchestrator.core.commands import StartContainer
 from orchestrator.core.events import Booted
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.invariants import Violation, violations
 from orchestrator.core.phases import BackingOff, CrashLooping
 from orchestrator.core.policies import CrashLimit, RestartPolicy, When
@@ -28,7 +29,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.simulation.characters import Character

@@ -13,6 +13,7 @@ from orchestrator.core.admit import admit
 from orchestrator.core.advance import advance
 from orchestrator.core.events import ContainerEvent, Event, TimeReached
 from orchestrator.core.explain import container_info, explain
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.invariants import violations
 from orchestrator.core.outstanding import outstanding
 from orchestrator.core.reduce import fold, reduce
@@ -30,7 +31,7 @@ from orchestrator.core.requests import (
     StopOrphan,
 )
 from orchestrator.core.scaling import members
-from orchestrator.core.specs import ContainerSpec, FleetSpec, named
+from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.core.state import Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.terms import FixedTerms
@@ -186,7 +187,8 @@ def _check_intent(request: Request, after: Fleet) -> None:
 
 DRILL = """
 from orchestrator.core.requests import Apply
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.simulation.faults import Character, draw_plan
 from orchestrator.simulation.runs import start_run
 steps = []

@@ -31,6 +31,7 @@ from orchestrator.core.exit_rules import (
     Kinds,
     Signals,
 )
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import (
     CommandProbe,
@@ -42,6 +43,7 @@ from orchestrator.core.health import (
 )
 from orchestrator.core.invariants import violations
 from orchestrator.core.moments import Moment
+from orchestrator.core.origins import Prune
 from orchestrator.core.policies import (
     CrashLimit,
     CustomPolicyRef,
@@ -61,7 +63,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, Prune
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

@@ -11,7 +11,7 @@ from orchestrator.api.route import Failing, Form, Route
 from orchestrator.core import errors
 from orchestrator.core.access_errors import KeyReused
 from orchestrator.core.explain import ContainerInfo
-from orchestrator.core.specs import FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.runtime.reports import ReconcileReport
 from orchestrator.runtime.scales import Orphan, ServiceInfo
 

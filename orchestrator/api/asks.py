@@ -33,7 +33,8 @@ from orchestrator.api.queries import Asked as Query
 from orchestrator.codec.problems import invalid
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerError, InvalidSpec, OperatorClosed
-from orchestrator.core.specs import FleetSpec, Prune
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.origins import Prune
 from orchestrator.core.tickets import Ticket
 from orchestrator.runtime.masks import refused_masks
 from orchestrator.runtime.operator import Operator

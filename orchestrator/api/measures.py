@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from orchestrator.codec.converter import tag_of
 from orchestrator.core.exits import Exited
 from orchestrator.core.moments import Moment
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import (
     PHASE_NAMES,
     BackingOff,
@@ -22,7 +23,6 @@ from orchestrator.core.phases import (
     Running,
     phase_name,
 )
-from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Fleet
 from orchestrator.runtime.telemetry import Telemetry
 

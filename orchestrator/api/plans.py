@@ -8,7 +8,7 @@ from returns.result import Failure
 from orchestrator.api.asks import prune_of, revision_of
 from orchestrator.api.bodies import folded, read_body, refusal
 from orchestrator.api.queries import Asked
-from orchestrator.core.specs import FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.runtime.masks import refused_masks
 from orchestrator.runtime.operator import Operator
 

@@ -12,8 +12,9 @@ from orchestrator.core import errors
 from orchestrator.core.drift import Drift
 from orchestrator.core.explain import ContainerInfo, Explanation
 from orchestrator.core.fields import Json
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.planning import Plan
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.platforms.port import LogLine, PlatformDetail
 from orchestrator.runtime.pieces import FleetHistory

@@ -24,13 +24,9 @@ from orchestrator.codec.fleet_toml import toml_text
 from orchestrator.codec.fleet_writing import fleet_tree, left_unsaid
 from orchestrator.codec.platform_choices import LocalChoice
 from orchestrator.codec.wire import read_tree
-from orchestrator.core.specs import (
-    ContainerSpec,
-    FleetSettings,
-    FleetSpec,
-    Service,
-    replica_of,
-)
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
+from orchestrator.core.services import Service, replica_of
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.runtime.masks import refused_masks
 
 __all__ = ("fleet",)

@@ -17,9 +17,9 @@ from orchestrator.cli.state import kept
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.errors import ContainerError
+from orchestrator.core.origins import Prune
 from orchestrator.core.planning import Plan
 from orchestrator.core.requests import Apply
-from orchestrator.core.specs import Prune
 from orchestrator.core.state import Fleet, empty_fleet
 from orchestrator.journal.port import Head
 from orchestrator.journal.sqlite import open_sqlite

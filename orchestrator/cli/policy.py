@@ -31,9 +31,10 @@ from orchestrator.codec.wire import tree_of
 from orchestrator.core.advice import Advice, Weight
 from orchestrator.core.exits import Exit, Exited, StartFailed, exit_text
 from orchestrator.core.moments import Millis, format_duration
+from orchestrator.core.origins import Origin
 from orchestrator.core.schedule import Fate, Restart, Schedule, schedule
 from orchestrator.core.spec_advice import group_advice, spec_advice
-from orchestrator.core.specs import ContainerSpec, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.terms import FixedTerms
 
 __all__ = ("policy",)

@@ -27,10 +27,11 @@ from orchestrator.core.health import (
     TcpProbe,
 )
 from orchestrator.core.moments import Millis, format_duration
+from orchestrator.core.origins import Origin
 from orchestrator.core.policies import OnLoop, OnLost, RestartPolicy, When, judged
 from orchestrator.core.schedule import Schedule
 from orchestrator.core.spec_advice import notices_within
-from orchestrator.core.specs import ContainerSpec, Origin
+from orchestrator.core.specs import ContainerSpec
 
 __all__ = ("check_words", "group_words", "policy_words", "rule_words", "stop_words")
 

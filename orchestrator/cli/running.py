@@ -34,7 +34,7 @@ from orchestrator.codec.platform_choices import (
     SimulatedChoice,
 )
 from orchestrator.core.errors import ContainerError
-from orchestrator.core.specs import FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.journal.sqlite import open_sqlite
 from orchestrator.platforms.local.platform import LocalPlatform
 from orchestrator.platforms.port import Platform

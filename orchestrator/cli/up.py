@@ -28,7 +28,7 @@ from orchestrator.cli.telling import Telling, telling_options
 from orchestrator.cli.tools import read_file
 from orchestrator.codec.journal_choice import SNAPSHOT_EVERY_MAX
 from orchestrator.core.errors import ContainerError
-from orchestrator.core.specs import FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.secrets import Secrets

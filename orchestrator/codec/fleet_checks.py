@@ -19,13 +19,14 @@ from orchestrator.codec.platform_choices import (
 from orchestrator.codec.problems import suggestion
 from orchestrator.core.advice import Weight
 from orchestrator.core.fields import Json
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.health import CommandProbe, HttpProbe
 from orchestrator.core.spec_advice import (
     dependency_advice,
     group_advice,
     spec_advice,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.core.templates import Placeholder, placeholders
 

@@ -33,8 +33,8 @@ from orchestrator.codec.platform_choices import (
 from orchestrator.codec.problems import SHOWN_MAX, shown, suggestion
 from orchestrator.codec.toml_lines import lines_of
 from orchestrator.core.errors import InvalidSpec, Problem
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.names import is_name
-from orchestrator.core.specs import FleetSettings, FleetSpec
 
 __all__ = ("SECTIONS", "FleetFile", "read_fleet_file", "read_fleet_tree")
 

@@ -22,6 +22,7 @@ from orchestrator.core.groups import GroupStrategy
 from orchestrator.core.health import HealthCheck, HealthChecks, HttpProbe, TcpProbe
 from orchestrator.core.hosting import InstanceType, Placement
 from orchestrator.core.notify import NoticeKind, Notify
+from orchestrator.core.origins import Prune
 from orchestrator.core.policies import (
     CrashLimit,
     CustomPolicyRef,
@@ -30,7 +31,6 @@ from orchestrator.core.policies import (
     RestartPolicy,
     When,
 )
-from orchestrator.core.specs import Prune
 
 __all__ = ("ContainerKeys", "Duration", "FleetKeys", "TemplateKeys")
 

@@ -17,12 +17,8 @@ from orchestrator.codec.fleet_tables import Tree, sized, spelt_out
 from orchestrator.codec.platform_choices import LocalChoice, PlatformChoice
 from orchestrator.codec.problems import shown
 from orchestrator.core.groups import Membership
-from orchestrator.core.specs import (
-    REPLICAS_MAX,
-    ContainerSpec,
-    Service,
-    replica_of,
-)
+from orchestrator.core.services import REPLICAS_MAX, Service, replica_of
+from orchestrator.core.specs import ContainerSpec
 
 __all__ = ("SpecReader",)
 

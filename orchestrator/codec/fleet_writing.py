@@ -15,7 +15,9 @@ from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.fleet_forms import form_of, table_of
 from orchestrator.codec.fleet_tables import Tree
 from orchestrator.codec.platform_choices import LocalChoice
-from orchestrator.core.specs import ContainerSpec, FleetSpec, Service, replica_of
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.services import Service, replica_of
+from orchestrator.core.specs import ContainerSpec
 
 __all__ = ("fleet_tree", "left_unsaid")
 

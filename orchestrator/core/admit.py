@@ -40,6 +40,7 @@ from orchestrator.core.fingerprints import salt_of
 from orchestrator.core.moments import Moment
 from orchestrator.core.names import is_name
 from orchestrator.core.needs import wrong_needs_of_fleet
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import (
     Completed,
     CrashLooping,
@@ -62,7 +63,6 @@ from orchestrator.core.requests import (
     StopOrphan,
 )
 from orchestrator.core.scaling import as_scaled, scaled
-from orchestrator.core.specs import Origin
 from orchestrator.core.start_specs import declaration_of, invalid, spec_of
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.strangers import adoption, eviction

@@ -46,9 +46,9 @@ from orchestrator.core.exits import (
 )
 from orchestrator.core.histories import counted_failures
 from orchestrator.core.moments import Moment
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import CrashLooping, Rule
 from orchestrator.core.policies import CustomPolicyRef, OnLoop, When, judged
-from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, LastRun
 from orchestrator.core.terms import Terms
 

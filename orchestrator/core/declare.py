@@ -23,9 +23,10 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.notices import Notices
 from orchestrator.core.noticing import silenced
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.phases import Pending, Rule, live_run
 from orchestrator.core.renewals import redeclare
-from orchestrator.core.specs import Origin, Prune, Service
+from orchestrator.core.services import Service
 from orchestrator.core.state import Container, Desired
 from orchestrator.core.wishes import leave
 

@@ -21,6 +21,7 @@ from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.dependencies import Awaited
 from orchestrator.core.events import Event, OwnerEvent
 from orchestrator.core.evolving import evolver, quick
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import Membership
 from orchestrator.core.moments import Moment
 from orchestrator.core.mutable_table import MutableTable
@@ -40,7 +41,7 @@ from orchestrator.core.phases import (
     Unknown,
     live_run,
 )
-from orchestrator.core.specs import FleetSettings, Service
+from orchestrator.core.services import Service
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Ticket, Tickets, remembered, use_of

@@ -22,13 +22,14 @@ from orchestrator.core.errors import PlatformError, StartError
 from orchestrator.core.evolving import all_quick
 from orchestrator.core.exits import Exit
 from orchestrator.core.fields import LATER
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.health import CheckKind
 from orchestrator.core.moments import Moment
 from orchestrator.core.notices import NoticeEvent
 from orchestrator.core.observations import Sight
 from orchestrator.core.origins import Prune
 from orchestrator.core.service_events import Declaration, ServiceEvent
-from orchestrator.core.specs import FleetSettings, Service
+from orchestrator.core.services import Service
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Ticket
 

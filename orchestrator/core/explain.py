@@ -15,6 +15,7 @@ from orchestrator.core.exits import Outcome, exit_text
 from orchestrator.core.fields import LATER
 from orchestrator.core.histories import counted_failures
 from orchestrator.core.moments import Millis, Moment, format_duration
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import (
     Asleep,
     BackingOff,
@@ -31,7 +32,6 @@ from orchestrator.core.phases import (
     phase_name,
 )
 from orchestrator.core.policies import RestartPolicy, judged
-from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Fleet, LastRun
 from orchestrator.core.table import Table
 from orchestrator.core.wake import wake_at

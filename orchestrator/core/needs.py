@@ -1,7 +1,7 @@
 """Whether what is asked for depends on somebody, and not on itself.
 
-A fleet file is whole, and is read as a whole (``core.specs.FleetSpec``). Here is what a
-single start, or a new file, means beside the containers that are there already.
+A fleet file is whole, and is read as a whole (``core.fleet_specs.FleetSpec``). Here is
+what a single start, or a new file, means beside the containers that are there already.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from orchestrator.core.dependencies import (
     needs_of,
 )
 from orchestrator.core.errors import InvalidSpec, Problem
-from orchestrator.core.specs import ContainerSpec, Origin, Prune, Service
+from orchestrator.core.origins import Origin, Prune
+from orchestrator.core.services import Service
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Fleet
 
 __all__ = ("chain_length", "wrong_needs", "wrong_needs_of_fleet")

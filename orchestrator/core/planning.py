@@ -21,11 +21,13 @@ from orchestrator.core.admit import admit
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import RequestError
 from orchestrator.core.field_changes import FieldChange, field_changes
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.moments import Moment
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Pending, Stopping, live_run, phase_name
 from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Apply
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Fleet
 
 __all__ = ("Masks", "Plan", "PlanAction", "PlannedChange", "plan")

@@ -12,8 +12,9 @@ from typing import Final
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.errors import PolicyNotRegistered
 from orchestrator.core.events import Event, SpecApplied, StartRequested
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.service_events import AdoptRequested, ScaleRequested
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Fleet
 
 __all__ = ("not_registered", "not_registered_of_fleet")

@@ -12,8 +12,10 @@ from typing import TypeAlias
 import attrs
 
 from orchestrator.core.fields import Json
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.origins import Prune
 from orchestrator.core.policies import RestartPolicy
-from orchestrator.core.specs import ContainerSpec, FleetSpec, Prune
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Ticket
 

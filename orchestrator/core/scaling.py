@@ -26,18 +26,14 @@ from orchestrator.core.declare import dismiss, enlist
 from orchestrator.core.drafts import FleetDraft
 from orchestrator.core.errors import RequestError, ServiceNotFound
 from orchestrator.core.fingerprints import salt_of
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.moments import Moment
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Running
 from orchestrator.core.requests import Scale
 from orchestrator.core.service_events import Declaration, ScaleRequested
-from orchestrator.core.specs import (
-    REPLICAS_MAX,
-    ContainerSpec,
-    FleetSpec,
-    Origin,
-    Service,
-    replica_of,
-)
+from orchestrator.core.services import REPLICAS_MAX, Service, replica_of
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.start_specs import invalid
 from orchestrator.core.state import Container, Desired, Fleet
 

@@ -27,6 +27,7 @@ from orchestrator.core.health import HealthChecks
 from orchestrator.core.histories import counted_failures
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.moves import launch
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import (
     BackingOff,
     CrashLooping,
@@ -34,7 +35,7 @@ from orchestrator.core.phases import (
     Rule,
     phase_name,
 )
-from orchestrator.core.specs import ContainerSpec, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired
 from orchestrator.core.terms import Terms
 from orchestrator.core.wake import wake_at

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from orchestrator.core.advice import Advice, Weight, policy_advice
 from orchestrator.core.dependencies import Condition
 from orchestrator.core.exit_rules import ExitAction
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import Membership
 from orchestrator.core.health import CommandProbe, HealthCheck
 from orchestrator.core.moments import Millis, format_duration
 from orchestrator.core.policies import When
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 
 __all__ = ("dependency_advice", "group_advice", "notices_within", "spec_advice")
 

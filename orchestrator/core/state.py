@@ -19,10 +19,13 @@ from orchestrator.core.dependencies import Awaited
 from orchestrator.core.evolving import quick
 from orchestrator.core.exits import Exit
 from orchestrator.core.fields import LATER
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.moments import Moment
 from orchestrator.core.notices import Notices
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Phase, Running, Unknown
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin, Service
+from orchestrator.core.services import Service
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Tickets
 

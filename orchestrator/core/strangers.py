@@ -40,6 +40,7 @@ from orchestrator.core.moments import Moment
 from orchestrator.core.names import is_name
 from orchestrator.core.needs import wrong_needs
 from orchestrator.core.observations import SeenEnded
+from orchestrator.core.origins import Origin
 from orchestrator.core.outstanding import evictions
 from orchestrator.core.phases import Running, Unknown
 from orchestrator.core.requests import Adopt, StopOrphan
@@ -48,14 +49,8 @@ from orchestrator.core.service_events import (
     Declaration,
     OrphanStopRequested,
 )
-from orchestrator.core.specs import (
-    REPLICAS_MAX,
-    ContainerSpec,
-    Origin,
-    Service,
-    named,
-    replica_of,
-)
+from orchestrator.core.services import REPLICAS_MAX, Service, replica_of
+from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.core.start_specs import has_another_strategy, invalid
 from orchestrator.core.state import Container, Desired, Fleet
 

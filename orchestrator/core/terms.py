@@ -11,7 +11,7 @@ from typing import Protocol
 import attrs
 
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
-from orchestrator.core.specs import FleetSettings
+from orchestrator.core.fleet_specs import FleetSettings
 
 __all__ = ("FixedTerms", "Terms")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import Final, Protocol, assert_never
 
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.moments import Millis, Moment, earliest
 from orchestrator.core.phases import (
     Asleep,
@@ -24,7 +25,6 @@ from orchestrator.core.phases import (
     Unknown,
 )
 from orchestrator.core.policies import OnLost
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import Container, Fleet, History
 
 __all__ = (

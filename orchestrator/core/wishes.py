@@ -22,6 +22,7 @@ from orchestrator.core.moves import (
     start_anew,
     want,
 )
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import (
     Asleep,
     BackingOff,
@@ -36,7 +37,6 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.phases import Stopped as AtRest
 from orchestrator.core.renewals import clear_history, redeclare
-from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Desired
 
 __all__ = ("clear", "leave", "restart", "start", "stop")

@@ -24,9 +24,10 @@ from orchestrator.codec.problems import invalid
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import ContainerError, InvalidSpec, Problem
 from orchestrator.core.events import Booted
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.origins import Origin
 from orchestrator.core.requests import Apply
 from orchestrator.core.scaling import as_scaled
-from orchestrator.core.specs import FleetSpec, Origin
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.port import Journal
 from orchestrator.platforms.port import Attachment, Platform, StreamRefused

@@ -14,10 +14,11 @@ import attrs
 from returns.result import Failure, Result, Success
 
 from orchestrator.core.errors import ContainerError, ContainerNotFound
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.needs import chain_length
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.requests import Apply, Stop
-from orchestrator.core.specs import FleetSpec, Origin, Prune
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.tickets import Ticket
 from orchestrator.runtime.boot import Engine

@@ -18,14 +18,11 @@ from returns.result import Failure
 
 from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.fields import Json
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.health import CommandProbe, HealthCheck, HealthChecks, HttpProbe
 from orchestrator.core.notify import hidden_url
-from orchestrator.core.specs import (
-    ContainerSpec,
-    FleetSettings,
-    FleetSpec,
-    Service,
-)
+from orchestrator.core.services import Service
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.core.templates import Placeholder, parse_template
 

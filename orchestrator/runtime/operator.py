@@ -21,7 +21,9 @@ from orchestrator.core.explain import (
     ContainerInfo,
     container_info,
 )
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.moments import Millis
+from orchestrator.core.origins import Prune
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.requests import (
     Apply,
@@ -33,7 +35,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSpec, Prune
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.tickets import Ticket
 from orchestrator.runtime import downs, waits
 from orchestrator.runtime.boot import Means, boot

@@ -14,10 +14,11 @@ from returns.future import FutureResult
 from orchestrator.core.drift import Drift, drift
 from orchestrator.core.errors import ContainerError, JournalError
 from orchestrator.core.explain import ContainerInfo, Explanation
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.moments import Millis, Moment
+from orchestrator.core.origins import Prune
 from orchestrator.core.planning import Plan
 from orchestrator.core.requests import Apply
-from orchestrator.core.specs import FleetSpec, Prune
 from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
 from orchestrator.platforms.port import LogLine, PlatformDetail

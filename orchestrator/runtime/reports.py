@@ -13,6 +13,7 @@ from orchestrator.core.decide import crash_loop
 from orchestrator.core.errors import ContainerFailed, CrashLoopDetected
 from orchestrator.core.events import Event
 from orchestrator.core.explain import why
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import (
     Asleep,
@@ -24,7 +25,8 @@ from orchestrator.core.phases import (
     Unknown,
     phase_name,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Service
+from orchestrator.core.services import Service
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Fleet
 from orchestrator.runtime.masks import masked_service, masked_settings, masked_spec
 

@@ -30,7 +30,7 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.requests import Adopt, Scale, StopOrphan
 from orchestrator.core.scaling import is_ready, members
-from orchestrator.core.specs import Service
+from orchestrator.core.services import Service
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.tickets import Ticket
 from orchestrator.runtime import waits

@@ -16,10 +16,10 @@ from orchestrator.core.admit import admit
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import RequestError
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Apply
-from orchestrator.core.specs import FleetSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.simulation.characters import Character, draw_characters
 from orchestrator.simulation.chronicle import Chronicle, Lane, Noted, Violated

@@ -19,6 +19,7 @@ from typing import Final, assert_never
 
 from orchestrator.core.awaiting import unmet
 from orchestrator.core.backoff import longest_wait
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.moments import Millis
 from orchestrator.core.moves import CONFIRM_MARGIN_MS
 from orchestrator.core.needs import chain_length
@@ -35,7 +36,7 @@ from orchestrator.core.phases import (
     Stopping,
     Unknown,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.wake import MINUTE, OBSERVE_RETRY_MS, may_replace
 

@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from orchestrator.core.custom import CustomPolicy
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.invariants import violations
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.reduce import fold
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container
 from orchestrator.testing.acts import Act
 from orchestrator.testing.chances import (

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
 from orchestrator.core.custom import CustomDecision, CustomPolicy, Situation
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.health import HealthCheck as Check
 from orchestrator.core.health import HealthChecks, TcpProbe
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.testing.chances import Move, played
 from orchestrator.testing.laws import LAWS

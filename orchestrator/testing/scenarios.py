@@ -14,8 +14,9 @@ from typing import Final
 import attrs
 
 from orchestrator.core.custom import CustomPolicy, registered
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.moments import Millis
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Fleet
 from orchestrator.testing.acts import Act
 from orchestrator.testing.clock import millis_of

@@ -22,11 +22,11 @@ from orchestrator.core.commands import (
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import RequestError
 from orchestrator.core.events import Booted, Event, FleetObserved, TimeReached
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.notices import NoticeDelivered
 from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import Apply, Request
-from orchestrator.core.specs import FleetSpec
 from orchestrator.core.state import RULES, Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.wake import wake_at, wake_at_fleet

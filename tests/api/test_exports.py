@@ -30,7 +30,7 @@ from orchestrator.core.errors import (
     JournalUnavailable,
 )
 from orchestrator.core.notify import Notify
-from orchestrator.core.specs import Service
+from orchestrator.core.services import Service
 from orchestrator.core.table import Table
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.lines import open_lines

@@ -33,11 +33,11 @@ from orchestrator.core.events import (
     SpecApplied,
 )
 from orchestrator.core.exits import Exit, Exited, OutOfMemory
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.names import is_name
 from orchestrator.core.policies import CrashLimit, OnLoop, RestartPolicy
 from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import Stop
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import Fleet, empty_fleet
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.steps import Ask, Asked, Batch, Happened

@@ -20,7 +20,8 @@ from orchestrator.codec.converter import tag_of
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerNotFound
 from orchestrator.core.events import Event
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from tests.api.documented import check_documented, problems
 

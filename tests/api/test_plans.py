@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.api.headers import KEY_HEADER, REPLAYED_HEADER
 from orchestrator.codec.wire import tree_of
-from orchestrator.core.specs import Origin
+from orchestrator.core.origins import Origin
 from tests.api.test_app import Answer, api
 from tests.runtime.kit import HOLD, fleet, spec
 

@@ -13,8 +13,9 @@ from orchestrator.codec.wire import tree_of
 from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import ContainerError
 from orchestrator.core.exits import Exited
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Pending, Phase, Rule, Running, Unknown
-from orchestrator.core.specs import ContainerSpec, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired, Fleet, History
 from orchestrator.core.table import Table
 from orchestrator.runtime.views import View

@@ -29,8 +29,9 @@ from orchestrator.api.guard.origins import Names
 from orchestrator.api.guard.token_file import TokenFile, change_tokens
 from orchestrator.api.guard.tokens import Grant, made
 from orchestrator.api.listen import bound_to, serve_http
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.policies import RestartPolicy
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.platforms.simulated.platform import SimulatedPlatform
 from orchestrator.runtime.operator import Operator

@@ -46,11 +46,12 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.exits import Exit, Exited, OutOfMemory, Signaled
 from orchestrator.core.fingerprints import salt_of
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.phases import Running, live_run
 from orchestrator.core.policies import RestartPolicy, When
 from orchestrator.core.reduce import step_of
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

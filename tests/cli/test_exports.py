@@ -21,9 +21,10 @@ from orchestrator.cli.outputs import Output
 from orchestrator.codec.wire import encode_fleet
 from orchestrator.core.events import Declaration, SpecApplied
 from orchestrator.core.fields import Json
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
 from orchestrator.core.reduce import fold, step_of
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.port import START, Draft, Row, Snapshot, chained

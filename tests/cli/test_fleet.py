@@ -21,9 +21,10 @@ from orchestrator.codec.wire import tree_of
 from orchestrator.core.admit import admit
 from orchestrator.core.custom import NO_POLICIES
 from orchestrator.core.dependencies import Condition
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Apply
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Fleet, empty_fleet
 from orchestrator.core.table import Table
 from orchestrator.runtime.reports import config_of

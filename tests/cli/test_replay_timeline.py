@@ -330,9 +330,10 @@ def test_hostile_texts_of_a_real_journal_do_not_reach_the_terminal(
     tmp_path: Path,
 ) -> None:
     from orchestrator.core.admit import admit
+    from orchestrator.core.fleet_specs import FleetSpec
     from orchestrator.core.reduce import step_of
     from orchestrator.core.requests import Apply
-    from orchestrator.core.specs import ContainerSpec, FleetSpec
+    from orchestrator.core.specs import ContainerSpec
     from orchestrator.replay.history import NOTHING
     from orchestrator.runtime.steps import draft_of
 

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from orchestrator.cli.lanes import drawing_of
 from orchestrator.cli.main import cli
 from orchestrator.cli.rehearsed import json_of, text_of
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.simulation.chronicle import Look, Violated
 from orchestrator.simulation.rehearsals import Rehearsal, Wish, rehearse
 

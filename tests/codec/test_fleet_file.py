@@ -32,6 +32,7 @@ from orchestrator.core.exit_rules import (
     Kinds,
     Signals,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import MEMBERS_MAX, GroupStrategy, Membership
 from orchestrator.core.health import (
     CommandProbe,
@@ -41,6 +42,7 @@ from orchestrator.core.health import (
     TcpProbe,
 )
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
+from orchestrator.core.origins import Prune
 from orchestrator.core.policies import (
     CrashLimit,
     CustomPolicyRef,
@@ -48,7 +50,7 @@ from orchestrator.core.policies import (
     RestartPolicy,
     When,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Prune
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 
 FULL = """

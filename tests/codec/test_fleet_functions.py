@@ -40,10 +40,10 @@ from orchestrator.codec.fleet_tables import DURATIONS, LISTS
 from orchestrator.codec.journal_choice import JournalChoice
 from orchestrator.codec.platform_choices import CloudflareChoice, SimulatedChoice
 from orchestrator.core.exit_rules import ExitKind
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.health import TcpProbe
 from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CustomPolicyRef
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.table import Table
 from tests.codec.test_fleet_file import FULL
 

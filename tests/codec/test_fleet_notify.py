@@ -8,8 +8,8 @@ from returns.result import Failure
 from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
 from orchestrator.codec.wire import read_tree, tree_of
 from orchestrator.core.backoff import Backoff
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.notify import NoticeKind, Notify
-from orchestrator.core.specs import FleetSettings
 
 FLEET = """
 [fleet]

@@ -6,8 +6,8 @@ import pytest
 from returns.result import Failure
 
 from orchestrator.codec.fleet_file import read_fleet_file
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.groups import GroupStrategy
-from orchestrator.core.specs import FleetSpec
 
 HEAD = '[fleet]\nname = "demo"\n'
 WEB = '[[containers]]\nname = "web"\ncommand = ["run"]\n'

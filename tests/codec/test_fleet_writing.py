@@ -11,14 +11,10 @@ from orchestrator.codec.fleet_python import python_text
 from orchestrator.codec.fleet_toml import toml_text
 from orchestrator.codec.fleet_writing import fleet_tree, left_unsaid
 from orchestrator.codec.platform_choices import SimulatedChoice
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
-from orchestrator.core.specs import (
-    ContainerSpec,
-    FleetSettings,
-    FleetSpec,
-    Service,
-    replica_of,
-)
+from orchestrator.core.services import Service, replica_of
+from orchestrator.core.specs import ContainerSpec
 
 HEAD = '[fleet]\nname = "demo"\n\n'
 

@@ -47,6 +47,7 @@ from orchestrator.core.exit_rules import (
     Signals,
 )
 from orchestrator.core.fields import LATER
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import (
     CommandProbe,
@@ -61,7 +62,7 @@ from orchestrator.core.notify import Notify
 from orchestrator.core.phases import Pending
 from orchestrator.core.policies import CrashLimit, CustomPolicyRef, RestartPolicy
 from orchestrator.core.requests import Start, Stop
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired, Fleet, History, LastRun
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Ticket, Tickets, Used

@@ -21,12 +21,13 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.exits import Exit, Exited
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.health import CheckKind
 from orchestrator.core.invariants import violations
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Apply, Request
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
 

@@ -20,6 +20,7 @@ from orchestrator.core.errors import (
 from orchestrator.core.events import Declaration, SpecApplied, StartRequested
 from orchestrator.core.exits import Exited
 from orchestrator.core.fingerprints import salt_of
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.policies import never_restart_policy
 from orchestrator.core.requests import (
@@ -31,7 +32,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 
 from .examples import Story, spec

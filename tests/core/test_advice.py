@@ -18,6 +18,7 @@ from orchestrator.core.exit_rules import (
     Kinds,
     Signals,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import (
     CommandProbe,
@@ -34,7 +35,7 @@ from orchestrator.core.policies import (
     When,
 )
 from orchestrator.core.spec_advice import group_advice, notices_within, spec_advice
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 
 SETTINGS = FleetSettings()

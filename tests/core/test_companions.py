@@ -27,6 +27,7 @@ from orchestrator.core.exits import (
     RolledOut,
     Slept,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import MEMBERS_MAX, GroupStrategy, Membership
 from orchestrator.core.observations import SeenEnded, SeenRunning
 from orchestrator.core.phases import BackingOff, CrashLooping, Pending, Rule, Stopping
@@ -40,7 +41,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.core.wake import wake_at
 

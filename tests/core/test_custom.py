@@ -36,12 +36,12 @@ from orchestrator.core.exits import (
     RolledOut,
     StartFailed,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.moments import DURATION_MAX
 from orchestrator.core.phases import Rule
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy, When
 from orchestrator.core.reduce import fold
 from orchestrator.core.requests import Stop
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.table import Table
 
 from .examples import NO_JITTER, SETTINGS, Story, spec

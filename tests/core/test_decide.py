@@ -39,10 +39,12 @@ from orchestrator.core.exits import (
     Stopped,
     Unhealthy,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.histories import counted_failures, record_end
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import CrashLooping, Pending, Rule
 from orchestrator.core.policies import CrashLimit, OnLoop, When
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired, History, LastRun
 from orchestrator.core.terms import FixedTerms
 

@@ -16,7 +16,9 @@ from orchestrator.core.dependencies import (
     refusal,
 )
 from orchestrator.core.fingerprints import fingerprint
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, Service
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
+from orchestrator.core.services import Service
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 
 from .examples import spec

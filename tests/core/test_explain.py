@@ -15,11 +15,11 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.exits import Exited, Outcome, Signaled, Slept
 from orchestrator.core.explain import container_info, explain, why
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.phases import Pending, Rule
 from orchestrator.core.policies import CrashLimit, never_restart_policy
 from orchestrator.core.requests import Stop
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.table import Table
 
 from .examples import NO_JITTER, Story, spec

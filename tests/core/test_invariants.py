@@ -19,6 +19,7 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.exits import Exited, StartFailed, Stopped
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.invariants import INVARIANTS, violations
@@ -36,7 +37,6 @@ from orchestrator.core.phases import (
     Unknown,
 )
 from orchestrator.core.requests import ClearCrashHistory, Stop
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

@@ -11,6 +11,7 @@ from orchestrator.core.custom import NO_POLICIES
 from orchestrator.core.drafts import open_draft, place, take_note
 from orchestrator.core.events import Booted
 from orchestrator.core.exits import Exited
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.notices import (
     NOTICES_MAX,
     Notice,
@@ -32,7 +33,7 @@ from orchestrator.core.outstanding import outstanding
 from orchestrator.core.phases import BackingOff, CrashLooping, Rule
 from orchestrator.core.policies import RestartPolicy, When
 from orchestrator.core.requests import Remove, Start, Stop
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.core.wake import wake_at_fleet
 

@@ -20,20 +20,16 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.exits import Exited, Slept
 from orchestrator.core.explain import container_info, next_start_at, why
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.observations import SeenAbsent
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.phases import Pending, Rule, Running, Starting, Stopping
 from orchestrator.core.policies import CrashLimit, OnLoop, When
 from orchestrator.core.requests import Adopt, Apply, Remove, Restart, Start, Stop
 from orchestrator.core.service_events import AdoptRequested
-from orchestrator.core.specs import (
-    ContainerSpec,
-    FleetSettings,
-    FleetSpec,
-    Origin,
-    Prune,
-    Service,
-)
+from orchestrator.core.services import Service
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.core.table import Table
 

@@ -7,19 +7,14 @@ import attrs
 from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import InvalidSpec, RevisionConflict
 from orchestrator.core.exits import Exited
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.planning import Masks, Plan, PlanAction, PlannedChange, plan
 from orchestrator.core.policies import RestartPolicy, When
 from orchestrator.core.requests import Apply, Scale, Start, Stop
-from orchestrator.core.specs import (
-    ContainerSpec,
-    FleetSettings,
-    FleetSpec,
-    Origin,
-    Prune,
-    Service,
-    replica_of,
-)
+from orchestrator.core.services import Service, replica_of
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from tests.core.examples import SETTINGS, Story, spec
 

@@ -52,6 +52,7 @@ from orchestrator.core.exits import (
     Stopped,
 )
 from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.moves import Moved, order_destroy, order_stop
 from orchestrator.core.observations import (
     Observation,
@@ -62,6 +63,7 @@ from orchestrator.core.observations import (
     Sight,
     Sighting,
 )
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.outstanding import outstanding
 from orchestrator.core.phases import (
     Asleep,
@@ -99,7 +101,6 @@ from orchestrator.core.requests import (
     Stop,
 )
 from orchestrator.core.sights import differences
-from orchestrator.core.specs import FleetSettings, FleetSpec, Origin, Prune
 from orchestrator.core.state import Desired, LastRun, empty_fleet
 from orchestrator.core.table import Table
 from orchestrator.core.terms import FixedTerms

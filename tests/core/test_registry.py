@@ -16,10 +16,11 @@ from orchestrator.core.events import (
     StopRequested,
     TimeReached,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.policies import CustomPolicyRef
 from orchestrator.core.registry import not_registered, not_registered_of_fleet
 from orchestrator.core.requests import Start
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 
 from .examples import NO_JITTER, SETTINGS, Story, spec
 

@@ -61,6 +61,7 @@ from orchestrator.core.exits import (
     Unhealthy,
     outcome,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.observations import SeenUnreachable
 from orchestrator.core.phases import BackingOff, CrashLooping, Rule, phase_name
 from orchestrator.core.policies import (
@@ -81,7 +82,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 
 from .examples import NO_JITTER, SETTINGS, Story, spec

@@ -11,22 +11,16 @@ from orchestrator.core.admit import admit
 from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import InvalidSpec, ServiceNotFound
 from orchestrator.core.exits import Exited
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.invariants import violations
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.policies import never_restart_policy
 from orchestrator.core.reduce import fold, reduce, step_of
 from orchestrator.core.requests import Apply, Scale, Start, Stop
 from orchestrator.core.scaling import as_scaled, departing, members
 from orchestrator.core.service_events import ScaleRequested
-from orchestrator.core.specs import (
-    REPLICAS_MAX,
-    ContainerSpec,
-    FleetSettings,
-    FleetSpec,
-    Origin,
-    Prune,
-    Service,
-    replica_of,
-)
+from orchestrator.core.services import REPLICAS_MAX, Service, replica_of
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.core.table import Table
 

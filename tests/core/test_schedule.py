@@ -7,6 +7,8 @@ from orchestrator.core.custom import CustomPolicy, registered
 from orchestrator.core.decisions import CoolDown, GiveUp, RestartAt
 from orchestrator.core.errors import NoCapacity
 from orchestrator.core.exits import Exited, Slept, StartFailed
+from orchestrator.core.fleet_specs import FleetSettings
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Rule
 from orchestrator.core.policies import (
     CrashLimit,
@@ -16,7 +18,7 @@ from orchestrator.core.policies import (
     When,
 )
 from orchestrator.core.schedule import Fate, Restart, Schedule, schedule
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.terms import FixedTerms
 
 TERMS = FixedTerms()

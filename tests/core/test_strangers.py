@@ -33,6 +33,7 @@ from orchestrator.core.events import (
 from orchestrator.core.exits import Exited, Lost
 from orchestrator.core.explain import why
 from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.observations import (
     Observation,
@@ -42,6 +43,7 @@ from orchestrator.core.observations import (
     SeenUnreachable,
     Sighting,
 )
+from orchestrator.core.origins import Origin
 from orchestrator.core.outstanding import outstanding
 from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import (
@@ -53,14 +55,9 @@ from orchestrator.core.requests import (
     StopOrphan,
 )
 from orchestrator.core.service_events import OrphanStopRequested
+from orchestrator.core.services import REPLICAS_MAX
 from orchestrator.core.sights import differences
-from orchestrator.core.specs import (
-    REPLICAS_MAX,
-    FleetSettings,
-    FleetSpec,
-    Origin,
-    named,
-)
+from orchestrator.core.specs import named
 from orchestrator.core.table import Table
 from orchestrator.core.wake import wake_at, wake_at_fleet
 

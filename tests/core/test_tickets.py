@@ -8,6 +8,7 @@ import pytest
 from orchestrator.core.admit import admit, is_repeated
 from orchestrator.core.errors import ContainerNotFound, KeyReused
 from orchestrator.core.events import OwnerEvent, SpecApplied, StopRequested
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import (
     Apply,
@@ -19,7 +20,6 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import FleetSpec
 from orchestrator.core.tickets import (
     KEPT_MAX,
     KEPT_MS,

@@ -20,6 +20,7 @@ from orchestrator.core.events import (
     FleetObserved,
 )
 from orchestrator.core.fingerprints import salt_of
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.phases import Escalation, Pending, Rule, Starting, Stopping
 from orchestrator.core.policies import OnLost, never_restart_policy
 from orchestrator.core.requests import (
@@ -30,7 +31,6 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import History
 from orchestrator.core.wake import has_a_past, wake_at, wake_at_fleet
 

@@ -6,8 +6,9 @@ import attrs
 
 from orchestrator.core.commands import StartContainer
 from orchestrator.core.events import TimeReached
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Asleep, BackingOff, Completed, Rule, Running
-from orchestrator.core.specs import ContainerSpec, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired, History, empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

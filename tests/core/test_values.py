@@ -27,6 +27,7 @@ from orchestrator.core.exits import (
 )
 from orchestrator.core.fields import is_json_table
 from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.hosting import (
     INSTANCE_TYPES,
@@ -45,7 +46,7 @@ from orchestrator.core.policies import (
     default_restart_policy,
     never_restart_policy,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.core.templates import parse_template, placeholders, render
 

@@ -54,6 +54,7 @@ from orchestrator.core.observations import (
     SeenUnreachable,
     Sight,
 )
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import (
     PHASE_NAMES,
     Asleep,
@@ -78,7 +79,7 @@ from orchestrator.core.policies import (
     RestartPolicy,
     When,
 )
-from orchestrator.core.specs import ContainerSpec, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired, History, LastRun
 from orchestrator.core.terms import FixedTerms
 from tests.docs.generate_api import api_page, openapi_file

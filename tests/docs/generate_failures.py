@@ -52,9 +52,10 @@ from orchestrator.core.exits import (
 )
 from orchestrator.core.histories import record_end
 from orchestrator.core.moments import format_duration
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Pending, Rule
 from orchestrator.core.policies import RestartPolicy, When, judged
-from orchestrator.core.specs import ContainerSpec, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired, History, LastRun
 from orchestrator.core.terms import FixedTerms
 

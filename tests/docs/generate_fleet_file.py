@@ -22,6 +22,7 @@ from orchestrator.codec.platform_choices import (
 )
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.exit_rules import ExitAction, ExitKind
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import GroupStrategy
 from orchestrator.core.health import HealthCheck, HttpProbe, TcpProbe
 from orchestrator.core.hosting import (
@@ -35,7 +36,7 @@ from orchestrator.core.hosting import (
 from orchestrator.core.moments import format_duration
 from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CrashLimit, CustomPolicyRef, RestartPolicy
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 
 __all__ = ("fields_of", "fleet_file")
 

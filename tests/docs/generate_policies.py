@@ -13,10 +13,11 @@ from orchestrator.core.exit_rules import ExitAction, ExitKind, ExitRule, Kinds, 
 from orchestrator.core.exits import Exit, Exited, Outcome, outcome
 from orchestrator.core.explain import because
 from orchestrator.core.moments import format_duration
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Rule
 from orchestrator.core.policies import CrashLimit, RestartPolicy, When, judged
 from orchestrator.core.schedule import Fate, Restart, schedule
-from orchestrator.core.specs import ContainerSpec, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.terms import FixedTerms
 from tests.docs.generate_fleet_file import fields_of
 

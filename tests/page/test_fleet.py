@@ -10,8 +10,8 @@ import attrs
 import pytest
 from playwright.async_api import expect
 
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.phases import PHASE_NAMES
-from orchestrator.core.specs import FleetSpec
 from tests.page.kit import Windows, cell, names, row, served, until
 from tests.runtime.kit import HOLD, LIMIT_MS, NEVER, Kit, fleet, opened, spec, value
 

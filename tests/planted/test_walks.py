@@ -47,6 +47,7 @@ from orchestrator.core.exits import (
     StartFailed,
     Unhealthy,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.invariants import violations
@@ -60,7 +61,7 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.policies import CrashLimit, OnLoop
 from orchestrator.core.reduce import Transition, reduce
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

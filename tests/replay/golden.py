@@ -19,6 +19,7 @@ from orchestrator.core.exit_rules import (
     Kinds,
     Signals,
 )
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.policies import (
@@ -36,7 +37,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

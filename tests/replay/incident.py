@@ -25,9 +25,10 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.exits import Exited
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.policies import CrashLimit, RestartPolicy
 from orchestrator.core.reduce import step_of
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.core.table import Table
 from orchestrator.journal.jsonl import export_rows

@@ -29,11 +29,12 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.exits import Exited, Stopped
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.phases import live_run
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import Apply, Request
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

@@ -32,6 +32,7 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.exits import Exited, StartFailed, Unhealthy
 from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import (
     CheckKind,
@@ -44,9 +45,10 @@ from orchestrator.core.health import (
 from orchestrator.core.hosting import REGIONS, InstanceType, Placement
 from orchestrator.core.names import is_env_key, is_name, is_port_name
 from orchestrator.core.observations import SeenRunning
+from orchestrator.core.origins import Prune
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
 from orchestrator.core.reduce import step_of
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Prune
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Container, Fleet
 from orchestrator.core.table import Table
 from orchestrator.replay.history import NOTHING

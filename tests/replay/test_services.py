@@ -5,9 +5,11 @@ from __future__ import annotations
 import attrs
 
 from orchestrator.core.events import Event, FleetObserved
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.policies import RestartPolicy, never_restart_policy
 from orchestrator.core.requests import Adopt, Apply, Scale, StopOrphan
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, Service
+from orchestrator.core.services import Service
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.replay.imagined.hypotheses import FOR_ALL, Hypothesis, rewritten
 from orchestrator.replay.imagined.imagining import what_if

@@ -27,9 +27,11 @@ from orchestrator.core.events import (
     TimeReached,
 )
 from orchestrator.core.exits import Exited, Slept, StartFailed, Stopped
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.observations import SeenEnded, SeenRunning
+from orchestrator.core.origins import Prune
 from orchestrator.core.phases import BackingOff, Rule, live_run
 from orchestrator.core.policies import CrashLimit, OnLoop, RestartPolicy
 from orchestrator.core.reduce import step_of
@@ -42,7 +44,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, Prune
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

@@ -29,11 +29,12 @@ from orchestrator.core.events import (
     FleetObserved,
     SpecApplied,
 )
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
 from orchestrator.core.reduce import fold as fold_events
 from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import Apply, Stop
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES
 from orchestrator.core.steps import Step
 from orchestrator.journal.port import MISSING as ROW_MISSING

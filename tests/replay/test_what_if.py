@@ -35,6 +35,7 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.exits import Exited
 from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.observations import SeenAbsent, SeenRunning
 from orchestrator.core.phases import Running
@@ -55,7 +56,7 @@ from orchestrator.core.requests import (
     Start,
     Stop,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSettings
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.core.table import Table
 from orchestrator.replay.history import NOTHING, Entry

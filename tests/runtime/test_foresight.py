@@ -6,8 +6,8 @@ import attrs
 
 from orchestrator.core.drift import DriftKind
 from orchestrator.core.errors import InvalidSpec, RevisionConflict
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.planning import PlanAction
-from orchestrator.core.specs import Origin, Prune
 from orchestrator.core.table import Table
 from tests.runtime.kit import HOLD, LIMIT_MS, error, fleet, opened, spec, value
 

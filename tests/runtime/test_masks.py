@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from orchestrator.codec.wire import frozen_config, tree_of
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.health import CommandProbe, HealthCheck, HealthChecks, HttpProbe
 from orchestrator.core.notify import Notify
-from orchestrator.core.specs import FleetSettings, FleetSpec
 from orchestrator.core.table import Table
 from orchestrator.runtime.masks import masked_settings, masked_spec, refused_masks
 from tests.runtime.kit import spec

@@ -19,7 +19,7 @@ from orchestrator import (
     Ticket,
     Unreachable,
 )
-from orchestrator.core.specs import replica_of
+from orchestrator.core.services import replica_of
 from orchestrator.journal.sqlite import SqliteJournal, open_sqlite
 from orchestrator.platforms.port import StartOrder
 from tests.runtime.kit import (

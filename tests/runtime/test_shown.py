@@ -10,8 +10,8 @@ from orchestrator.core.events import (
     SpecApplied,
     StartRequested,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.notify import Notify
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.table import Table
 from orchestrator.runtime.shown import shown_event
 from tests.runtime.kit import spec

@@ -6,11 +6,12 @@ import pytest
 
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.commands import SendNotice
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.invariants import violations
 from orchestrator.core.notices import NoticeDelivered, NoticeEvent, NoticeFailed
 from orchestrator.core.notify import Notify
 from orchestrator.core.requests import Apply, Stop
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.steps import Step
 from orchestrator.core.tickets import Ticket
 from orchestrator.simulation.characters import Character

@@ -9,6 +9,7 @@ from orchestrator.core.commands import StartContainer
 from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import PolicyNotRegistered
 from orchestrator.core.events import TimeReached
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import HealthCheck, HealthChecks, HttpProbe
 from orchestrator.core.invariants import INVARIANTS
@@ -19,7 +20,7 @@ from orchestrator.core.policies import (
     RestartPolicy,
     When,
 )
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

@@ -23,6 +23,7 @@ from orchestrator.core.events import (
     HealthChanged,
 )
 from orchestrator.core.exits import Unhealthy
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.health import (
     CheckKind,
     HealthCheck,
@@ -34,7 +35,7 @@ from orchestrator.core.observations import SeenUnreachable
 from orchestrator.core.phases import Running
 from orchestrator.core.reduce import fold
 from orchestrator.core.requests import Apply, Reconcile, Start, Stop
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table

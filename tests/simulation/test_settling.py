@@ -10,8 +10,10 @@ import pytest
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.dependencies import Awaited, Condition
 from orchestrator.core.exits import Stopped as WasStopped
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import HealthCheck, HealthChecks, TcpProbe
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import (
     Asleep,
     BackingOff,
@@ -28,7 +30,7 @@ from orchestrator.core.phases import (
     Unknown,
 )
 from orchestrator.core.policies import CrashLimit, OnLost, RestartPolicy
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Origin
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired, Fleet
 from orchestrator.core.table import Table
 from orchestrator.simulation.settling import (

@@ -21,10 +21,11 @@ from orchestrator.core.exits import (
     StartFailed,
     Stopped,
 )
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.health import CheckKind, HttpProbe, TcpProbe
 from orchestrator.core.observations import SeenEnded, SeenRunning
 from orchestrator.core.requests import Apply, Start, Stop
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.tallies import Answer
 from orchestrator.simulation.characters import Character
 from orchestrator.simulation.dice import Dice

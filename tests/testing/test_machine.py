@@ -15,9 +15,9 @@ from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from orchestrator.core import moves
 from orchestrator.core.custom import CustomPolicy
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.phases import Running
 from orchestrator.core.policies import RestartPolicy
-from orchestrator.core.specs import FleetSpec
 from orchestrator.journal.reading import RECORDING
 from orchestrator.replay.verifying import verify
 from orchestrator.testing import (

@@ -8,9 +8,9 @@ from orchestrator.core.commands import StartContainer
 from orchestrator.core.errors import NoCapacity, TimedOut, Unreachable
 from orchestrator.core.events import ContainerEnded, ContainerStarted, FleetObserved
 from orchestrator.core.exits import Exited, GroupEnded, OutOfMemory, Stopped, Unhealthy
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.observations import SeenRunning
 from orchestrator.core.requests import Reconcile, Remove, Start, Stop
-from orchestrator.core.specs import FleetSpec
 from orchestrator.core.state import Fleet
 from orchestrator.testing import (
     Act,

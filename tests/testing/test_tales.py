@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import attrs
 
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.notices import NoticeDelivered, NoticeFailed
 from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CrashLimit, RestartPolicy
 from orchestrator.core.requests import Stop
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.tickets import Ticket
 from orchestrator.testing import Scenario, comes_up, crashes
 from orchestrator.testing.stories import story, told

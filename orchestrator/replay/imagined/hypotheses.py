@@ -26,10 +26,12 @@ from orchestrator.core.events import (
     SpecApplied,
     StartRequested,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.moments import Moment
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.service_events import AdoptRequested, ScaleRequested
-from orchestrator.core.specs import ContainerSpec, FleetSettings, Service
+from orchestrator.core.services import Service
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.table import Table
 

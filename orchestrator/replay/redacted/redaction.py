@@ -29,6 +29,7 @@ from orchestrator.core import (
     service_events,
 )
 from orchestrator.core.dependencies import Awaited
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import Membership
 from orchestrator.core.health import CheckKind, CommandProbe, HttpProbe, TcpProbe
 from orchestrator.core.hosting import (
@@ -42,7 +43,7 @@ from orchestrator.core.hosting import (
 from orchestrator.core.notices import Notice, Notices
 from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CustomPolicyRef
-from orchestrator.core.specs import STOP_SIGNALS, ContainerSpec, FleetSettings
+from orchestrator.core.specs import STOP_SIGNALS, ContainerSpec
 from orchestrator.core.state import Container, Desired, Fleet
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Ticket, Tickets, Used

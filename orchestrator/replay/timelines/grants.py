@@ -18,10 +18,10 @@ from orchestrator.core.events import (
     SpecApplied,
     StartRequested,
 )
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.phases import Asleep, Pending, Rule
 from orchestrator.core.reduce import reduce
 from orchestrator.core.service_events import ScaleRequested
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.uptimes import begun

@@ -20,14 +20,10 @@ from orchestrator.codec.platform_choices import (
     SimulatedChoice,
 )
 from orchestrator.core.fields import Json
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.hosting import Placement
-from orchestrator.core.specs import (
-    ContainerSpec,
-    FleetSpec,
-    Service,
-    named,
-    replica_of,
-)
+from orchestrator.core.services import Service, replica_of
+from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.core.table import Table
 from orchestrator.testing.strategies.specs import fleet_specs
 

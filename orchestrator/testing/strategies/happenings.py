@@ -31,12 +31,12 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.health import CheckKind
 from orchestrator.core.notices import NoticeDelivered, NoticeFailed
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.service_events import (
     AdoptRequested,
     OrphanStopRequested,
     ScaleRequested,
 )
-from orchestrator.core.specs import Origin, Prune
 from orchestrator.testing.strategies.ends import command_errors, exits
 from orchestrator.testing.strategies.pools import (
     addresses,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from orchestrator.core.custom import CustomPolicy
 from orchestrator.core.events import Event
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.simulation.faults import FaultPlan
 from orchestrator.testing.chances import BRANCHES, Move, played
 from orchestrator.testing.scenarios import Scenario

@@ -11,6 +11,7 @@ from orchestrator.core.observations import (
     SeenUnreachable,
     Sight,
 )
+from orchestrator.core.origins import Origin
 from orchestrator.core.phases import (
     Asleep,
     BackingOff,
@@ -27,7 +28,6 @@ from orchestrator.core.phases import (
     Unknown,
 )
 from orchestrator.core.phases import Stopped as AtRest
-from orchestrator.core.specs import Origin
 from orchestrator.core.state import Container, Desired, History, LastRun
 from orchestrator.testing.strategies.ends import exits
 from orchestrator.testing.strategies.pools import (

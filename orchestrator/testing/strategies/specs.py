@@ -8,6 +8,7 @@ import attrs
 from hypothesis import strategies as st
 
 from orchestrator.core.dependencies import Condition
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import GroupStrategy, Membership
 from orchestrator.core.health import (
     CommandProbe,
@@ -26,16 +27,9 @@ from orchestrator.core.hosting import (
     Placement,
 )
 from orchestrator.core.notify import NoticeKind, Notify
-from orchestrator.core.specs import (
-    STOP_SIGNALS,
-    ContainerSpec,
-    FleetSettings,
-    FleetSpec,
-    Prune,
-    Service,
-    named,
-    replica_of,
-)
+from orchestrator.core.origins import Prune
+from orchestrator.core.services import Service, replica_of
+from orchestrator.core.specs import STOP_SIGNALS, ContainerSpec, named
 from orchestrator.core.table import Table
 from orchestrator.testing.strategies.policies import backoffs, restart_policies
 from orchestrator.testing.strategies.pools import configs, made_once, names, tables

@@ -7,8 +7,9 @@ import pytest
 from returns.result import Failure
 
 from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.hosting import INSTANCE_TYPES, LITE, InstanceType, Placement
-from orchestrator.core.specs import ContainerSpec, FleetSettings, FleetSpec, named
+from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.platforms.cloudflare.project.application import (
     Application,
     facts_of,

@@ -16,6 +16,7 @@ from orchestrator.core.errors import (
     Unauthorized,
     Unreachable,
 )
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.health import (
     CommandProbe,
     HealthCheck,
@@ -23,7 +24,6 @@ from orchestrator.core.health import (
     HttpProbe,
 )
 from orchestrator.core.hosting import INSTANCE_TYPES
-from orchestrator.core.specs import FleetSpec
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.project.application import facts_of
 from orchestrator.platforms.cloudflare.project.applications import applications_of

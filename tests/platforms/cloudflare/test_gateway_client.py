@@ -24,13 +24,13 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import ContainerEnded, LifecycleEvent
 from orchestrator.core.exits import Exited, Lost
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.observations import (
     Observation,
     SeenEnded,
     SeenRunning,
     SeenUnreachable,
 )
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare import gateway
 from orchestrator.platforms.cloudflare.gateway import (

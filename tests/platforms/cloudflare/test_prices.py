@@ -5,9 +5,9 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.health import HealthCheck, HealthChecks, TcpProbe
 from orchestrator.core.hosting import INSTANCE_TYPES
-from orchestrator.core.specs import FleetSettings
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.project.prices import cost_of_fleet, cost_per_day
 from tests.platforms.cloudflare.test_applications import fleet, replicas, spec

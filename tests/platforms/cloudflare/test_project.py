@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
 from orchestrator.codec.wire import tree_of
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
-from orchestrator.core.specs import FleetSpec
 from orchestrator.platforms.cloudflare.project.files import (
     WRANGLER_FILE,
     gateway_sources,

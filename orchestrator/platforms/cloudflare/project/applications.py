@@ -20,7 +20,8 @@ from returns.result import Failure, Result, Success
 
 from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
 from orchestrator.core.errors import InvalidSpec, Problem
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,

@@ -14,9 +14,9 @@ from returns.result import Failure
 
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.errors import PlatformError, Unauthorized
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.health import CommandProbe
 from orchestrator.core.moments import Millis, Moment, format_duration
-from orchestrator.core.specs import FleetSpec
 from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,
     Application,

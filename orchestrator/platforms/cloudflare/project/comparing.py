@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.codec.platform_choices import CloudflareChoice
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,
     Application,

@@ -17,7 +17,7 @@ from returns.result import Failure, Result, Success
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.fields import Json
-from orchestrator.core.specs import FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.project.application import Application
 from orchestrator.platforms.cloudflare.project.applications import (

@@ -13,8 +13,9 @@ from typing import Final
 
 import attrs
 
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.moments import Millis
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.specs import ContainerSpec
 
 __all__ = ("INCLUDED", "PLAN_PER_MONTH", "DailyCost", "cost_of_fleet", "cost_per_day")
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import attrs
 
+from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.hosting import InstanceType
-from orchestrator.core.specs import FleetSpec
 from orchestrator.platforms.cloudflare.project.application import Application
 from orchestrator.platforms.cloudflare.project.findings import Finding, fine, warning
 from orchestrator.platforms.cloudflare.project.prices import (

@@ -19,7 +19,8 @@ import attrs
 from returns.result import Success
 
 from orchestrator.codec.platform_choices import CloudflareChoice
-from orchestrator.core.specs import ContainerSpec, FleetSpec
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.platforms.cloudflare.project.files import gateway_sources, project_of
 from orchestrator.platforms.cloudflare.project.plan import plan_of
 from tests.bench.docker import Container
