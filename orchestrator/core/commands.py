@@ -20,8 +20,10 @@ __all__ = (
     "CommandKind",
     "ContainerCommand",
     "DestroyContainer",
+    "FleetCommand",
     "ForgetContainer",
     "ObserveFleet",
+    "RollService",
     "SendNotice",
     "StartContainer",
     "StopContainer",
@@ -76,10 +78,21 @@ class SendNotice:
     attempt: int
 
 
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class RollService:
+    """Have the platform bring the image of a revision to a service's instances."""
+
+    service: str
+    revision: int
+
+
 ContainerCommand: TypeAlias = (
     StartContainer | StopContainer | DestroyContainer | ForgetContainer
 )
-Command: TypeAlias = ContainerCommand | ObserveFleet | SendNotice
+FleetCommand: TypeAlias = ObserveFleet | SendNotice | RollService
+"""What concerns no container alone."""
+
+Command: TypeAlias = ContainerCommand | FleetCommand
 
 all_quick(Command)
 

@@ -23,6 +23,8 @@ from orchestrator.core.events import Event, OwnerEvent
 from orchestrator.core.evolving import evolver, quick
 from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import Membership
+from orchestrator.core.lineages import Lineage
+from orchestrator.core.loads import Loads
 from orchestrator.core.moments import Moment
 from orchestrator.core.mutable_table import MutableTable
 from orchestrator.core.notices import Notices
@@ -97,6 +99,10 @@ class FleetDraft:
     services: AnyTable[str, Service]
     evicting: AnyTable[str, int]
     awaited: AnyTable[str, Awaited]
+    lineages: AnyTable[str, Lineage]
+    rolling: AnyTable[str, None]
+    loads: AnyTable[str, Loads]
+    rolls: bool
     policies: CustomPolicies
     touched: dict[str, Container | None]
     """Names whose record an event changed, in order, and what they were before it."""

@@ -26,6 +26,11 @@ from orchestrator.core.journal_errors import (
     PolicyNotRegistered,
 )
 from orchestrator.core.moments import Millis, Moment, format_duration
+from orchestrator.core.operator_errors import (
+    OperatorClosed,
+    PartialReconcile,
+    ReconcileFailed,
+)
 from orchestrator.core.platform_errors import (
     ContainerStartFailed,
     ContainerStopFailed,
@@ -43,7 +48,11 @@ from orchestrator.core.platform_errors import (
     Unauthorized,
     Unreachable,
 )
-from orchestrator.core.service_errors import ServiceNotFound
+from orchestrator.core.service_errors import (
+    RolloutNotFound,
+    RolloutRefused,
+    ServiceNotFound,
+)
 
 __all__ = (
     "AdHocContainerNotAllowed",
@@ -80,6 +89,8 @@ __all__ = (
     "Refused",
     "RequestError",
     "RevisionConflict",
+    "RolloutNotFound",
+    "RolloutRefused",
     "SecretMissing",
     "ServiceNotFound",
     "StaleOperator",
@@ -196,36 +207,6 @@ class AdHocContainerNotAllowed:
 
 
 @attrs.frozen(kw_only=True)
-class ReconcileFailed:
-    """The platform could not be observed, so nothing was compared."""
-
-    code: ClassVar[str] = "reconcile_failed"
-    cause: str
-
-    @property
-    def message(self) -> str:
-        """Say it in a sentence."""
-        return f"reconcile failed: {self.cause}"
-
-
-@attrs.frozen(kw_only=True)
-class PartialReconcile:
-    """Some containers could not be brought to what was asked for."""
-
-    code: ClassVar[str] = "partial_reconcile"
-    failed: tuple[str, ...]
-    success_count: int
-
-    @property
-    def message(self) -> str:
-        """Say it in a sentence."""
-        return (
-            f"{len(self.failed)} of {len(self.failed) + self.success_count} containers"
-            f" failed: {', '.join(self.failed)}"
-        )
-
-
-@attrs.frozen(kw_only=True)
 class Problem:
     """One thing wrong with an input: where, what was expected, what was found."""
 
@@ -268,18 +249,6 @@ class RevisionConflict:
         return f"expected revision {self.expected} of the fleet, found {self.found}"
 
 
-@attrs.frozen(kw_only=True)
-class OperatorClosed:
-    """The operator is shutting down and accepts nothing more."""
-
-    code: ClassVar[str] = "operator_closed"
-
-    @property
-    def message(self) -> str:
-        """Say it in a sentence."""
-        return "the operator is shutting down"
-
-
 RequestError: TypeAlias = (
     ContainerNotFound
     | CrashLoopDetected
@@ -292,6 +261,8 @@ RequestError: TypeAlias = (
     | RevisionConflict
     | KeyReused
     | ServiceNotFound
+    | RolloutNotFound
+    | RolloutRefused
 )
 """Why ``admit`` refuses."""
 

@@ -3,12 +3,12 @@
 Every event carries ``at``, the operator's stamp of its arrival, which never runs
 backwards. Three families:
 
-* the owner's, made by ``core.admit`` (``...Requested``, ``SpecApplied``; those of
+* the owner's, made by ``core.admit`` (those of ``core.owner_events`` and
   ``core.service_events``);
 * the platform's, about one run (``ContainerStarted`` ... ``CommandFailed``);
   ``cursor`` is the place in the platform's stream after which to go on;
 * the operator's own (``Booted``, ``TimeReached``, ``FleetObserved``; those of
-  ``core.notices``).
+  ``core.notices`` and ``core.loads``).
 """
 
 from __future__ import annotations
@@ -22,16 +22,22 @@ from orchestrator.core.errors import PlatformError, StartError
 from orchestrator.core.evolving import all_quick
 from orchestrator.core.exits import Exit
 from orchestrator.core.fields import LATER
-from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.health import CheckKind
+from orchestrator.core.loads import MeasuredEvent
 from orchestrator.core.moments import Moment
 from orchestrator.core.notices import NoticeEvent
 from orchestrator.core.observations import Sight
-from orchestrator.core.origins import Prune
+from orchestrator.core.owner_events import (
+    CrashHistoryCleared,
+    ReconcileRequested,
+    RemoveRequested,
+    RestartRequested,
+    SpecApplied,
+    StartRequested,
+    StopRequested,
+)
 from orchestrator.core.service_events import Declaration, ServiceEvent
-from orchestrator.core.services import Service
 from orchestrator.core.table import Table
-from orchestrator.core.tickets import Ticket
 
 __all__ = (
     "COMMAND_KINDS",
@@ -53,6 +59,7 @@ __all__ = (
     "HealthChanged",
     "LifecycleEvent",
     "OwnerEvent",
+    "PlaceObserved",
     "ReconcileRequested",
     "RemoveRequested",
     "RestartRequested",
@@ -61,88 +68,6 @@ __all__ = (
     "StopRequested",
     "TimeReached",
 )
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class SpecApplied:
-    """The owner's fleet; what is not declared in it any more is pruned."""
-
-    at: Moment
-    fleet: str
-    settings: FleetSettings
-    declarations: tuple[Declaration, ...]
-    by: str = "owner"
-    why: str = ""
-    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
-    prune: Prune | None = attrs.field(default=None, metadata=LATER)
-    services: tuple[Service, ...] = attrs.field(default=(), metadata=LATER)
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class StartRequested:
-    """A start was admitted; *declaration* where the spec is new or changed."""
-
-    at: Moment
-    name: str
-    declaration: Declaration | None = None
-    force: bool = False
-    by: str = "owner"
-    why: str = ""
-    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class StopRequested:
-    """A stop was admitted."""
-
-    at: Moment
-    name: str
-    by: str = "owner"
-    why: str = ""
-    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class RestartRequested:
-    """A restart was admitted."""
-
-    at: Moment
-    name: str
-    by: str = "owner"
-    why: str = ""
-    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class RemoveRequested:
-    """A removal was admitted."""
-
-    at: Moment
-    name: str
-    by: str = "owner"
-    why: str = ""
-    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class CrashHistoryCleared:
-    """The owner emptied the failure history."""
-
-    at: Moment
-    name: str
-    by: str = "owner"
-    why: str = ""
-    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class ReconcileRequested:
-    """The owner asked for a reconcile."""
-
-    at: Moment
-    by: str = "owner"
-    why: str = ""
-    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -219,6 +144,16 @@ class ContainerObserved:
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
+class PlaceObserved:
+    """The platform says where the run is; only what is news is told."""
+
+    at: Moment
+    name: str
+    run: int
+    place: str
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class CommandAccepted:
     """The platform has taken a command on."""
 
@@ -247,6 +182,7 @@ class Booted:
     epoch: int
     rules: int
     fences: bool = False
+    rolls: bool = attrs.field(default=False, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -293,13 +229,19 @@ ContainerEvent: TypeAlias = (
     | CrashHistoryCleared
     | ContainerObserved
     | HealthChanged
+    | PlaceObserved
     | CommandAccepted
     | CommandFailed
 )
 """What concerns one container (``TimeReached`` may, too)."""
 
 FleetEvent: TypeAlias = (
-    Booted | SpecApplied | ReconcileRequested | FleetObserved | ServiceEvent
+    Booted
+    | SpecApplied
+    | ReconcileRequested
+    | FleetObserved
+    | ServiceEvent
+    | MeasuredEvent
 )
 """What concerns the fleet as a whole."""
 

@@ -40,11 +40,12 @@ TIMEOUT_MAX: Final[Millis] = 300_000
 
 
 class NoticeKind(StrEnum):
-    """What a notice tells of a container."""
+    """What a notice tells of a container, or of a service."""
 
     CRASH_LOOPING = "crash_looping"
     FAILED = "failed"
     RECOVERED = "recovered"
+    ROLLOUT_FINISHED = "rollout_finished"
 
 
 def is_notice_url(text: object) -> bool:

@@ -13,6 +13,7 @@ import attrs
 
 from orchestrator.core.fields import Json
 from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.lineages import RolloutAction
 from orchestrator.core.origins import Prune
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import ContainerSpec
@@ -27,6 +28,7 @@ __all__ = (
     "Remove",
     "Request",
     "Restart",
+    "Roll",
     "Scale",
     "Start",
     "Stop",
@@ -154,6 +156,18 @@ class StopOrphan:
     ticket: Ticket | None = None
 
 
+@attrs.frozen(kw_only=True)
+class Roll:
+    """Do something with a service's rollout; *to* is the revision of an undo."""
+
+    service: str
+    action: RolloutAction
+    to: int | None = None
+    by: str = "owner"
+    why: str = ""
+    ticket: Ticket | None = None
+
+
 Request: TypeAlias = (
     Start
     | Stop
@@ -165,4 +179,5 @@ Request: TypeAlias = (
     | Scale
     | Adopt
     | StopOrphan
+    | Roll
 )

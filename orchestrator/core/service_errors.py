@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import attrs
 
-__all__ = ("ServiceNotFound",)
+__all__ = ("RolloutNotFound", "RolloutRefused", "ServiceNotFound")
 
 
 @attrs.frozen(kw_only=True)
@@ -22,4 +22,38 @@ class ServiceNotFound:
         return (
             f"there is no service {self.name!r}: what the fleet file gives"
             " `replicas` can be scaled"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class RolloutNotFound:
+    """The service has no rollout, or no revision of that number is kept."""
+
+    code: ClassVar[str] = "rollout_not_found"
+    service: str
+    revision: int | None = None
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        if self.revision is None:
+            return f"service {self.service!r} has no rollout"
+        return f"revision {self.revision} of service {self.service!r} is not kept"
+
+
+@attrs.frozen(kw_only=True)
+class RolloutRefused:
+    """A rollout is not where that could be asked of it."""
+
+    code: ClassVar[str] = "rollout_refused"
+    service: str
+    action: str
+    status: str
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return (
+            f"the rollout of {self.service!r} is {self.status.replace('_', ' ')}:"
+            f" {self.action} is not possible now"
         )

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import attrs
 
 from orchestrator.core.fields import LATER
+from orchestrator.core.lineages import RolloutAction
 from orchestrator.core.moments import Moment
 from orchestrator.core.origins import Origin
 from orchestrator.core.specs import ContainerSpec
@@ -20,6 +21,7 @@ __all__ = (
     "AdoptRequested",
     "Declaration",
     "OrphanStopRequested",
+    "RolloutRequested",
     "ScaleRequested",
     "ServiceEvent",
 )
@@ -72,5 +74,20 @@ class OrphanStopRequested:
     ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
 
 
-ServiceEvent: TypeAlias = ScaleRequested | AdoptRequested | OrphanStopRequested
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class RolloutRequested:
+    """Something was asked of a service's rollout; *to* is the revision of an undo."""
+
+    at: Moment
+    service: str
+    action: RolloutAction
+    to: int | None = None
+    by: str = "owner"
+    why: str = ""
+    ticket: Ticket | None = attrs.field(default=None, metadata=LATER)
+
+
+ServiceEvent: TypeAlias = (
+    ScaleRequested | AdoptRequested | OrphanStopRequested | RolloutRequested
+)
 """What concerns services and strangers."""

@@ -6,8 +6,11 @@ from operator import attrgetter
 from typing import Final
 
 import attrs
-from attrs.validators import ge, instance_of, le
+from attrs.validators import ge, instance_of, le, optional
 
+from orchestrator.core.autoscaling import Autoscaling
+from orchestrator.core.fields import LATER
+from orchestrator.core.rollout_policies import RolloutPolicy
 from orchestrator.core.specs import ContainerSpec
 
 __all__ = ("REPLICAS_MAX", "Service", "is_alike", "replica_of")
@@ -24,7 +27,8 @@ class Service:
 
     ``template`` is a replica without its number; its name is the service's.
     ``replicas`` are asked for now, ``declared`` says the file: a scale changes the
-    first alone.
+    first alone. ``rollout`` says how its replicas come to another template: None, all
+    at once. ``autoscaling`` says by what it is scaled: None, by its owner.
     """
 
     template: ContainerSpec = attrs.field(validator=instance_of(ContainerSpec))
@@ -32,6 +36,12 @@ class Service:
     declared: int = attrs.field(
         default=attrs.Factory(lambda service: service.replicas, takes_self=True),
         validator=_replicas,
+    )
+    rollout: RolloutPolicy | None = attrs.field(
+        default=None, validator=optional(instance_of(RolloutPolicy)), metadata=LATER
+    )
+    autoscaling: Autoscaling | None = attrs.field(
+        default=None, validator=optional(instance_of(Autoscaling)), metadata=LATER
     )
 
     @property

@@ -20,6 +20,8 @@ from orchestrator.core.evolving import quick
 from orchestrator.core.exits import Exit
 from orchestrator.core.fields import LATER
 from orchestrator.core.fleet_specs import FleetSettings
+from orchestrator.core.lineages import Lineage
+from orchestrator.core.loads import Loads
 from orchestrator.core.moments import Moment
 from orchestrator.core.notices import Notices
 from orchestrator.core.origins import Origin
@@ -101,7 +103,9 @@ class Container:
     ``changed_at`` is when an event last changed the record: an observation that
     began before says nothing about it. ``stops_after`` keeps one running that is to
     stop, until nobody lives any more who depends on it and is to stop, too: it names a
-    service that did when both were asked to.
+    service that did when both were asked to. ``generation`` is the revision of its
+    service that it was made with (``core.lineages``); ``place`` is where the platform
+    says that its newest run is, "" where it has not said.
     """
 
     name: str
@@ -118,6 +122,8 @@ class Container:
     leaving: bool = False
     changed_at: Moment = 0
     stops_after: str = attrs.field(default="", metadata=LATER)
+    generation: int = attrs.field(default=1, metadata=LATER)
+    place: str = attrs.field(default="", metadata=LATER)
 
     @property
     def is_claimed(self) -> bool:
@@ -141,7 +147,10 @@ class Fleet:
     ``tickets`` remembers which requests were made already; ``notices`` are what is
     still to be told. ``services`` say how many replicas are asked for; ``evicting``
     holds the strangers whose end was asked for. ``awaited`` has an entry for each
-    service that somebody depends on.
+    service that somebody depends on. ``lineages`` are the revisions of services that
+    were ever rolled out, ``rolling`` names those with a rollout under way; ``loads`` is
+    what services that scale by themselves were measured at. ``rolls``: the platform
+    itself brings another image to a service, all replicas of it.
     """
 
     name: str
@@ -177,6 +186,12 @@ class Fleet:
     awaited: Table[str, Awaited] = attrs.field(
         default=Table[str, Awaited](), metadata=LATER
     )
+    lineages: Table[str, Lineage] = attrs.field(
+        default=Table[str, Lineage](), metadata=LATER
+    )
+    rolling: Table[str, None] = attrs.field(default=Table[str, None](), metadata=LATER)
+    loads: Table[str, Loads] = attrs.field(default=Table[str, Loads](), metadata=LATER)
+    rolls: bool = attrs.field(default=False, metadata=LATER)
 
 
 def empty_fleet(name: str) -> Fleet:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from orchestrator.core.circumstances import circumstances, is_stuck
-from orchestrator.core.commands import Command, ObserveFleet, SendNotice
+from orchestrator.core.commands import Command, FleetCommand
 from orchestrator.core.decide import crash_loop
 from orchestrator.core.errors import ContainerFailed, CrashLoopDetected
 from orchestrator.core.events import Event
@@ -90,7 +90,7 @@ def outcomes_of(
     """Return what a reconcile did about each container of the fleet."""
     actions: dict[str, str] = {}
     for command in commands:
-        if not isinstance(command, ObserveFleet | SendNotice):
+        if not isinstance(command, FleetCommand):
             action = type(command).__name__.removesuffix("Container").lower()
             actions.setdefault(command.name, action)
     return tuple(

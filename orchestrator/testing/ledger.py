@@ -20,6 +20,7 @@ from orchestrator.core.commands import (
     Command,
     ContainerCommand,
     ObserveFleet,
+    RollService,
     SendNotice,
     StartContainer,
 )
@@ -164,7 +165,7 @@ def recorded(ledger: Ledger, event: Event, commands: tuple[Command, ...]) -> Led
     """Return the ledger after an event and the commands that it caused."""
     ledger = _heard(ledger, event)
     for command in commands:
-        if isinstance(command, SendNotice):
+        if isinstance(command, SendNotice | RollService):
             continue
         if isinstance(command, ObserveFleet):
             ledger = attrs.evolve(ledger, looks=ledger.looks + 1)

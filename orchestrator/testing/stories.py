@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from orchestrator.core.commands import ObserveFleet, SendNotice
+from orchestrator.core.commands import FleetCommand
 from orchestrator.core.events import (
     Booted,
     CommandAccepted,
@@ -103,7 +103,7 @@ def _came_of(step: Step) -> str:
     orders = [
         command_text(command)
         for command in step.commands
-        if not isinstance(command, ObserveFleet | SendNotice)
+        if not isinstance(command, FleetCommand)
     ]
     parts = [", ".join(part) for part in (changed, orders) if part]
     return f"-> {'; '.join(parts)}" if parts else ""

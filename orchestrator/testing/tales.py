@@ -16,6 +16,7 @@ from orchestrator.core.admit import admit, is_repeated
 from orchestrator.core.commands import (
     Command,
     ContainerCommand,
+    FleetCommand,
     ObserveFleet,
     SendNotice,
 )
@@ -77,7 +78,7 @@ class Tale:
             command
             for step in self.steps[place:]
             for command in step.commands
-            if not isinstance(command, ObserveFleet | SendNotice)
+            if not isinstance(command, FleetCommand)
         )
 
     def happens(self, event: Event, *, late: bool = False) -> Tale:

@@ -22,6 +22,7 @@ from orchestrator.core.commands import (
     DestroyContainer,
     ForgetContainer,
     ObserveFleet,
+    RollService,
     SendNotice,
     StartContainer,
     StopContainer,
@@ -206,7 +207,7 @@ class _Gathering:
                 self._draft(name, run).stops.append(answer)
             case ObserveFleet():
                 self.looked_at = entry.event.at
-            case ForgetContainer() | SendNotice():
+            case ForgetContainer() | SendNotice() | RollService():
                 pass
             case _:
                 assert_never(command)

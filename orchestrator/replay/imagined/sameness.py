@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import attrs
 
-from orchestrator.core.commands import Command, ObserveFleet, SendNotice
+from orchestrator.core.commands import Command, FleetCommand
 from orchestrator.core.events import (
     CommandAccepted,
     CommandFailed,
@@ -92,7 +92,7 @@ def named_in(step: Step) -> Iterable[str]:
     """Yield who is touched or commanded by a step."""
     yield from step.touched
     for command in step.commands:
-        if not isinstance(command, ObserveFleet | SendNotice):
+        if not isinstance(command, FleetCommand):
             yield command.name
 
 

@@ -14,9 +14,8 @@ import attrs
 from orchestrator.core.commands import (
     ContainerCommand,
     DestroyContainer,
+    FleetCommand,
     ForgetContainer,
-    ObserveFleet,
-    SendNotice,
     StartContainer,
     StopContainer,
 )
@@ -80,7 +79,7 @@ def items_of(
     if is_new and now is not None and now.rule is not None:
         yield _settled(step, seq, now)
     for command in step.commands:
-        if isinstance(command, ObserveFleet | SendNotice):
+        if isinstance(command, FleetCommand):
             continue
         if command.name == name:  # of those of a thousand others
             yield _ordered(step, seq, command, rules)
