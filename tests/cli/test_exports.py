@@ -25,6 +25,7 @@ from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
 from orchestrator.core.reduce import fold, step_of
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.state import RULES
 from orchestrator.core.table import Table
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.port import START, Draft, Row, Snapshot, chained
@@ -36,7 +37,7 @@ from orchestrator.runtime.steps import draft_of
 from tests.cli.kit import COMMAND, Done
 from tests.replay.golden import POLICIES, golden_path
 
-GOLDEN = golden_path(2).with_name("journal.rules-2.2.jsonl.gz")
+GOLDEN = golden_path(RULES).with_name(f"journal.rules-{RULES}.2.jsonl.gz")
 STRIKES = ("--policies", "tests.replay.golden:STRIKES")
 NAMES = (b"steady", b"golden", b"extra", b"never-ready", b"http", b"image-missing")
 
@@ -169,7 +170,7 @@ def compacted(original: Path, path: Path, after: int) -> list[Entry]:
     whole = [entry for entry in found if isinstance(entry, Entry)]
     fleet = fold(NOTHING, (entry.event for entry in whole[:after]), POLICIES)
     base = Snapshot(
-        seq=after, digest=rows[after - 1].digest, rules=2, body=encode_fleet(fleet)
+        seq=after, digest=rows[after - 1].digest, rules=RULES, body=encode_fleet(fleet)
     )
     opened(export_rows(path, rows[after:], base))
     return whole
@@ -247,7 +248,7 @@ def test_a_base_that_makes_no_sense_is_a_damage(original: Path, tmp_path: Path) 
     assert isinstance(read, Reading)
     rows = list(read.rows())
     read.close()
-    base = Snapshot(seq=60, digest=rows[59].digest, rules=2, body=b'{"name":7}')
+    base = Snapshot(seq=60, digest=rows[59].digest, rules=RULES, body=b'{"name":7}')
     bad = tmp_path / "bad.jsonl"
     opened(export_rows(bad, rows[60:], base))
     done = run("journal", "export", "--redact", str(bad), str(tmp_path / "out"))

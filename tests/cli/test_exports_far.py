@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.api.places import HTTP_AT, SOCKET
+from orchestrator.core.state import RULES
 from tests.cli.inside import ran
 from tests.cli.kit import LIMIT_S, file_at, reached, run, up
 from tests.replay.golden import golden_path
 
-GOLDEN = golden_path(2).with_name("journal.rules-2.2.jsonl.gz")
+GOLDEN = golden_path(RULES).with_name(f"journal.rules-{RULES}.2.jsonl.gz")
 STRIKES = ("--policies", "tests.replay.golden:STRIKES")
 FLEET = """
 [fleet]

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from orchestrator.cli.main import cli
 from orchestrator.cli.readings import At, Moment, iso_time
 from orchestrator.core.moments import format_duration
-from orchestrator.core.state import Fleet
+from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.port import START, Draft, Row, chained
 from orchestrator.replay import AfterRow, AtMoment, fold
@@ -32,7 +32,7 @@ from tests.replay.golden import GOLDEN, POLICIES
 from tests.replay.kit import read_of
 
 OLD = GOLDEN / "journal.rules-1.2.jsonl.gz"
-NEW = GOLDEN / "journal.rules-2.4.jsonl.gz"
+NEW = GOLDEN / f"journal.rules-{RULES}.4.jsonl.gz"
 WITH = ("--policies", "tests.replay.golden:STRIKES")
 LAST = 707
 """Rows of NEW."""
@@ -88,7 +88,7 @@ def test_the_fleet_at_the_end_is_shown() -> None:
     fleet = fleet_at(None)
     head, _, table = done.out.partition("\n")
     assert (done.code, done.err) == (0, "")
-    expected = f"after row {LAST}, at {iso_time(fleet.at)}, rules 2"
+    expected = f"after row {LAST}, at {iso_time(fleet.at)}, rules {RULES}"
     assert head == f"fleet golden, {expected}"
     for name in fleet.containers:
         assert f"\n{name} " in table
@@ -100,7 +100,7 @@ def test_the_fleet_at_the_end_is_shown() -> None:
 def test_the_fleet_after_a_row_is_what_a_fold_gives(row: int) -> None:
     tree = shown(NEW, "--until", row)
     fleet = fleet_at(AfterRow(row))
-    assert (tree["row"], tree["at"], tree["rules"]) == (row, fleet.at, 2)
+    assert (tree["row"], tree["at"], tree["rules"]) == (row, fleet.at, RULES)
     assert tree["moment"] == iso_time(fleet.at)
     view = View(seq=row, at=fleet.at, fleet=fleet)
     assert [one["name"] for one in tree["containers"]] == list(fleet.containers)
@@ -232,13 +232,13 @@ def test_a_journal_that_is_whole_is_verified() -> None:
     done = replay(NEW, "--verify")
     assert done.code == 0
     assert f"1..{LAST}" in done.out
-    assert "2       chain and decisions" in done.out
+    assert f"{RULES}       chain and decisions" in done.out
     assert f"{LAST} rows are whole, {LAST} replay to the same decisions" in done.out
     assert shown(NEW, "--verify", "--until", MIDDLE)["verified"] == {
         "base": None,
         "rows": MIDDLE,
         "compared": MIDDLE,
-        "segments": [{"first": 1, "last": MIDDLE, "rules": 2, "compared": True}],
+        "segments": [{"first": 1, "last": MIDDLE, "rules": RULES, "compared": True}],
         "cut_at_line": None,
         "problem": None,
     }
@@ -373,7 +373,7 @@ def test_a_compacted_journal_begins_with_the_fleet_that_was_kept(
     done = replay(path, "--verify")
     assert done.code == 0
     assert f"1..{base}     -       compacted away; the fleet after the last" in done.out
-    assert f"{base + 1}..{LAST}   2       chain and decisions" in done.out
+    assert f"{base + 1}..{LAST}   {RULES}       chain and decisions" in done.out
     assert f"{MIDDLE} rows are whole, {MIDDLE} replay to the same" in done.out
     tree = shown(path, "--verify")["verified"]
     assert (tree["base"], tree["rows"]) == (base, MIDDLE)

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
+from orchestrator.core.state import RULES
 from orchestrator.journal.compaction import KeepRows, compact
 from tests.cli.inside import ran
 from tests.journal.opened import opened
@@ -28,7 +29,7 @@ from tests.replay.incident import (
 )
 
 LOOP = "phase('web-1') == 'crash_looping'"
-GOLDEN = Path(__file__).parents[1] / "golden" / "journal.rules-2.4.jsonl.gz"
+GOLDEN = Path(__file__).parents[1] / "golden" / f"journal.rules-{RULES}.4.jsonl.gz"
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from orchestrator.core.events import ContainerEnded, Event
 from orchestrator.core.exits import Exited
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.state import RULES
 from orchestrator.journal.compaction import KeepRows, compact
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.port import START, chained
@@ -270,8 +271,8 @@ def test_custom_policies_are_asked_for(tmp_path: Path) -> None:
 
 def test_golden_journals_are_compared() -> None:
     names = (
-        GOLDEN / "journal.rules-2.2.jsonl.gz",
-        GOLDEN / "journal.rules-2.4.jsonl.gz",
+        GOLDEN / f"journal.rules-{RULES}.2.jsonl.gz",
+        GOLDEN / f"journal.rules-{RULES}.4.jsonl.gz",
     )
     done = ran("replay", "diff", *names, "--policies", "tests.replay.golden:STRIKES")
     assert done.code == 1

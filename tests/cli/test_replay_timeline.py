@@ -14,22 +14,19 @@ from click import ClickException
 from click.testing import CliRunner, Result
 
 from orchestrator.cli.replay_timeline import timeline
+from orchestrator.cli.plain import TEXT_MOST
 from orchestrator.cli.svg import Scale
 from orchestrator.cli.time_axis import axis_of_day
 from orchestrator.cli.timeline_svg import LANES_MOST, drawing_of
 from orchestrator.cli.timeline_text import by_container, by_time
-from orchestrator.cli.timeline_words import (
-    TEXT_MOST,
-    plain,
-    sentences,
-    was_already,
-)
+from orchestrator.cli.timeline_words import plain, sentences, was_already
 from orchestrator.cli.times_of_day import clock_of, date_of, day_of, offset_of
 from orchestrator.core.errors import NoCapacity, Refused
 from orchestrator.core.events import CommandKind, TimeReached
 from orchestrator.core.exits import Exited, StartFailed, Unhealthy
 from orchestrator.core.health import CheckKind
 from orchestrator.core.phases import Rule
+from orchestrator.core.state import RULES
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.port import START, Row, chained
 from orchestrator.replay.timelines.happenings import (
@@ -58,7 +55,7 @@ from orchestrator.replay.timelines.strips import Strips
 from tests.cli.kit import run
 from tests.replay.golden import GOLDEN
 
-JOURNAL = str(GOLDEN / "journal.rules-2.2.jsonl.gz")
+JOURNAL = str(GOLDEN / f"journal.rules-{RULES}.2.jsonl.gz")
 OLDER = str(GOLDEN / "journal.rules-1.2.jsonl.gz")
 INCIDENT = str(GOLDEN.parents[1] / "docs" / "examples" / "incident.jsonl.gz")
 KNOWN = ("--policies", "tests.replay.golden:STRIKES")
@@ -86,7 +83,7 @@ def test_each_container_is_told_with_its_sums_its_runs_and_its_rules() -> None:
     head = text.splitlines()[0]
     assert head.startswith("rows 1 to 854, from 1970-01-01 ")
     assert "\nimage-missing\n  ready 0.00 % of " in text
-    assert "an operator takes over: epoch 1, rules 2" in text
+    assert f"an operator takes over: epoch 1, rules {RULES}" in text
     assert "owner applies its fleet file" in text
     assert max(map(len, text.splitlines())) <= 80
     flaky = text.partition("\nflaky\n")[2].partition("\n\n")[0]

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from orchestrator.cli.demo import quickstart
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.main import cli
+from orchestrator.core.state import RULES
 from tests.cli.kit import file_at, run, run_afresh
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,7 @@ def test_validate_counts_or_tells_every_problem(tmp_path: Path) -> None:
 
 def test_version_and_help() -> None:
     told = run_afresh("version").out
-    assert told.startswith("orchestrator 0.1.0 (rules 2, schema 1")
+    assert told.startswith(f"orchestrator 0.1.0 (rules {RULES}, schema 1")
     assert run("version").out == told
     helped = run("--help").out
     for name in ("demo", "up", "down", "list", "explain", "journal", "policy"):

@@ -27,6 +27,7 @@ from orchestrator.core.events import Booted, ContainerStarted, Event
 from orchestrator.core.exits import Exit, Exited
 from orchestrator.core.policies import CustomPolicyRef
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.state import RULES
 from orchestrator.core.table import Table
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -37,7 +38,7 @@ WHOLE = {**SPEC, "service": "a"}
 
 
 def trees() -> Iterator[dict[str, Any]]:
-    for path in sorted(GOLDEN.glob("journal.rules-2.*.jsonl.gz")):
+    for path in sorted(GOLDEN.glob(f"journal.rules-{RULES}.*.jsonl.gz")):
         with gzip.open(path) as file:
             yield from (tree for tree in map(orjson.loads, file) if "event" in tree)
 

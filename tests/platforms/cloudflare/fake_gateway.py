@@ -475,6 +475,7 @@ class FakeGateway:
             await asyncio.sleep(0)
         if self._runner is not None:
             await self._runner.cleanup()
+            await asyncio.sleep(0)  # what was cut is closed in the loop's next turn
 
 
 def outcome(success: int, done: Callable[[], dict[str, Any]]) -> dict[str, Any]:
