@@ -15,6 +15,7 @@ from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPoli
 from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
 from orchestrator.core.names import is_name
+from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.platforms.cloudflare.project.application import Application
 from orchestrator.platforms.cloudflare.project.applications import (
@@ -47,6 +48,7 @@ PLACES = st.sampled_from(
         Placement(regions=("ENAM", "APAC")),
     )
 )
+SPREAD = Placement(spread=("weur", "enam"))
 POLICIES = st.sampled_from(SchedulingPolicy)
 
 
@@ -219,3 +221,59 @@ def test_text_of_anything_is_read_or_told(text: str) -> None:
     read_jsonc(text)
     read_wrangler_file(text, None)
     read_manifest(text.encode())
+
+
+def with_services(
+    fleet: FleetSpec, number: int, placement: Placement = SPREAD
+) -> FleetSpec:
+    """Add a service that is spread over two places, of so many replicas."""
+    template = ContainerSpec(name="spread", image=DIGEST, placement=placement)
+    service = Service(template=template, replicas=number)
+    replicas = tuple(replica_of(service, index) for index in range(number))
+    return attrs.evolve(
+        fleet, containers=(*fleet.containers, *replicas), services=(service,)
+    )
+
+
+def shape(one: ContainerSpec | Application) -> tuple[object, ...]:
+    """Return what is one for all containers of an application."""
+    place = one.placement if isinstance(one, ContainerSpec) else one
+    regions = tuple(sorted(place.regions))
+    return one.image, one.instance_type, regions, place.jurisdiction
+
+
+@given(fleets(), st.integers(0, 5))
+def test_placement_groups_are_minimal(fleet: FleetSpec, number: int) -> None:
+    """One application a service and a shape, and none beyond; one under the other."""
+    whole = with_services(fleet, number)
+    made = applications_of(whole, CloudflareChoice()).value_or(())
+    assume(made)
+    groups: dict[str, set[tuple[object, ...]]] = {"spread": {shape(made_of(whole))}}
+    for spec in whole.containers:
+        groups.setdefault(spec.service, set()).add(shape(spec))
+    if whole.settings.ad_hoc is not None:
+        groups["ad-hoc"] = {shape(whole.settings.ad_hoc)}
+    assert {one.name: {shape(one)} for one in made} == groups
+    assert len(made) == sum(map(len, groups.values()))
+    choice = CloudflareChoice(scheduling_policy=SchedulingPolicy.DURABLE_OBJECT)
+    assert len(applications_of(whole, choice).value_or((made[0],))) == 1
+
+
+def made_of(fleet: FleetSpec) -> ContainerSpec:
+    return fleet.services[0].template
+
+
+@given(fleets(), st.integers(0, 5), st.integers(0, 5))
+def test_a_scale_or_another_spread_needs_no_other_application(
+    fleet: FleetSpec, before: int, after: int
+) -> None:
+    """The names and classes stay, and so do the objects and what runs in them."""
+    first = applications_of(with_services(fleet, before), CloudflareChoice())
+    assume(not isinstance(first, Failure))
+    moved = with_services(fleet, after, Placement(location_hint="sam"))
+    again = applications_of(moved, CloudflareChoice())
+    assert named_alike(first.unwrap()) == named_alike(again.unwrap())
+
+
+def named_alike(made: tuple[Application, ...]) -> set[tuple[object, ...]]:
+    return {(one.name, one.class_name, one.binding, *shape(one)) for one in made}

@@ -31,10 +31,14 @@ exit_rules codes codes_not_in signals signals_not_in kinds kinds_not_in action d
 delays_ms max_restarts start_budget success_codes version params health startup
 readiness liveness http tcp port path headers statuses period timeout probe type
 success_threshold groups strategy members group api listen read_only hosts tls_cert
-tls_key requests_per_second body_max_bytes metrics_max_names"""
+tls_key requests_per_second body_max_bytes metrics_max_names rollout autoscaling
+max_unavailable max_surge steps share soak promote keep_old min_ready failure_budget
+container_deadline progress_deadline on_failure metric target min tolerance up_after
+placement spread"""
 KEYS = st.sampled_from(WORDS.split())
 TEXTS = st.one_of(
     st.sampled_from(["local", "always", "10m", "${port.http}", "${secret.A}", "a:b"]),
+    st.sampled_from(["25%", "canary", "blue_green", "manual", "cpu", "weur"]),
     st.sampled_from(["KILL", "lost", "fail", "ignore", "one_for_all", "web", "http"]),
     st.text(max_size=8),
 )

@@ -176,7 +176,7 @@ def test_every_answer_is_a_value_to_every_operation(
         fake = FakeGateway()
         fault = Status(status, body, (("Retry-After", retry_after),))
         async with over(fake) as platform:
-            platform._applications = (WEB,)
+            platform._deployed._applications = (WEB,)
             start = start_order(SPEC, 1, 1, SPEC.ports.items())
             destroy = DestroyOrder(name="web-0", run=1, epoch=1)
             for operation in (

@@ -15,6 +15,7 @@ from orchestrator.core.events import ContainerEvent, Event, TimeReached
 from orchestrator.core.explain import container_info, explain
 from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.invariants import violations
+from orchestrator.core.lineages import RolloutAction, RolloutStatus
 from orchestrator.core.outstanding import outstanding
 from orchestrator.core.reduce import fold, reduce
 from orchestrator.core.requests import (
@@ -25,12 +26,14 @@ from orchestrator.core.requests import (
     Remove,
     Request,
     Restart,
+    Roll,
     Scale,
     Start,
     Stop,
     StopOrphan,
 )
-from orchestrator.core.scaling import members
+from orchestrator.core.scaling import indexes, members
+from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.core.state import Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
@@ -105,6 +108,7 @@ def test_any_history_can_be_folded_and_keeps_the_invariants(
             assert container_info(fleet, container, fleet.at).why
     assert fold(empty_fleet("demo"), in_order(history)) == fleet
     unsure = len(fleet.diverged) + len(fleet.forgetting) + len(fleet.notices.open)
+    unsure += len(fleet.rolling)
     assert len(outstanding(fleet)) <= unsure
 
 
@@ -134,7 +138,7 @@ def test_whatever_is_admitted_is_accepted(
     force: bool,  # noqa: FBT001 - drawn
 ) -> None:
     fleet = fold(empty_fleet("demo"), in_order(history))
-    requests = (
+    requests: tuple[Request, ...] = (
         Start(name=name, force=force),
         Start(name=name, spec=named(spec, name)),
         Stop(name=name),
@@ -144,6 +148,7 @@ def test_whatever_is_admitted_is_accepted(
         Reconcile(),
         Apply(spec=fleet_spec),
         Scale(service="crew", replicas=2),
+        *(Roll(service="crew", action=action) for action in RolloutAction),
         Adopt(name=name),
         StopOrphan(name=name),
     )
@@ -169,20 +174,34 @@ def _check_intent(request: Request, after: Fleet) -> None:
         case ClearCrashHistory(name=name):
             assert after.containers[name].history.failures == ()
         case Apply(spec=spec):
-            declared = {one.name for one in spec.containers}
-            assert all(
-                after.containers[one.name].spec == one for one in spec.containers
-            )
-            assert declared <= set(after.containers)
+            declared = [one for one in spec.containers if one.service == one.name]
+            assert all(after.containers[one.name].spec == one for one in declared)
+            for service in spec.services:
+                _check_replicas(service, after)
         case Reconcile():
             assert after.observing
         case Scale(service=service, replicas=replicas):
             assert after.services[service].replicas == replicas
-            assert len(members(after.containers.values(), service)) == replicas
+            assert len(indexes(members(after.containers.values(), service))) == replicas
         case Adopt(name=name):
             assert after.containers[name].is_claimed
         case StopOrphan(name=name):
             assert name in after.evicting
+        case Roll(service=service, action=action):
+            lineage = after.lineages[service]
+            rollout = lineage.rollout
+            is_paused = rollout is not None and rollout.status is RolloutStatus.PAUSED
+            assert is_paused or action is not RolloutAction.PAUSE
+            assert (service in after.rolling) is (rollout is not None)
+
+
+def _check_replicas(service: Service, after: Fleet) -> None:
+    """Check that a service has its replicas, as declared unless they are rolled out."""
+    present = members(after.containers.values(), service.name)
+    assert len(indexes(present)) == after.services[service.name].replicas
+    if service.name not in after.lineages and service.autoscaling is None:
+        specs = {one.spec for one in present}
+        assert specs == {replica_of(service, n) for n in range(service.replicas)}
 
 
 DRILL = """

@@ -128,10 +128,18 @@ def notes_of(fleet: FleetSpec, platform: PlatformChoice) -> tuple[str, ...]:
 
 
 def services_of(fleet: FleetSpec) -> tuple[ContainerSpec, ...]:
-    """Return one container of each service, and the template of ad-hoc ones."""
+    """Return one container of each service, and the template of ad-hoc ones.
+
+    Of one that spreads its replicas, its template: it tells where all of them are.
+    """
+    spread = {
+        each.name: each.template
+        for each in fleet.services
+        if each.template.placement.spread
+    }
     first: dict[str, ContainerSpec] = {}
     for spec in fleet.containers:
-        _ = first.setdefault(spec.service, spec)
+        _ = first.setdefault(spec.service, spread.get(spec.service, spec))
     template = fleet.settings.ad_hoc
     return (*first.values(), *(() if template is None else (template,)))
 

@@ -21,12 +21,14 @@ from orchestrator.codec.fleet_forms import exact_duration, form_of, table_of
 from orchestrator.codec.fleet_tables import OWNED, Tree
 from orchestrator.codec.journal_choice import JournalChoice
 from orchestrator.codec.platform_choices import CHOICES
+from orchestrator.core.autoscaling import Autoscaling
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.exit_rules import ExitRule
 from orchestrator.core.health import HealthCheck, HealthChecks, HttpProbe, TcpProbe
 from orchestrator.core.hosting import InstanceType, Placement
 from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CrashLimit, CustomPolicyRef, RestartPolicy
+from orchestrator.core.rollout_policies import CanaryStep, RolloutPolicy, Share
 from orchestrator.core.table import Table
 
 __all__ = ("ContainerEntry", "plain")
@@ -34,12 +36,13 @@ __all__ = ("ContainerEntry", "plain")
 _DEPTH_MAX: Final = 64
 """Tables within tables; the reader draws its lines far above."""
 
-_COMPLETE: Final = frozenset({RestartPolicy, CrashLimit, Backoff})
-"""Values that are meant as they are, whatever the fleet's own policy says."""
+_COMPLETE: Final = frozenset({RestartPolicy, CrashLimit, Backoff, RolloutPolicy})
+"""Values that are meant as they are, whatever the fleet's own policies say."""
 
 _SPELT_OUT: Final = _COMPLETE | {
     *(ApiChoice, CustomPolicyRef, ExitRule, HealthCheck, HealthChecks, InstanceType),
     *(JournalChoice, Notify, Placement, *CHOICES.values()),
+    *(Autoscaling, CanaryStep, Share),
 }
 """Values of ours that may be given in place of a table."""
 

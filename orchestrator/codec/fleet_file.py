@@ -45,6 +45,7 @@ SECTIONS: Final = (
     "api",
     "notify",
     "restart",
+    "rollout",
     "containers",
     "groups",
     "ad_hoc",

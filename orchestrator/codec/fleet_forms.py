@@ -14,17 +14,22 @@ from typing import Any, Final, assert_never
 
 import attrs
 
+from orchestrator.codec.fleet_autoscaling import NAMED
 from orchestrator.codec.fleet_policies import SIGNALS
+from orchestrator.codec.fleet_rollouts import keys_of
 from orchestrator.codec.fleet_tables import DURATIONS, LISTS, Tree
 from orchestrator.codec.platform_choices import CHOICES
+from orchestrator.core.autoscaling import Autoscaling
 from orchestrator.core.exit_rules import Codes, ExitMatch, ExitRule, Kinds, Signals
 from orchestrator.core.health import CommandProbe, HealthCheck, HttpProbe, TcpProbe
 from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType
 from orchestrator.core.moments import Millis
+from orchestrator.core.rollout_policies import RolloutPolicy, Share
 from orchestrator.core.table import Table
 
 __all__ = ("exact_duration", "form_of", "table_of")
 
+_MILLI: Final = 1_000
 _SIGNAL_NAMES: Final = {number: name for name, number in SIGNALS.items()}
 
 _UNITS: Final[tuple[tuple[str, Millis], ...]] = (
@@ -60,6 +65,8 @@ def form_of(value: Any, *, whole: bool = False) -> Any:
         return {key: form_of(inner) for key, inner in value.items()}
     if isinstance(value, tuple):
         return [form_of(inner) for inner in value]
+    if isinstance(value, RolloutPolicy):
+        return _rollout(value, whole=whole)
     write = _FORMS.get(type(value))
     if write is not None:
         return write(value)
@@ -117,6 +124,26 @@ def _size(size: InstanceType) -> Any:
     return size.name if named else table_of(size)
 
 
+def _rollout(policy: RolloutPolicy, *, whole: bool) -> Tree:
+    """Return a rollout policy, without the keys that its strategy does not take."""
+    fields = attrs.fields_dict(RolloutPolicy)
+    others = tuple(set(fields) - set(keys_of(policy.strategy)))
+    return table_of(policy, leaving_out=others, whole=whole)
+
+
+def _share(share: Share) -> int | str:
+    return str(share) if share.is_percent else share.value
+
+
+def _autoscaling(scaling: Autoscaling) -> Tree:
+    table = {NAMED.get(key, key): form for key, form in table_of(scaling).items()}
+    whole, rest = divmod(scaling.target_milli, _MILLI)
+    table["target"] = scaling.target_milli / _MILLI if rest else whole
+    if "tolerance" in table:
+        table["tolerance"] = f"{scaling.tolerance_percent}%"
+    return table
+
+
 def _choice(choice: Any) -> Tree:
     return {"kind": choice.kind, **table_of(choice)}
 
@@ -128,6 +155,8 @@ _FORMS: Final[dict[type, Callable[[Any], Any]]] = {
     TcpProbe: lambda probe: {"tcp": table_of(probe)},
     CommandProbe: lambda probe: {"command": list(probe.command)},
     InstanceType: _size,
+    Share: _share,
+    Autoscaling: _autoscaling,
     **dict.fromkeys(CHOICES.values(), _choice),
 }
 """What a file spells another way than by its fields."""

@@ -7,14 +7,19 @@ two keys, as there: ``stop_grace="10s"`` is ``stop_grace_ms=10_000``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from os import PathLike
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 from orchestrator.codec.api_choice import ApiChoice
 from orchestrator.codec.fleet_entries import ContainerEntry
+from orchestrator.codec.fleet_service_keys import (
+    AutoscalingTable,
+    Duration,
+    RolloutTable,
+)
 from orchestrator.codec.journal_choice import JournalChoice
 from orchestrator.codec.platform_choices import PlatformChoice, SchedulingPolicy
+from orchestrator.core.autoscaling import Autoscaling
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.dependencies import Condition
 from orchestrator.core.exit_rules import ExitAction, ExitKind, ExitRule
@@ -31,11 +36,9 @@ from orchestrator.core.policies import (
     RestartPolicy,
     When,
 )
+from orchestrator.core.rollout_policies import RolloutPolicy
 
 __all__ = ("ContainerKeys", "Duration", "FleetKeys", "TemplateKeys")
-
-Duration: TypeAlias = str | timedelta
-"""A duration: ``"10s"``, ``"1h30m"`` or a timedelta of whole milliseconds."""
 
 Placed: TypeAlias = str | PathLike[str]
 """A path, relative to the folder of the file."""
@@ -161,6 +164,7 @@ class PlacementTable(TypedDict, total=False):
     regions: Sequence[str]
     jurisdiction: Literal["eu", "fedramp", "us"]
     location_hint: str
+    spread: Sequence[str]
 
 
 class TemplateKeys(TypedDict, total=False):
@@ -193,6 +197,8 @@ class ContainerKeys(TemplateKeys, total=False):
     """The keys of ``container``, beside its name."""
 
     replicas: int
+    rollout: RolloutTable | RolloutPolicy
+    autoscaling: AutoscalingTable | Autoscaling
 
 
 class GroupTable(TypedDict):
@@ -258,6 +264,7 @@ class FleetKeys(TypedDict, total=False):
 
     containers: Iterable[ContainerEntry]
     restart: RestartTable | RestartPolicy
+    rollout: RolloutTable | RolloutPolicy
     groups: Mapping[str, GroupTable]
     ad_hoc: TemplateKeys
     platform: PlatformTable | PlatformChoice

@@ -81,11 +81,14 @@ class Problems:
                 value = shown(cast("Tree", tree)[key])
                 self.wrong(f"{path}.{key}", "no such key here", value, hint)
 
-    def read(self, tree: Tree, kind: type[T], path: str) -> T:
+    def read(
+        self, tree: Tree, kind: type[T], path: str, stand_in: T | None = None
+    ) -> T:
         """Read a table as a value of the core; its problems are told from *path*.
 
         Where a field is wrong the rest is read without it, for what else is wrong;
-        nobody uses what comes of it.
+        nobody uses what comes of it. Where what is wrong is no field of the table,
+        but how it fits with a default, *stand_in* is what comes of it.
         """
         read = read_tree(tree, kind)
         if not isinstance(read, Failure):
@@ -97,10 +100,12 @@ class Problems:
             self.wrong(where, problem.expected, problem.found, problem.hint)
             fields.add(inner.partition(".")[0].partition("[")[0])
         stand_ins = _STAND_INS if kind is ContainerSpec else {}
+        if stand_in is not None and not fields <= {*tree}:
+            return stand_in
         assert fields <= {*tree, *stand_ins}  # noqa: S101 - or it would never end
         kept = {key: value for key, value in tree.items() if key not in fields}
         tree = kept | {key: stand_ins[key] for key in stand_ins if key in fields}
-        return self.read(tree, kind, path)
+        return self.read(tree, kind, path, stand_in)
 
 
 _STAND_INS: Final[Tree] = {"name": "any", "command": ["any"]}

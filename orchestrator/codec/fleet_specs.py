@@ -7,12 +7,14 @@ from typing import Any, Final, cast
 
 import attrs
 
+from orchestrator.codec.fleet_autoscaling import read_autoscaling
 from orchestrator.codec.fleet_checks import check_spec
 from orchestrator.codec.fleet_groups import memberships
 from orchestrator.codec.fleet_health import health_spelt
 from orchestrator.codec.fleet_needs import Needs, check_needs, needed_by
 from orchestrator.codec.fleet_policies import policy_over, policy_spelt
 from orchestrator.codec.fleet_problems import Problems
+from orchestrator.codec.fleet_rollouts import RolloutReader
 from orchestrator.codec.fleet_tables import Tree, sized, spelt_out
 from orchestrator.codec.platform_choices import LocalChoice, PlatformChoice
 from orchestrator.codec.problems import shown
@@ -25,6 +27,9 @@ __all__ = ("SpecReader",)
 _SPELT: Final = ("service", "replica")
 """Fields of a spec that are spelt out of ``replicas``."""
 
+_OF_SERVICES: Final = ("rollout", "autoscaling")
+"""Keys of an entry that has ``replicas``."""
+
 _KEYS: Final = (
     *(
         field.name
@@ -32,6 +37,7 @@ _KEYS: Final = (
         if field.name not in {*_SPELT, "group"}
     ),
     "replicas",
+    *_OF_SERVICES,
 )
 
 
@@ -49,12 +55,20 @@ class SpecReader:
     platform: PlatformChoice
     has_policies: bool
     defaults: Tree = attrs.field(factory=dict[str, Any])
+    rollouts: RolloutReader = attrs.field(init=False)
     services: dict[str, Service] = attrs.field(factory=dict[str, Service])
     alone: set[str] = attrs.field(factory=set[str])
     needs: list[Needs] = attrs.field(factory=list[Needs])
 
+    def __attrs_post_init__(self) -> None:
+        """Have the policies of its services read into the same problems."""
+        self.rollouts = RolloutReader(
+            problems=self.problems, has_policies=self.has_policies
+        )
+
     def take_defaults(self, tree: Tree) -> None:
         """Take what holds for every container; what is wrong in it is told once."""
+        self.rollouts.take_defaults(tree)
         found = self.problems.found
         before = len(found)
         table = self.problems.table(tree, "restart")
@@ -69,9 +83,13 @@ class SpecReader:
         """Return the template of containers that are started by request."""
         if "ad_hoc" not in tree:
             return None
-        self.problems.not_given(tree["ad_hoc"], ("name", "replicas"), "ad_hoc")
-        given = {"name": "ad-hoc", **self.problems.table(tree, "ad_hoc")}
-        return self._spec(given, "ad_hoc")
+        not_here = ("name", "replicas", *_OF_SERVICES)
+        self.problems.not_given(tree["ad_hoc"], not_here, "ad_hoc")
+        given = self.problems.table(tree, "ad_hoc")
+        kept = {key: given[key] for key in given if key not in not_here}
+        return self._unspread(
+            self._spec({"name": "ad-hoc", **kept}, "ad_hoc"), "ad_hoc"
+        )
 
     def containers(self, tree: Tree) -> tuple[ContainerSpec, ...]:
         """Return the declared containers, each with its place in its group."""
@@ -114,6 +132,10 @@ class SpecReader:
     def _replicas(self, given: Tree, path: str) -> list[ContainerSpec]:
         given = dict(given)
         replicas = given.pop("replicas", None)
+        if replicas is None:
+            hint = "it is for an entry with replicas"
+            self.problems.not_given(given, _OF_SERVICES, path, hint)
+        said: Tree = {key: given.pop(key) for key in _OF_SERVICES if key in given}
         spec = self._spec(given, path)
         if replicas is None:
             return self._alone(spec, path) if spec.name == given.get("name") else []
@@ -125,7 +147,7 @@ class SpecReader:
             return []
         if spec.name in self.services or spec.name in self.alone:
             self.problems.wrong(f"{path}.name", "a name of its own", repr(spec.name))
-        service = Service(template=spec, replicas=replicas)
+        service = self._service(spec, replicas, said, path)
         self.services[spec.name] = service
         try:
             return [replica_of(service, index) for index in range(replicas)]
@@ -135,11 +157,33 @@ class SpecReader:
             self.problems.wrong(f"{path}.name", expected, repr(spec.name))
             return []
 
+    def _service(
+        self, spec: ContainerSpec, replicas: int, said: Tree, path: str
+    ) -> Service:
+        scaling = None
+        if "autoscaling" in said:
+            where = f"{path}.autoscaling"
+            scaling = read_autoscaling(said["autoscaling"], where, self.problems)
+        where = f"{path}.rollout"
+        policy = self.rollouts.policy(said.get("rollout"), where, replicas)
+        return Service(
+            template=spec, replicas=replicas, rollout=policy, autoscaling=scaling
+        )
+
     def _alone(self, spec: ContainerSpec, path: str) -> list[ContainerSpec]:
         if spec.name in self.services:
             self.problems.wrong(f"{path}.name", "a name of its own", repr(spec.name))
         self.alone.add(spec.name)
-        return [spec]
+        return [self._unspread(spec, path)]
+
+    def _unspread(self, spec: ContainerSpec, path: str) -> ContainerSpec:
+        """Tell of a spread of what is one container, and go on without it."""
+        place = spec.placement
+        if not place.spread:
+            return spec
+        where, hint = f"{path}.placement.spread", "it is for an entry with replicas"
+        self.problems.wrong(where, "none", shown(list(place.spread)), hint)
+        return attrs.evolve(spec, placement=attrs.evolve(place, spread=()))
 
     def _spec(self, given: Tree, path: str) -> ContainerSpec:
         problems = self.problems

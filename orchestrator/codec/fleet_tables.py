@@ -41,20 +41,27 @@ OWNED: Final = frozenset({"config", "depends_on", "env", "headers", "params", "p
 
 DURATIONS: Final = frozenset(
     {
+        "container_deadline_ms",
+        "down_after_ms",
         "initial_delay_ms",
         "initial_ms",
+        "keep_old_ms",
         "lost_after_ms",
         "max_ms",
         "min_interval_ms",
+        "min_ready_ms",
         "min_restart_delay_ms",
         "orphan_after_ms",
         "period_ms",
+        "progress_deadline_ms",
         "reconcile_interval_ms",
         "reset_after_ms",
         "sleep_after_ms",
+        "soak_ms",
         "start_timeout_ms",
         "stop_grace_ms",
         "timeout_ms",
+        "up_after_ms",
         "window_ms",
     }
 )

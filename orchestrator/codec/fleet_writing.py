@@ -6,6 +6,7 @@ restart policy that all containers share stands once. What no file can say is to
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -13,9 +14,11 @@ import attrs
 
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.fleet_forms import form_of, table_of
+from orchestrator.codec.fleet_rollouts import keys_of
 from orchestrator.codec.fleet_tables import Tree
 from orchestrator.codec.platform_choices import LocalChoice
 from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.rollout_policies import RolloutPolicy
 from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec
 
@@ -29,10 +32,10 @@ _SECTIONS_OF_SETTINGS: Final = ("ad_hoc", "notify")
 
 @attrs.frozen(kw_only=True)
 class _Entry:
-    """One entry of a file: a spec, and how many there are of it, None: itself."""
+    """One entry of a file: a spec, and the service that it is one of, None: itself."""
 
     spec: ContainerSpec
-    replicas: int | None
+    service: Service | None
 
 
 def fleet_tree(file: FleetFile, folder: str) -> Tree:
@@ -76,12 +79,28 @@ def left_unsaid(spec: FleetSpec) -> tuple[str, ...]:
     told: list[str] = []
     for entry in _entries(spec):
         own = entry.spec
-        if entry.replicas is None and own.service != own.name:
+        if entry.service is not None:
+            told += _unsaid_of_rollout(entry.service)
+        elif own.service != own.name:
             what = f"not as replica {own.replica} of {own.service!r}"
             told.append(f"{own.name}: is written as a container of its own, {what}")
     if spec.settings.ad_hoc is not None and spec.settings.ad_hoc.group is not None:
         told.append("ad_hoc: a template is in no group")
     return tuple(told)
+
+
+def _unsaid_of_rollout(service: Service) -> Iterator[str]:
+    """Tell what a rollout policy says that means nothing to its strategy."""
+    policy = service.rollout
+    if policy is None:
+        return
+    known = keys_of(policy.strategy)
+    for field in attrs.fields(RolloutPolicy):
+        is_said = getattr(policy, field.name) != field.default
+        if is_said and field.name not in known:
+            key = field.name.removesuffix("_ms")
+            said = f"{service.name}: its rollout says {key}"
+            yield f"{said}, which means nothing to {policy.strategy}"
 
 
 def _head(file: FleetFile) -> Tree:
@@ -103,7 +122,7 @@ def _entries(spec: FleetSpec) -> tuple[_Entry, ...]:
     for container in spec.containers:
         service = services.get(container.service)
         if service is None or container.name == container.service:
-            entries[container.name] = _Entry(spec=container, replicas=None)
+            entries[container.name] = _Entry(spec=container, service=None)
         elif service.name not in entries:
             before = order[: order.index(service.name)]
             empty = (name for name in before if not services[name].replicas)
@@ -115,7 +134,7 @@ def _entries(spec: FleetSpec) -> tuple[_Entry, ...]:
 
 
 def _of_service(service: Service) -> _Entry:
-    return _Entry(spec=service.template, replicas=service.replicas)
+    return _Entry(spec=service.template, service=service)
 
 
 def _services(spec: FleetSpec) -> dict[str, Service]:
@@ -142,8 +161,14 @@ def _shared_policy(specs: list[ContainerSpec]) -> Tree:
 
 
 def _container(entry: _Entry, shared: Tree, folder: str | None) -> Tree:
-    replicas = {} if entry.replicas is None else {"replicas": entry.replicas}
-    return {"name": entry.spec.name, **replicas, **_body(entry.spec, shared, folder)}
+    body = _body(entry.spec, shared, folder)
+    service = entry.service
+    if service is None:
+        return {"name": entry.spec.name, **body}
+    said = {"rollout": service.rollout, "autoscaling": service.autoscaling}
+    policies = {key: form_of(said[key]) for key in said if said[key] is not None}
+    counted = {"name": entry.spec.name, "replicas": service.replicas}
+    return {**counted, **body, **policies}
 
 
 def _body(spec: ContainerSpec, shared: Tree, folder: str | None) -> Tree:

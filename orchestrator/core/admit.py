@@ -57,11 +57,13 @@ from orchestrator.core.requests import (
     Remove,
     Request,
     Restart,
+    Roll,
     Scale,
     Start,
     Stop,
     StopOrphan,
 )
+from orchestrator.core.rollout_requests import rolled, wrong_names
 from orchestrator.core.scaling import as_scaled, scaled
 from orchestrator.core.start_specs import declaration_of, invalid, spec_of
 from orchestrator.core.state import Container, Fleet
@@ -142,6 +144,8 @@ def _admitted(
             return adoption(fleet, request, at)
         case StopOrphan():
             return eviction(fleet, request, at)
+        case Roll():
+            return rolled(fleet, request, at)
         case _:
             assert_never(request)
 
@@ -263,10 +267,9 @@ def _apply(
     if len(fleet.containers) and request.spec.name != fleet.name:
         return Failure(invalid("fleet.name", repr(fleet.name), repr(request.spec.name)))
     prune = request.prune or request.spec.settings.prune
-    specs, services = request.spec.containers, request.spec.services
-    if request.keep_scale:
-        specs, services = as_scaled(fleet, request.spec)
+    specs, services = as_scaled(fleet, request.spec, keep_all=request.keep_scale)
     wrong = wrong_needs_of_fleet(fleet, specs, services, prune)
+    wrong = wrong or wrong_names(services)
     if wrong is not None:
         return Failure(wrong)
     return Success(

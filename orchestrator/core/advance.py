@@ -9,6 +9,7 @@ a container: it makes it *pending*, and the fleet grants starts (``core.grants``
 | the owner's requests | ``core.wishes`` |
 | the platform's news, outcomes of commands | ``core.lifecycle`` |
 | observations | ``core.sights`` |
+| where a run is | ``core.placing`` |
 | health checks | ``core.checkups`` |
 | time | ``core.timing`` |
 """
@@ -33,6 +34,7 @@ from orchestrator.core.events import (
     ContainerStarted,
     CrashHistoryCleared,
     HealthChanged,
+    PlaceObserved,
     RemoveRequested,
     RestartRequested,
     StartRequested,
@@ -41,6 +43,7 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.evolving import evolve
 from orchestrator.core.moves import Moved
+from orchestrator.core.placing import take_place, without_place
 from orchestrator.core.sights import see
 from orchestrator.core.state import Container
 from orchestrator.core.terms import Terms
@@ -58,6 +61,8 @@ def advance(
     moved, commands = _MOVES[event.__class__](container, event, terms)
     if moved is container:
         return container, commands
+    if moved.place and moved.phase is not container.phase:
+        moved = without_place(moved, container)
     phase, was = moved.phase, container.phase
     if (
         phase.__class__ is was.__class__  # mostly it is another already
@@ -84,6 +89,7 @@ _MOVES: Final[dict[type, Callable[[Container, Any, Terms], Moved]]] = {
     ContainerEnded: lambda it, event, on: (lifecycle.ended(it, event, on), ()),
     ContainerErrored: lambda it, event, _: lifecycle.errored(it, event),
     ContainerObserved: see,
+    PlaceObserved: lambda it, event, _: (take_place(it, event), ()),
     TimeReached: lambda it, event, on: time_passed(it, event.at, on),
     StartRequested: lambda it, event, _: wishes.start(it, event),
     StopRequested: lambda it, event, _: wishes.stop(it, event),

@@ -54,8 +54,10 @@ def resets_have_a_reason(step: Step) -> Iterable[str]:
     if is_asked_for(step.event):
         return
     for before, after in step.pairs():
-        if before is None or after is None:
+        if before is None or after is None or after.revision > before.revision:
             continue
+        if before.leaving and after.generation != before.generation:
+            continue  # its name was taken again, at once, by another one
         fewer = after.history.attempts < before.history.attempts
         if fewer and not _was_proven(before, step.after.at):
             yield after.name

@@ -1,4 +1,6 @@
-"""Custom restart policies: named, versioned pure functions of the embedding program.
+"""What a program brings itself: restart policies and strategies of rollouts.
+
+Both are named, versioned pure functions of the embedding program, in one register.
 
 A spec names one (``RestartPolicy.custom``); the journal holds the name and the version
 and no code. So a replay needs the very functions, and is refused without them
@@ -7,7 +9,9 @@ and no code. So a replay needs the very functions, and is refused without them
 A function is asked when a run has ended by itself, after the owner's wish and the exit
 rules and instead of ``when``, the budgets and the backoff. It must be pure: the same
 situation, the same answer. One that raises, or answers what is no decision, is not
-asked again: the container is given up, and ``why`` says so.
+asked again: the container is given up, and ``why`` says so. A strategy
+(``core.strategies``) is asked for each step of a rollout; where it fails the rollout is
+held.
 """
 
 from __future__ import annotations
@@ -25,6 +29,14 @@ from orchestrator.core.moments import DURATION_MAX, Millis, Moment
 from orchestrator.core.names import is_name
 from orchestrator.core.phases import Rule
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
+from orchestrator.core.rollout_policies import RolloutPolicy
+from orchestrator.core.strategies import (
+    STRATEGIES,
+    CustomStrategy,
+    Step,
+    View,
+    read_step,
+)
 from orchestrator.core.table import Table
 
 __all__ = (
@@ -34,6 +46,8 @@ __all__ = (
     "CustomPolicy",
     "Situation",
     "ask",
+    "ask_strategy",
+    "is_strategy",
     "registered",
 )
 
@@ -76,13 +90,15 @@ class CustomPolicy:
     decide: Callable[[Situation], CustomDecision]
 
 
-CustomPolicies: TypeAlias = "Table[tuple[str, int], CustomPolicy]"
-"""The custom policies that are registered, by name and version."""
+CustomPolicies: TypeAlias = "Table[tuple[str, int], CustomPolicy | CustomStrategy]"
+"""What is registered, policies and strategies alike, by name and version."""
 
-NO_POLICIES: Final[CustomPolicies] = Table[tuple[str, int], CustomPolicy]()
+NO_POLICIES: Final[CustomPolicies] = Table[
+    tuple[str, int], CustomPolicy | CustomStrategy
+]()
 
 
-def registered(policies: Iterable[CustomPolicy]) -> CustomPolicies:
+def registered(policies: Iterable[CustomPolicy | CustomStrategy]) -> CustomPolicies:
     """Return policies as a register; two of one name and version are a mistake.
 
     >>> never = CustomPolicy(name="never", version=1, decide=lambda _: GiveUp())
@@ -109,7 +125,7 @@ def ask(
     the program does. A lack of memory is no answer, and is raised.
     """
     policy = policies.get((ref.name, ref.version))
-    if policy is None:
+    if not isinstance(policy, CustomPolicy):
         return GiveUp(rule=Rule.CUSTOM_POLICY_MISSING)
     try:
         return _read(policy.decide(situation), situation)
@@ -137,3 +153,35 @@ def _read(answer: object, situation: Situation) -> CustomDecision:
 
 def _is_moment(at: object, situation: Situation) -> bool:
     return type(at) is int and 0 <= at <= situation.ended_at + DURATION_MAX
+
+
+def is_strategy(policies: CustomPolicies, name: str, version: int) -> bool:
+    """Say whether there is a strategy of that name and version.
+
+    >>> is_strategy(NO_POLICIES, "canary", 1), is_strategy(NO_POLICIES, "canary", 9)
+    (True, False)
+
+    """
+    key = name, version
+    return key in STRATEGIES or isinstance(policies.get(key), CustomStrategy)
+
+
+def ask_strategy(
+    policies: CustomPolicies, policy: RolloutPolicy, view: View
+) -> Step | None:
+    """Ask the strategy of a policy for its next step; None: it has failed.
+
+    What is not registered has failed, too. A lack of memory is raised: it is no answer.
+    """
+    key = policy.strategy, policy.version
+    if key in STRATEGIES:
+        return STRATEGIES[key](view)
+    custom = policies.get(key)
+    if not isinstance(custom, CustomStrategy):
+        return None
+    try:
+        return read_step(custom.step(view))
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException:  # noqa: BLE001 - it is not our code, and reduce is total
+        return None

@@ -7,6 +7,7 @@ running (``forget``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 import attrs
@@ -27,14 +28,21 @@ from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.phases import Pending, Rule, live_run
 from orchestrator.core.renewals import redeclare
 from orchestrator.core.services import Service
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired
+from orchestrator.core.succession import Line, lines_of, succeed
 from orchestrator.core.wishes import leave
 
 __all__ = ("apply_spec", "declare", "dismiss", "enlist", "remove_one", "start_new")
 
 
 def declare(
-    draft: FleetDraft, declaration: Declaration, origin: Origin, desired: Desired
+    draft: FleetDraft,
+    declaration: Declaration,
+    origin: Origin,
+    desired: Desired,
+    *,
+    generation: int = 1,
 ) -> tuple[Command, ...]:
     """Add a container that shall run; a stranger of its name lends it the run."""
     spec, at = declaration.spec, desired.at
@@ -48,6 +56,7 @@ def declare(
         phase=Pending(since=at, rule=Rule.DECLARED),
         run=draft.strangers.get(spec.name) or 0,
         changed_at=at,
+        generation=generation,
     )
     draft.strangers = draft.strangers.drop(spec.name)
     draft.evicting = draft.evicting.drop(spec.name)
@@ -81,7 +90,10 @@ def apply_spec(draft: FleetDraft, event: SpecApplied) -> tuple[Command, ...]:
     draft.name, draft.settings = event.fleet, event.settings
     if event.settings.notify is None and draft.notices != Notices():
         draft.notices = silenced(draft.notices)
+    lines = lines_of(draft, event)
     declared = {declaration.spec.name for declaration in event.declarations}
+    if lines:
+        declared = set(_declared(lines, event))
     pruned = [
         container
         for name, container in draft.containers.items()
@@ -93,23 +105,53 @@ def apply_spec(draft: FleetDraft, event: SpecApplied) -> tuple[Command, ...]:
     prune = event.prune or draft.settings.prune
     commands = list(_prune(draft, pruned, prune, asked))
     for declaration in event.declarations:
-        known = draft.containers.get(declaration.spec.name)
-        commands += enlist(draft, declaration, asked)
-        changed |= draft.containers.get(declaration.spec.name) is not known
+        for own, generation in _each(lines, declaration):
+            known = draft.containers.get(own.spec.name)
+            commands += enlist(draft, own, asked, generation=generation)
+            changed |= draft.containers.get(own.spec.name) is not known
     changed |= _serve(draft, event.services)
+    if draft.lineages or lines:
+        commands += succeed(draft, lines, asked)
     release_orphans(draft)
     draft.revision += changed
     return tuple(commands)
 
 
+def _line_of(lines: dict[str, Line], spec: ContainerSpec) -> Line | None:
+    return lines.get(spec.service) if spec.service != spec.name else None
+
+
+def _declared(lines: dict[str, Line], event: SpecApplied) -> Iterator[str]:
+    """Yield the names of all that a file declares, and of those that are it already."""
+    for declaration in event.declarations:
+        spec = declaration.spec
+        line = _line_of(lines, spec)
+        present = () if line is None else line.names(spec)
+        yield from present or (spec.name,)
+
+
+def _each(
+    lines: dict[str, Line], declaration: Declaration
+) -> Iterable[tuple[Declaration, int]]:
+    """Return what a declaration means: of a service with revisions, by its index."""
+    line = _line_of(lines, declaration.spec)
+    return ((declaration, 1),) if line is None else line.declared(declaration)
+
+
 def enlist(
-    draft: FleetDraft, declaration: Declaration, asked: Desired
+    draft: FleetDraft, declaration: Declaration, asked: Desired, *, generation: int = 1
 ) -> tuple[Command, ...]:
-    """Make a container one of the min replica set, under the spec it has there."""
+    """Make a container one of the min replica set, under the spec it has there.
+
+    *generation* is the revision of its service that the spec is of.
+    """
     known = draft.containers.get(declaration.spec.name)
     if known is None:
-        return declare(draft, declaration, Origin.MIN_REPLICA_SET, asked)
+        origin = Origin.MIN_REPLICA_SET
+        return declare(draft, declaration, origin, asked, generation=generation)
     renewed, commands = _renew(known, declaration, asked)
+    if renewed.generation != generation:
+        renewed = attrs.evolve(renewed, generation=generation)
     if renewed == known:
         return commands
     renewed = attrs.evolve(renewed, changed_at=asked.at)

@@ -14,6 +14,7 @@ import attrs
 
 from orchestrator.core.circumstances import circumstances
 from orchestrator.core.explain import why
+from orchestrator.core.lineages import Lineage
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import (
     Asleep,
@@ -23,6 +24,8 @@ from orchestrator.core.phases import (
     live_run,
     phase_name,
 )
+from orchestrator.core.placing import REMEDY, misplaced
+from orchestrator.core.standings import is_member
 from orchestrator.core.state import Container, Fleet
 
 __all__ = ("Drift", "DriftKind", "drift")
@@ -32,7 +35,9 @@ class DriftKind(StrEnum):
     """In which way a container is not what is asked for.
 
     ``unknown``: the platform has lost sight of it; ``not_forgotten``: it was removed,
-    and the platform has not confirmed that yet.
+    and the platform has not confirmed that yet; ``other_generation``: it is of another
+    revision of its service than new replicas are, which only a rollout changes;
+    ``misplaced``: it runs elsewhere than its spec asks for, which reconcile leaves.
     """
 
     NOT_RUNNING = "not_running"
@@ -41,6 +46,8 @@ class DriftKind(StrEnum):
     UNKNOWN = "unknown"
     NOT_FORGOTTEN = "not_forgotten"
     STRANGER = "stranger"
+    OTHER_GENERATION = "other_generation"
+    MISPLACED = "misplaced"
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +71,13 @@ def drift(fleet: Fleet, at: Moment) -> tuple[Drift, ...]:
     ()
 
     """
-    found = [*_of_containers(fleet, at), *_of_the_platform(fleet)]
+    found = [
+        *_of_containers(fleet, at),
+        *_of_places(fleet),
+        *_of_the_platform(fleet),
+    ]
+    if fleet.lineages:
+        found += _of_services(fleet)
     return tuple(sorted(found, key=lambda one: (one.name, one.kind)))
 
 
@@ -98,6 +111,48 @@ def _kind(container: Container) -> DriftKind | None:
             return None
         case _:
             return DriftKind.NOT_RUNNING
+
+
+def _of_places(fleet: Fleet) -> Iterator[Drift]:
+    for container in fleet.containers.values():
+        wrong = misplaced(container) if container.place else None
+        if wrong is not None:
+            yield Drift(
+                name=wrong.name,
+                kind=DriftKind.MISPLACED,
+                asked=wrong.expected,
+                found=wrong.found,
+                why=REMEDY,
+            )
+
+
+def _of_services(fleet: Fleet) -> Iterator[Drift]:
+    """Yield the replicas that are of another revision than their service serves."""
+    for container in fleet.containers.values():
+        service = container.spec.service
+        lineage = fleet.lineages.get(service)
+        is_replica = lineage is not None and is_member(container, service)
+        if lineage is None or not is_replica or container.leaving:
+            continue
+        if container.generation != lineage.serving:
+            yield Drift(
+                name=container.name,
+                kind=DriftKind.OTHER_GENERATION,
+                asked=f"revision {lineage.serving} of {service}",
+                found=f"revision {container.generation}",
+                why=_rolled(lineage),
+            )
+
+
+def _rolled(lineage: Lineage) -> str:
+    """Say where the newest rollout of a service is."""
+    rollout = lineage.rollout or (lineage.past[-1] if lineage.past else None)
+    if rollout is None:
+        return "it was made before its service changed"
+    status = rollout.status.value.replace("_", " ")
+    return f"the rollout of its service is {status}: {rollout.reason}".removesuffix(
+        ": "
+    )
 
 
 def _of_the_platform(fleet: Fleet) -> Iterator[Drift]:

@@ -5,7 +5,7 @@ All of it is derived from the record at a moment; nothing here is stored.
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import assert_never
 
 import attrs
 
@@ -31,7 +31,9 @@ from orchestrator.core.phases import (
     Unknown,
     phase_name,
 )
+from orchestrator.core.placing import Misplaced, misplaced
 from orchestrator.core.policies import RestartPolicy, judged
+from orchestrator.core.reasons import because
 from orchestrator.core.state import Container, Fleet, LastRun
 from orchestrator.core.table import Table
 from orchestrator.core.wake import wake_at
@@ -46,59 +48,14 @@ __all__ = (
     "why",
 )
 
-_BECAUSE: Final[dict[Rule, str]] = {
-    Rule.DECLARED: "it was declared",
-    Rule.REQUESTED: "a start was requested",
-    Rule.FORCED: "a start was forced",
-    Rule.NEW_REVISION: "its spec has changed",
-    Rule.HISTORY_CLEARED: "its crash history was cleared",
-    Rule.OWNER_WANTS_IT_STOPPED: "its owner wants it stopped",
-    Rule.RESTART_REQUESTED: "we ended its last run to start another",
-    Rule.ROLLED_OUT: "its last run was rolled out",
-    Rule.KEPT_ALIVE: "it is kept alive although it was idle",
-    Rule.ASLEEP_UNTIL_ASKED: "it was idle; it starts when asked for",
-    Rule.OBSTACLE_BACKOFF: "its start was prevented; no crash is counted",
-    Rule.ALWAYS_AFTER_CLEAN_EXIT: "its policy is always, also after a clean exit",
-    Rule.CLEAN_EXIT: "it ended well; its policy restarts failures only",
-    Rule.NEVER_RESTART: "it failed; its policy never restarts",
-    Rule.FAILURE_BACKOFF: "it failed",
-    Rule.CRASH_LOOP_COOLDOWN: "it fails too often and cools down",
-    Rule.CRASH_LOOP_HOLD: "it fails too often; start it with force, or reset it",
-    Rule.START_LOOP_COOLDOWN: "its starts fail again and again, and it cools down",
-    Rule.START_LOOP_HOLD: (
-        "its starts fail again and again; start it with force, or reset it"
-    ),
-    Rule.MAX_RESTARTS: "it has failed more often than max_restarts allows",
-    Rule.EXIT_RULE_RESTART: "an exit rule restarts it",
-    Rule.EXIT_RULE_COMPLETE: "an exit rule says that it is done",
-    Rule.EXIT_RULE_FAIL: "an exit rule gives it up",
-    Rule.EXIT_RULE_IGNORE: "an exit rule restarts it, and counts nothing",
-    Rule.GROUP_RESTART: "it is restarted together with its group",
-    Rule.GROUP_HELD: "its group is down; start the member that failed, or it alone",
-    Rule.CUSTOM_POLICY: "a policy of the embedding program said so",
-    Rule.CUSTOM_POLICY_FAILED: "its custom policy raised, or gave no decision",
-    Rule.CUSTOM_POLICY_MISSING: "its custom policy is not registered",
-    Rule.STALE_RUN: "the platform knows a newer run",
-    Rule.NEEDED: "a container that depends on it is to start",
-}
-"""One sentence a rule; a test holds it total."""
-
-
-def because(rule: Rule) -> str:
-    """Return the sentence of a rule.
-
-    >>> because(Rule.FAILURE_BACKOFF)
-    'it failed'
-
-    """
-    return _BECAUSE[rule]
-
 
 @attrs.frozen(kw_only=True)
 class ContainerInfo:
     """One container as its owner sees it, at one moment.
 
     ``stuck``: it waits for what does not come by itself (``core.circumstances``).
+    ``place`` is where the platform says that it runs, "" where it does not; a
+    ``misplaced`` one is not where its spec asks for (``core.placing``).
     """
 
     name: str
@@ -121,6 +78,8 @@ class ContainerInfo:
     observed_at: Moment | None
     addresses: Table[str, str]
     stuck: bool = attrs.field(default=False, metadata=LATER)
+    place: str = attrs.field(default="", metadata=LATER)
+    misplaced: Misplaced | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True)
@@ -148,6 +107,8 @@ class Explanation:
     last: LastRun | None
     last_outcome: Outcome | None
     next_change_at: Moment | None
+    place: str = attrs.field(default="", metadata=LATER)
+    misplaced: Misplaced | None = attrs.field(default=None, metadata=LATER)
 
 
 def container_info(fleet: Fleet, container: Container, now: Moment) -> ContainerInfo:
@@ -176,6 +137,8 @@ def container_info(fleet: Fleet, container: Container, now: Moment) -> Container
         observed_at=fleet.observed_at,
         addresses=Table() if running is None else running.addresses,
         stuck=is_stuck(fleet, container),
+        place=container.place,
+        misplaced=misplaced(container),
     )
 
 
@@ -207,7 +170,7 @@ def why(container: Container, now: Moment) -> str:
             reported = _again_unhealthy(container.history.unhealthy)
             what = f"{service}{to_be(container, service)}" if service else "its turn"
             start = "" if service else " to start"
-            return f"waits for {what}{start}: {_BECAUSE[rule]}{reported}"
+            return f"waits for {what}{start}: {because(rule)}{reported}"
         case Starting() | Running() | Unknown() if container.stops_after:
             return "is to stop, and runs on until those that depend on it have stopped"
         case Starting(accepted=False, retries=0):
@@ -227,9 +190,9 @@ def why(container: Container, now: Moment) -> str:
         case Unknown(since=since):
             return f"cannot be seen since {format_duration(max(0, now - since))}"
         case Completed(rule=rule) | Failed(rule=rule) | Asleep(rule=rule):
-            return _BECAUSE[rule] + _after(container)
+            return because(rule) + _after(container)
         case BackingOff(rule=rule) | CrashLooping(rule=rule):
-            return _BECAUSE[rule] + _after(container)
+            return because(rule) + _after(container)
         case _:
             assert_never(container.phase)
 
@@ -302,6 +265,8 @@ def explain(container: Container, *, fences: bool, now: Moment) -> Explanation:
         last=container.last,
         last_outcome=_outcome_of(container.last, policy),
         next_change_at=wake_at(container, fences=fences),
+        place=container.place,
+        misplaced=misplaced(container),
     )
 
 

@@ -76,12 +76,15 @@ class FleetSpec:
                 msg = f"containers: {spec.name!r} is declared more than once"
                 raise ValueError(msg)
             seen.add(spec.name)
+            _check_spread(spec)
             group = spec.group
             if group and groups.setdefault(group.group, group.strategy) != (
                 group.strategy
             ):
                 msg = f"containers: group {group.group!r} has two strategies"
                 raise ValueError(msg)
+        if self.settings.ad_hoc is not None:
+            _check_spread(self.settings.ad_hoc)
         for service in self.services:
             if not _is_spelt_out(service, self.containers):
                 msg = f"services: {service.name!r} is not spelt out in containers"
@@ -102,6 +105,13 @@ def _is_spelt_out(service: Service, containers: tuple[ContainerSpec, ...]) -> bo
     alike = all(is_alike(spec, service.template) for spec in members)
     asked = service.replicas == service.declared
     return asked and alike and {spec.name for spec in members} == names
+
+
+def _check_spread(spec: ContainerSpec) -> None:
+    """Refuse a spread of what is one container: it has no replicas to spread."""
+    if spec.placement.spread:
+        msg = f"placement.spread: expected a service with replicas, found {spec.name!r}"
+        raise ValueError(msg)
 
 
 def _check_needs(fleet: FleetSpec) -> None:

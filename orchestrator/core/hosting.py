@@ -12,14 +12,19 @@ from typing import Any, Final
 import attrs
 from attrs.validators import deep_iterable, ge, gt, in_, instance_of, le, optional
 
+from orchestrator.core.fields import LATER
+
 __all__ = (
     "INSTANCE_TYPES",
     "JURISDICTIONS",
     "LITE",
     "LOCATION_HINTS",
     "REGIONS",
+    "REGIONS_OF",
+    "REGION_OF_HINT",
     "InstanceType",
     "Placement",
+    "placed",
 )
 
 CUSTOM: Final = "custom"
@@ -96,6 +101,20 @@ LOCATION_HINTS: Final = (
 )
 """Where its object is asked to be made; Cloudflare does its best, once."""
 
+REGIONS_OF: Final[dict[str, tuple[str, ...]]] = {
+    "eu": ("EEUR", "WEUR"),
+    "us": ("ENAM", "WNAM"),
+    "fedramp": ("ENAM", "WNAM"),
+}
+"""The regions that lie within each jurisdiction."""
+
+REGION_OF_HINT: Final[dict[str, str]] = {
+    **{region.lower(): region for region in REGIONS},
+    "apac-ne": "APAC",
+    "apac-se": "APAC",
+}
+"""The region that each location hint lies in."""
+
 
 def _each_once(
     _: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]
@@ -107,7 +126,11 @@ def _each_once(
 
 @attrs.frozen(kw_only=True)
 class Placement:
-    """Where a container may be: hard bounds first, a wish last."""
+    """Where a container may be: hard bounds first, a wish last.
+
+    ``spread`` is the wish of a service: its replicas are given one hint each, in turn.
+    A hint that stands twice is given to twice as many.
+    """
 
     regions: tuple[str, ...] = attrs.field(
         default=(),
@@ -119,3 +142,30 @@ class Placement:
     location_hint: str | None = attrs.field(
         default=None, validator=optional(in_(LOCATION_HINTS))
     )
+    spread: tuple[str, ...] = attrs.field(
+        default=(),
+        validator=deep_iterable(in_(LOCATION_HINTS), instance_of(tuple)),
+        metadata=LATER,
+    )
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse one hint for all beside one for each."""
+        if self.spread and self.location_hint is not None:
+            hint = self.location_hint
+            msg = f"location_hint: expected none beside a spread, found {hint!r}"
+            raise ValueError(msg)
+
+
+def placed(placement: Placement, index: int) -> Placement:
+    """Return where the replica with an index may be, of a service placed so.
+
+    >>> placed(Placement(spread=("weur", "enam")), 3).location_hint
+    'enam'
+    >>> placed(Placement(), 3) == Placement()
+    True
+
+    """
+    if not placement.spread:
+        return placement
+    hint = placement.spread[index % len(placement.spread)]
+    return attrs.evolve(placement, location_hint=hint, spread=())

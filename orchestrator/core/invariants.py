@@ -30,6 +30,7 @@ from orchestrator.core.drafts import diverges
 from orchestrator.core.events import ContainerObserved, HealthChanged
 from orchestrator.core.health import CheckKind
 from orchestrator.core.noticing import kind_of
+from orchestrator.core.notify import NoticeKind
 from orchestrator.core.observations import SeenUnreachable
 from orchestrator.core.order_laws import (
     is_awaited_as_it_is,
@@ -45,6 +46,12 @@ from orchestrator.core.phases import (
     Pending,
     Starting,
     live_run,
+)
+from orchestrator.core.rollout_laws import (
+    finished,
+    nobody_is_taken_down_too_early,
+    rosters_are_true,
+    who_rolls_has_a_rollout,
 )
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step, is_asked_for
@@ -88,6 +95,11 @@ def _no_start_before_its_time(step: Step) -> Iterable[str]:
         phase = None if before is None else before.phase
         if after is None or not isinstance(phase, BackingOff | CrashLooping):
             continue
+        if before is not None and (after.generation, after.revision) != (
+            before.generation,
+            before.revision,
+        ):
+            continue  # a rollout has given it another spec: that waits for nothing
         until = phase.not_before if phase.waits_for else phase.until
         if isinstance(after.phase, Pending | Starting) and (
             until is None or step.after.at < until
@@ -211,7 +223,7 @@ def _group_of(container: Container) -> str | None:
 
 
 def _trouble_is_noticed_once(step: Step) -> Iterable[str]:
-    """Each step into trouble, or out of it, is one notice, and nothing else is any.
+    """Each step into trouble, or out of it, is one notice, and so is a rollout's end.
 
     Those for which there was no room were given up at once: they are counted.
     """
@@ -225,6 +237,8 @@ def _trouble_is_noticed_once(step: Step) -> Iterable[str]:
         if now is not None:
             kind = kind_of(was, now, was_troubled=name in before.troubled)
             news += kind in notify.events
+    if NoticeKind.ROLLOUT_FINISHED in notify.events:
+        news += finished(step)
     return (step.after.name,) if after.count - before.count != news else ()
 
 
@@ -255,6 +269,9 @@ INVARIANTS: Final[dict[str, _Check]] = {
     "indexes agree with the records": _indexes_are_true,
     "nobody is held for nobody": _nobody_is_held_for_nobody,
     "trouble is noticed once": _trouble_is_noticed_once,
+    "a rollout keeps within its bounds": nobody_is_taken_down_too_early,
+    "rosters agree with the records": rosters_are_true,
+    "who rolls has a rollout": who_rolls_has_a_rollout,
     "time never runs backwards": _time_runs_forward,
 }
 """Every invariant by its name."""

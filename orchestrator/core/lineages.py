@@ -15,16 +15,20 @@ from typing import Final
 import attrs
 
 from orchestrator.core.evolving import quick
+from orchestrator.core.fields import LATER
 from orchestrator.core.moments import Moment
-from orchestrator.core.rollout_policies import RolloutPolicy
+from orchestrator.core.rollout_policies import WHOLE, RolloutPolicy, Share
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 
 __all__ = (
     "ENDED",
     "KEPT_MAX",
+    "Doing",
     "Lineage",
+    "Moved",
     "Outcome",
+    "PlatformRoll",
     "Revision",
     "Rollout",
     "RolloutAction",
@@ -82,6 +86,17 @@ class RolloutAction(StrEnum):
     UNDO = "undo"
 
 
+class Doing(StrEnum):
+    """What a rollout's present step does; ``asking``: it has none, and wants one."""
+
+    ASKING = "asking"
+    STOPPING = "stopping"
+    MOVING = "moving"
+    RETIRING = "retiring"
+    FINISHING = "finishing"
+    WAITING = "waiting"
+
+
 class Outcome(StrEnum):
     """What is known of a revision."""
 
@@ -105,22 +120,88 @@ class Revision:
 
 @quick
 @attrs.frozen(kw_only=True, weakref_slot=False)
+class Moved:
+    """A new replica that does not count yet: since when it is waited for, and ready.
+
+    ``armed_at`` is when its deadline began; ``ready_at`` None: it is not ready.
+    """
+
+    armed_at: Moment
+    ready_at: Moment | None = None
+
+
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Roster:
     """Who is where in a rollout: an index of the service's containers, by their names.
 
-    ``old``: not moved yet, and available; ``old_down``: not moved yet and not
-    available; ``moved``: new and not counted yet, by (when it was moved, name), since
-    when it has been ready (None: it is not); ``counted``: new, and ready for long
-    enough; ``kept``: old ones whose successor runs beside them; ``going``: on their way
-    out.
+    Not moved yet are those of ``old``, which are available, of ``old_down``, which are
+    not, of ``resting``, which their owner has stopped, and of ``drained``, which the
+    rollout has; ``living`` are those of them that have a live run. ``moved`` are new
+    and not counted yet; ``counted`` are new and ready for long enough. ``kept`` are old
+    ones whose successor runs beside them (``twins``: by index), ``kept_up`` those of
+    them that are available; ``spent`` may go once they need not be kept, ``surplus`` at
+    once. ``going`` are on their way out. ``due`` has who is waited for by the start of
+    its deadline, ``ripening`` who is ready by when it became so.
     """
 
     old: Table[tuple[int, str], None] = Table()
     old_down: Table[tuple[int, str], None] = Table()
-    moved: Table[tuple[Moment, str], Moment | None] = Table()
+    resting: Table[tuple[int, str], None] = Table()
+    drained: Table[tuple[int, str], None] = Table()
+    living: Table[str, None] = Table()
+    moved: Table[str, Moved] = Table()
+    due: Table[tuple[Moment, str], None] = Table()
+    ripening: Table[tuple[Moment, str], None] = Table()
     counted: Table[str, None] = Table()
     kept: Table[tuple[int, str], None] = Table()
+    kept_up: Table[str, None] = Table()
+    twins: Table[str, str] = Table()
+    spent: Table[tuple[int, str], None] = Table()
+    surplus: Table[tuple[int, str], None] = Table()
     going: Table[str, None] = Table()
+
+    @property
+    def new(self) -> int:
+        """Return how many are new."""
+        return len(self.moved) + len(self.counted)
+
+    @property
+    def unmoved(self) -> int:
+        """Return how many are still to be moved, or might be."""
+        idle = len(self.resting) + len(self.drained)
+        return len(self.old) + len(self.old_down) + idle
+
+    @property
+    def available(self) -> int:
+        """Return how many accept work; who was stopped by the owner is not missed."""
+        old = len(self.old) + len(self.resting) + len(self.kept_up)
+        return old + len(self.counted)
+
+    @property
+    def present(self) -> int:
+        """Return how many there are, those on their way out included."""
+        return self.new + self.unmoved + len(self.kept) + len(self.going)
+
+
+@quick
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class PlatformRoll:
+    """What the platform was told to bring to a service, and how far it is.
+
+    ``id`` is its own name of what it does, "" while that is not known; ``given_up`` the
+    name of what it did before and did not end. ``updated`` of ``total`` instances have
+    the image; ``done``: all have, so that members may move. ``restarted`` are members
+    that it had left behind, each once.
+    """
+
+    revision: int
+    id: str = ""
+    given_up: str = ""
+    updated: int = 0
+    total: int = 0
+    done: bool = False
+    restarted: tuple[str, ...] = ()
 
 
 @quick
@@ -133,7 +214,11 @@ class Rollout:
     that are over, ``goal`` is how many replicas the present one wants new, ``until``
     when a soak ends. ``progress_at`` is when something last became better. ``failures``
     are those of new replicas. ``paused_from`` is where a paused one goes on. ``reason``
-    says why it is there, in words.
+    says why it is there, in words. ``roll`` is what the platform itself does for it,
+    None: nothing. ``doing`` is what the present step does, ``share`` how many it wants
+    new and ``beside`` whether old ones are kept meanwhile; ``promoted`` steps ended by
+    the owner's word. ``best`` is the most that ever counted, ``trouble`` the newest
+    failure in words.
     """
 
     service: str
@@ -156,6 +241,12 @@ class Rollout:
     why: str = ""
     reason: str = ""
     roster: Roster = Roster()
+    doing: Doing = Doing.ASKING
+    share: Share = WHOLE
+    promoted: int = 0
+    best: int = 0
+    trouble: str = ""
+    roll: PlatformRoll | None = attrs.field(default=None, metadata=LATER)
 
 
 @quick
@@ -174,3 +265,8 @@ class Lineage:
     revisions: tuple[Revision, ...] = ()
     rollout: Rollout | None = None
     past: tuple[Rollout, ...] = ()
+
+    def revision(self, number: int) -> Revision | None:
+        """Return a revision that is kept."""
+        kept = (each for each in self.revisions if each.number == number)
+        return next(kept, None)

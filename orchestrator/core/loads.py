@@ -48,7 +48,9 @@ class ServiceRolled:
     """The platform tells of its own rollout of a service to a revision.
 
     ``updated`` of ``total`` instances run the image of it. ``done`` is said only where
-    all do, whatever the platform calls its rollout.
+    all do, whatever the platform calls its rollout. ``id`` is the platform's own name
+    of it, "" where it has none. ``behind`` are members that it calls rolled
+    out and that are not.
     """
 
     at: Moment
@@ -58,6 +60,8 @@ class ServiceRolled:
     updated: int = 0
     total: int = 0
     cause: str = ""
+    id: str = ""
+    behind: tuple[str, ...] = ()
 
 
 MeasuredEvent: TypeAlias = LoadObserved | ServiceRolled

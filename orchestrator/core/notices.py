@@ -13,6 +13,7 @@ import attrs
 
 from orchestrator.core.evolving import quick
 from orchestrator.core.exits import Exit
+from orchestrator.core.fields import LATER
 from orchestrator.core.moments import Moment
 from orchestrator.core.notify import NoticeKind
 from orchestrator.core.phases import Rule
@@ -38,7 +39,8 @@ class Notice:
     """What is to be told of one container, as it was when it came to be so.
 
     ``epoch`` is that of the operator who noticed. ``failed`` counts the attempts that
-    failed; ``due`` is when it is sent next, None while it is on its way.
+    failed; ``due`` is when it is sent next, None while it is on its way. One of a
+    rollout has the name of its service and run 0, and ``why`` says how it ended.
     """
 
     number: int
@@ -51,6 +53,7 @@ class Notice:
     exit: Exit | None = None
     failed: int = 0
     due: Moment | None = None
+    why: str = attrs.field(default="", metadata=LATER)
 
 
 @quick

@@ -5,6 +5,7 @@
 | enters ``crash_looping`` | ``crash_looping``, each time |
 | enters ``failed`` | ``failed`` |
 | is ready, the first time after one of these | ``recovered`` |
+| a rollout is done, reverted or held | ``rollout_finished`` |
 
 Entering is judged from before a step to after it: what came and went within one step
 never was. Sending is no more than a command, given when a notice is due; it holds up
@@ -34,6 +35,7 @@ __all__ = (
     "noticed",
     "sent",
     "silenced",
+    "told_of_rollout",
 )
 
 Change: TypeAlias = tuple[str, Container | None, Container | None]
@@ -116,6 +118,26 @@ def _with(notices: Notices, notice: Notice) -> Notices:
         due=notices.due.put((notice.at, notice.number), None),
         count=notice.number,
     )
+
+
+def told_of_rollout(
+    notices: Notices, notify: Notify, told: tuple[str, str], at: Moment, epoch: int
+) -> Notices:
+    """Return the notices with that of a rollout: its service, and how it ended."""
+    service, why = told
+    if NoticeKind.ROLLOUT_FINISHED not in notify.events:
+        return notices
+    notice = Notice(
+        number=notices.count + 1,
+        kind=NoticeKind.ROLLOUT_FINISHED,
+        name=service,
+        run=0,
+        at=at,
+        epoch=epoch,
+        due=at,
+        why=why,
+    )
+    return _with(notices, notice)
 
 
 def sent(notices: Notices, at: Moment) -> tuple[Notices, tuple[SendNotice, ...]]:

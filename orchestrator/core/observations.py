@@ -56,12 +56,16 @@ Sight: TypeAlias = SeenRunning | SeenEnded | SeenUnreachable | SeenAbsent
 
 @attrs.frozen(kw_only=True)
 class Sighting:
-    """What was seen of one container; *fingerprint* names the spec that was started."""
+    """What was seen of one container; *fingerprint* names the spec that was started.
+
+    *place* is where its run is, "" where the platform does not say (``core.placing``).
+    """
 
     name: str
     run: int
     sight: Sight
     fingerprint: str = ""
+    place: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -19,6 +19,7 @@ from orchestrator.core.commands import (
 from orchestrator.core.moments import Millis
 from orchestrator.core.noticing import given_again
 from orchestrator.core.phases import Escalation, Starting, Stopping
+from orchestrator.core.platform_rollouts import rolls_again
 from orchestrator.core.state import Container, Fleet
 
 __all__ = ("evictions", "outstanding", "outstanding_of")
@@ -38,6 +39,7 @@ def outstanding(fleet: Fleet) -> tuple[Command, ...]:
     for name in fleet.diverged:
         commands += outstanding_of(fleet.containers[name])
     commands += evictions(fleet.evicting.items())
+    commands += rolls_again(fleet)
     commands += given_again(fleet.notices)
     return tuple(commands)
 

@@ -25,6 +25,7 @@ from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.moments import Moment
 from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Pending, Stopping, live_run, phase_name
+from orchestrator.core.planned_rolls import PlannedRoll, rolled_by
 from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Apply
 from orchestrator.core.specs import ContainerSpec
@@ -38,7 +39,8 @@ class PlanAction(StrEnum):
 
     ``update``: in place, what runs goes on; ``start``: one that was at rest, or held
     back, starts; ``stop``: it ends, and is then forgotten; ``keep``: it goes on as an
-    ad-hoc container; ``forget``: it is looked after no more.
+    ad-hoc container; ``forget``: it is looked after no more; ``roll``: the rollout of
+    its service replaces it, when its turn comes.
     """
 
     CREATE = "create"
@@ -48,6 +50,7 @@ class PlanAction(StrEnum):
     STOP = "stop"
     KEEP = "keep"
     FORGET = "forget"
+    ROLL = "roll"
 
 
 @attrs.frozen(kw_only=True)
@@ -110,7 +113,7 @@ def plan(
             fleet=after.name,
             revision_before=fleet.revision,
             revision_after=after.revision,
-            changes=tuple(_changes(fleet, after, sorted(touched), masks)),
+            changes=tuple(_changes(fleet, after, touched, masks)),
             settings=(
                 *field_changes((was, now), shown),
                 *_of_services(fleet, after, masks),
@@ -125,16 +128,36 @@ def plan(
 
 
 def _changes(
-    fleet: Fleet, after: Fleet, names: list[str], masks: Masks
+    fleet: Fleet, after: Fleet, touched: tuple[str, ...], masks: Masks
 ) -> Iterator[PlannedChange]:
-    for name in names:
+    rolled = rolled_by(fleet, after)
+    for name in sorted({*touched, *rolled}):
         was, now = fleet.containers.get(name), after.containers.get(name)
+        if name in rolled:
+            yield _rolled(rolled[name], name, was, masks)
+            continue
         action = _action(was, now)
         if action is None:
             continue
         fields = () if was is None or now is None else tuple(_fields(was, now, masks))
         why = _why(action, was, is_stranger=name in fleet.strangers)
         yield PlannedChange(name=name, action=action, fields=fields, why=why)
+
+
+def _rolled(
+    roll: PlannedRoll, name: str, was: Container | None, masks: Masks
+) -> PlannedChange:
+    """Say what becomes of a replica whose service is rolled out: when its turn comes.
+
+    Who is new was made beside another one, in the step that begins the rollout.
+    """
+    if was is None or roll.spec is None:
+        return PlannedChange(name=name, action=PlanAction.CREATE, why=roll.why)
+    shown = masks.spec(was.spec), masks.spec(roll.spec)
+    fields = tuple(field_changes((was.spec, roll.spec), shown))
+    action = PlanAction.ROLL
+    why = f"{_why(action, was, is_stranger=False)} {roll.why}"
+    return PlannedChange(name=name, action=action, fields=fields, why=why)
 
 
 def _fields(was: Container, now: Container, masks: Masks) -> Iterator[FieldChange]:
@@ -233,6 +256,8 @@ def _why(action: PlanAction, was: Container | None, *, is_stranger: bool) -> str
         case PlanAction.FORGET:
             lives = was is not None and live_run(was.phase) is not None
             return f"{_LEFT}: {'it goes on, left alone' if lives else 'it is at rest'}"
+        case PlanAction.ROLL:
+            return "its service is rolled out,"
         case _:
             assert_never(action)
 

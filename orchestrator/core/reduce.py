@@ -16,6 +16,7 @@ from typing import Any, Final, get_args
 import attrs
 
 from orchestrator.core.advance import advance
+from orchestrator.core.autoscale import minding, observe_load
 from orchestrator.core.commands import Command, ForgetContainer, ObserveFleet
 from orchestrator.core.companions import involve_group
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
@@ -45,22 +46,26 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.evolving import maker, quick
 from orchestrator.core.grants import grant
-from orchestrator.core.moments import Moment
+from orchestrator.core.loads import LoadObserved, ServiceRolled
+from orchestrator.core.looks import look, one_look
 from orchestrator.core.notices import NoticeDelivered, NoticeFailed
 from orchestrator.core.noticing import delivered, failed, given_again
 from orchestrator.core.ordering import settle
 from orchestrator.core.outstanding import outstanding_of
 from orchestrator.core.phases import Starting
+from orchestrator.core.platform_rollouts import rolls_again
+from orchestrator.core.rollout_requests import request_rollout
+from orchestrator.core.rollouts import roll, service_rolled, take_in, with_rolled
 from orchestrator.core.scaling import scale
 from orchestrator.core.service_events import (
     AdoptRequested,
     OrphanStopRequested,
+    RolloutRequested,
     ScaleRequested,
 )
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.strangers import adopt, evict, meet, stranger_ended
-from orchestrator.core.wake import observe_due
 
 __all__ = ("Transition", "fold", "reduce", "step_of")
 
@@ -125,13 +130,17 @@ def _step(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
         draft.ignored += 1
         return ()
     commands = _MOVES[event.__class__](draft, event)
+    if draft.rolling:
+        commands = with_rolled(commands, roll(draft, event))
     if draft.stirred:
         commands += settle(draft)
     if draft.waiting:
         commands += grant(draft, at)
+    if draft.rolling:
+        _ = take_in(draft)  # who was asleep may have been woken
     if draft.notices.count or draft.settings.notify is not None:
         commands += take_note(draft)
-    return _one_look(draft, commands, at) if commands else commands
+    return one_look(draft, commands, at) if commands else commands
 
 
 def _told(draft: FleetDraft, event: LifecycleEvent) -> tuple[Command, ...]:
@@ -147,7 +156,7 @@ def _accepted(draft: FleetDraft, event: CommandAccepted) -> tuple[Command, ...]:
 
 
 def _timed(draft: FleetDraft, event: TimeReached) -> tuple[Command, ...]:
-    return _look(draft, event) if event.name is None else _advance_one(draft, event)
+    return look(draft, event) if event.name is None else _advance_one(draft, event)
 
 
 def _started(draft: FleetDraft, event: StartRequested) -> tuple[Command, ...]:
@@ -193,34 +202,10 @@ def _boot(draft: FleetDraft, event: Booted) -> tuple[Command, ...]:
     draft.epoch = max(draft.epoch, event.epoch)
     draft.rules = event.rules
     draft.fences = event.fences
+    draft.rolls = event.rolls
     draft.observed = False
     draft.observing = False
     return (*given_again(draft.notices), ObserveFleet())
-
-
-def _look(
-    draft: FleetDraft, event: ReconcileRequested | TimeReached
-) -> tuple[Command, ...]:
-    if isinstance(event, TimeReached) and not observe_due(draft, event.at):
-        return ()
-    return (ObserveFleet(),)
-
-
-def _one_look(
-    draft: FleetDraft, commands: tuple[Command, ...], at: Moment
-) -> tuple[Command, ...]:
-    """Let one look at the platform do for all who want one."""
-    looks = [command for command in commands if isinstance(command, ObserveFleet)]
-    if not looks:
-        return commands
-    others = tuple(
-        command for command in commands if not isinstance(command, ObserveFleet)
-    )
-    if draft.observing:
-        return others
-    draft.observing = True
-    draft.reconciled_at = at
-    return (*others, ObserveFleet())
 
 
 def _observed(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
@@ -249,7 +234,8 @@ def _observed(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
     commands += (
         ForgetContainer(name=name, run=run) for name, run in draft.forgetting.items()
     )
-    return (*commands, *meet(draft, event))
+    again = rolls_again(draft) if first else ()
+    return (*commands, *again, *meet(draft, event))
 
 
 def _last_of_each(commands: list[Command]) -> list[Command]:
@@ -291,10 +277,13 @@ _MOVES: Final[dict[type, Callable[[FleetDraft, Any], tuple[Command, ...]]]] = {
     TimeReached: _timed,
     StartRequested: _started,
     RemoveRequested: remove_one,
-    ReconcileRequested: _look,
-    SpecApplied: apply_spec,
-    ScaleRequested: scale,
-    AdoptRequested: adopt,
+    ReconcileRequested: look,
+    SpecApplied: minding(apply_spec),
+    ScaleRequested: minding(scale),
+    AdoptRequested: minding(adopt),
+    LoadObserved: observe_load,
+    RolloutRequested: request_rollout,
+    ServiceRolled: service_rolled,
     OrphanStopRequested: evict,
     FleetObserved: _observed,
     Booted: _boot,

@@ -10,7 +10,7 @@ unavailable, for nothing could move otherwise.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, cast
 
 import attrs
 from attrs.validators import ge, gt, instance_of, le
@@ -107,8 +107,10 @@ class CanaryStep:
 
 
 def _are_steps(value: object) -> bool:
-    is_short = isinstance(value, tuple) and len(value) <= CANARY_STEPS_MAX
-    return is_short and are_all(CanaryStep)(value)
+    steps = cast("tuple[object, ...]", value) if isinstance(value, tuple) else None
+    if steps is None or len(steps) > CANARY_STEPS_MAX:
+        return False
+    return are_all(CanaryStep)(steps)
 
 
 @attrs.frozen(kw_only=True)

@@ -10,6 +10,7 @@ from attrs.validators import ge, instance_of, le, optional
 
 from orchestrator.core.autoscaling import Autoscaling
 from orchestrator.core.fields import LATER
+from orchestrator.core.hosting import placed
 from orchestrator.core.rollout_policies import RolloutPolicy
 from orchestrator.core.specs import ContainerSpec
 
@@ -60,19 +61,29 @@ def replica_of(service: Service, index: int) -> ContainerSpec:
     """
     template = service.template
     name = f"{template.name}-{index}"
-    return attrs.evolve(template, name=name, service=template.name, replica=index)
+    return attrs.evolve(
+        template,
+        name=name,
+        service=template.name,
+        replica=index,
+        placement=placed(template.placement, index),
+    )
 
 
 def is_alike(spec: ContainerSpec, template: ContainerSpec) -> bool:
-    """Say whether a spec is that of a replica, but for its name and its number."""
-    return bool(_MEANT(spec) == _MEANT(template))
+    """Say whether a spec is that of a replica, but for its name and its number.
+
+    Where the template spreads its replicas, each is to have the place of its number.
+    """
+    place = placed(template.placement, spec.replica)
+    return bool(_MEANT(spec) == _MEANT(template)) and spec.placement == place
 
 
 _MEANT: Final = attrgetter(
     *(
         field.name
         for field in attrs.fields(ContainerSpec)
-        if field.name not in {"name", "service", "replica"}
+        if field.name not in {"name", "service", "replica", "placement"}
     )
 )
-"""What the replicas of a service have in common."""
+"""What the replicas of a service have in common, but for their places."""

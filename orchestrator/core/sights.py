@@ -6,12 +6,18 @@ event. What changed after the look began is not compared at all: the look is old
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 import attrs
 
 from orchestrator.core.commands import StopContainer
-from orchestrator.core.events import ContainerObserved, Event, FleetObserved
+from orchestrator.core.events import (
+    ContainerObserved,
+    Event,
+    FleetObserved,
+    PlaceObserved,
+)
 from orchestrator.core.exits import Lost, Stopped
 from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.lifecycle import lose_sight
@@ -35,6 +41,7 @@ from orchestrator.core.phases import (
     Unknown,
     live_run,
 )
+from orchestrator.core.placing import is_news
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.table import Table
 from orchestrator.core.terms import Terms
@@ -148,6 +155,7 @@ def differences(
             and (run := live_run(container.phase)) is not None
             and _was_there(container)
         ]
+    events += _places(fleet, seen.values(), at)
     strangers = Table.of(
         (name, sighting.run)
         for name, sighting in seen.items()
@@ -157,6 +165,18 @@ def differences(
         FleetObserved(at=at, complete=observation.complete, strangers=strangers)
     )
     return tuple(events)
+
+
+def _places(
+    fleet: Fleet, sightings: Iterable[Sighting], at: Moment
+) -> Iterator[PlaceObserved]:
+    """Yield where live runs are, of those that are elsewhere or were nowhere."""
+    for seen in sightings:
+        if seen.place and isinstance(seen.sight, SeenRunning):
+            told = PlaceObserved(at=at, name=seen.name, run=seen.run, place=seen.place)
+            container = fleet.containers.get(seen.name)
+            if container is not None and is_news(container, told):
+                yield told
 
 
 def _ends_eviction(fleet: Fleet, sighting: Sighting) -> bool:

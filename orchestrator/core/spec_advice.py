@@ -13,6 +13,7 @@ from orchestrator.core.exit_rules import ExitAction
 from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.groups import Membership
 from orchestrator.core.health import CommandProbe, HealthCheck
+from orchestrator.core.hosting import REGION_OF_HINT, REGIONS_OF, Placement
 from orchestrator.core.moments import Millis, format_duration
 from orchestrator.core.policies import When
 from orchestrator.core.specs import ContainerSpec
@@ -46,6 +47,7 @@ def spec_advice(
     if spec.stop_grace_ms == 0 and spec.stop_signal != "KILL":
         yield Advice("stop_grace_ms 0 kills it together with the stop signal")
     yield from _start(spec)
+    yield from _place(spec.placement)
     for kind, check in spec.health.all():
         if check.timeout_ms > check.period_ms:
             yield Advice(
@@ -86,6 +88,18 @@ def _start(spec: ContainerSpec) -> Iterator[Advice]:
 
 def _until(check: HealthCheck, periods: int) -> Millis:
     return check.initial_delay_ms + check.period_ms * periods
+
+
+def _place(placement: Placement) -> Iterator[Advice]:
+    """Yield the hints that lie outside of what bounds a container."""
+    hints = dict.fromkeys((placement.location_hint or "", *placement.spread))
+    for hint in filter(None, hints):
+        law, region = placement.jurisdiction, REGION_OF_HINT[hint]
+        if law is not None and region not in REGIONS_OF[law]:
+            yield Advice(f"location hint {hint} lies outside of jurisdiction {law}")
+        elif placement.regions and region not in placement.regions:
+            within = ", ".join(placement.regions)
+            yield Advice(f"location hint {hint} lies outside of its regions, {within}")
 
 
 def group_advice(specs: Iterable[ContainerSpec]) -> Iterator[Advice]:

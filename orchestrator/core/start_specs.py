@@ -30,6 +30,9 @@ def spec_of(
         if has_another_strategy(fleet, given):
             place = f"{request.name}.group.strategy"
             return Failure(invalid(place, "that of its group", "another"))
+        if given.placement.spread:
+            place = f"{request.name}.placement.spread"
+            return Failure(invalid(place, "none: it is one container", "one"))
         asked = attrs.evolve(
             given,
             config=given.config if request.config is None else request.config,

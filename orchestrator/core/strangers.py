@@ -36,6 +36,7 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.evolving import evolve
 from orchestrator.core.fingerprints import salt_of
+from orchestrator.core.generations import spec_for, template_of
 from orchestrator.core.moments import Moment
 from orchestrator.core.names import is_name
 from orchestrator.core.needs import wrong_needs
@@ -49,8 +50,9 @@ from orchestrator.core.service_events import (
     Declaration,
     OrphanStopRequested,
 )
-from orchestrator.core.services import REPLICAS_MAX, Service, replica_of
+from orchestrator.core.services import REPLICAS_MAX, Service
 from orchestrator.core.specs import ContainerSpec, named
+from orchestrator.core.standings import is_member
 from orchestrator.core.start_specs import has_another_strategy, invalid
 from orchestrator.core.state import Container, Desired, Fleet
 
@@ -107,10 +109,22 @@ def _unfit(fleet: Fleet, spec: ContainerSpec) -> RequestError | None:
         if found >= REPLICAS_MAX:
             expected = f"fewer than {REPLICAS_MAX} replicas of {spec.service!r}"
             return invalid("name", expected, str(found))
+        if _is_taken(fleet, spec):
+            expected = f"an index of {spec.service!r} that no replica has"
+            return invalid("name", expected, str(spec.replica))
     if has_another_strategy(fleet, spec):
         place = f"{spec.name}.group.strategy"
         return invalid(place, "that of its group", "another")
     return wrong_needs(fleet, spec)
+
+
+def _is_taken(fleet: Fleet | FleetDraft, spec: ContainerSpec) -> bool:
+    """Say whether a replica of that index runs under another name: it was rolled."""
+    return spec.service in fleet.lineages and any(
+        each.spec.replica == spec.replica and not each.leaving
+        for each in fleet.containers.values()
+        if is_member(each, spec.service)
+    )
 
 
 def _spec_for(fleet: Fleet, request: Adopt) -> ContainerSpec | RequestError:
@@ -122,7 +136,7 @@ def _spec_for(fleet: Fleet, request: Adopt) -> ContainerSpec | RequestError:
     if request.service is None:
         stem = name.rpartition("-")[0]
         service = fleet.services.get(stem)
-        spec = None if service is None else _replica(service, name)
+        spec = None if service is None else _replica(fleet, service, name)
         return spec or _ad_hoc(fleet, name)
     if not request.service:
         return _ad_hoc(fleet, name)
@@ -130,15 +144,16 @@ def _spec_for(fleet: Fleet, request: Adopt) -> ContainerSpec | RequestError:
     if service is None:
         return ServiceNotFound(name=request.service)
     expected = f"a name of {service.name!r} and an index, such as {service.name}-0"
-    return _replica(service, name) or invalid("name", expected, repr(name))
+    return _replica(fleet, service, name) or invalid("name", expected, repr(name))
 
 
-def _replica(service: Service, name: str) -> ContainerSpec | None:
+def _replica(fleet: Fleet, service: Service, name: str) -> ContainerSpec | None:
     """Return the replica of a service that has a name, if one can have it."""
     index = name.removeprefix(f"{service.name}-")
     if not (index.isascii() and index.isdecimal() and len(index) <= INDEX_DIGITS):
         return None
-    spec = replica_of(service, int(index))
+    made_of = template_of(service, fleet.lineages.get(service.name))
+    spec = spec_for(made_of, int(index))
     return spec if spec.name == name else None
 
 
@@ -179,6 +194,11 @@ def adopt(draft: FleetDraft, event: AdoptRequested) -> tuple[Command, ...]:
         draft.ignored += 1
         return ()
     spec = event.declaration.spec
+    is_replica = event.origin is Origin.MIN_REPLICA_SET
+    if is_replica and _is_taken(draft, spec):
+        draft.ignored += 1
+        return ()
+    lineage = draft.lineages.get(spec.service) if is_replica else None
     deadline = at + spec.start_timeout_ms
     container = Container(
         name=name,
@@ -192,9 +212,10 @@ def adopt(draft: FleetDraft, event: AdoptRequested) -> tuple[Command, ...]:
         ),
         run=run,
         changed_at=at,
+        generation=1 if lineage is None else lineage.serving,
     )
     _let_go(draft, name)
-    if event.origin is Origin.MIN_REPLICA_SET:
+    if is_replica:
         _count_in(draft, spec.service)
     return (*place(draft, None, container), ObserveFleet())
 

@@ -10,6 +10,7 @@ from collections.abc import Sized
 from typing import Final, Protocol, assert_never
 
 from orchestrator.core.fleet_specs import FleetSettings
+from orchestrator.core.lineages import Rollout, RolloutStatus
 from orchestrator.core.moments import Millis, Moment, earliest
 from orchestrator.core.phases import (
     Asleep,
@@ -33,6 +34,7 @@ __all__ = (
     "has_a_past",
     "may_replace",
     "observe_due",
+    "progress_due",
     "wake_at",
     "wake_at_fleet",
 )
@@ -101,7 +103,43 @@ def wake_at_fleet(fleet: Fleet) -> Moment | None:
     """Return when ``TimeReached(name=None)`` would change something."""
     notice = fleet.notices.due.first()
     notice_at = None if notice is None else notice[0][0]
-    return earliest(_observe_at(fleet), _start_at(fleet), notice_at)
+    rolls = (_roll_at(fleet, name) for name in fleet.rolling)
+    return earliest(_observe_at(fleet), _start_at(fleet), notice_at, *rolls)
+
+
+def _roll_at(fleet: Fleet, service: str) -> Moment | None:
+    """Return when the rollout of a service has something to decide by time alone.
+
+    A new replica counts, or is late; a soak is over; there was no progress for too
+    long.
+    """
+    lineage = fleet.lineages.get(service)
+    rollout = None if lineage is None else lineage.rollout
+    if rollout is None or rollout.status is RolloutStatus.PAUSED:
+        return None
+    policy, roster = rollout.policy, rollout.roster
+    due, ripening = roster.due.first(), roster.ripening.first()
+    return earliest(
+        None if due is None else due[0][0] + policy.container_deadline_ms,
+        None if ripening is None else ripening[0][0] + policy.min_ready_ms,
+        rollout.until if fleet.observed else None,  # no step is taken before a look
+        progress_due(rollout),
+    )
+
+
+def progress_due(rollout: Rollout) -> Moment | None:
+    """Return when a rollout has failed if nothing becomes better; None: never."""
+    if rollout.status not in _PROGRESSING:
+        return None
+    return rollout.progress_at + rollout.policy.progress_deadline_ms
+
+
+_PROGRESSING: Final = {
+    RolloutStatus.PREPARING,
+    RolloutStatus.PROGRESSING,
+    RolloutStatus.REVERTING,
+}
+"""Where something is to be moved, or to come about."""
 
 
 def _observe_at(fleet: Looking) -> Moment | None:

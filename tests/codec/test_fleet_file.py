@@ -22,6 +22,7 @@ from orchestrator.codec.platform_choices import (
 from orchestrator.codec.problems import Wrong
 from orchestrator.codec.toml_lines import line_of, lines_of
 from orchestrator.codec.wire import frozen_config, tree_of
+from orchestrator.core.autoscaling import Autoscaling
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.commands import ObserveFleet
 from orchestrator.core.exit_rules import (
@@ -50,6 +51,7 @@ from orchestrator.core.policies import (
     RestartPolicy,
     When,
 )
+from orchestrator.core.rollout_policies import CanaryStep, RolloutPolicy
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 
@@ -742,6 +744,9 @@ def test_every_duration_of_the_core_may_be_a_text() -> None:
         Backoff,
         HealthCheck,
         CloudflareChoice,
+        RolloutPolicy,
+        CanaryStep,
+        Autoscaling,
     )
     fields = {field.name for kind in classes for field in attrs.fields(kind)}
     assert {name for name in fields if name.endswith("_ms")} == (DURATIONS | LISTS)

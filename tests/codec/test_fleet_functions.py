@@ -31,19 +31,22 @@ from orchestrator import (
     container,
     fleet,
 )
-from orchestrator.codec import fleet_keys
+from orchestrator.codec import fleet_keys, fleet_service_keys
 from orchestrator.codec.api_choice import ApiChoice
+from orchestrator.codec.fleet_autoscaling import NAMED
 from orchestrator.codec.fleet_entries import ContainerEntry
 from orchestrator.codec.fleet_file import read_fleet_file
 from orchestrator.codec.fleet_functions import in_folder
 from orchestrator.codec.fleet_tables import DURATIONS, LISTS
 from orchestrator.codec.journal_choice import JournalChoice
 from orchestrator.codec.platform_choices import CloudflareChoice, SimulatedChoice
+from orchestrator.core.autoscaling import Autoscaling
 from orchestrator.core.exit_rules import ExitKind
 from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.health import TcpProbe
 from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CustomPolicyRef
+from orchestrator.core.rollout_policies import CanaryStep, RolloutPolicy
 from orchestrator.core.table import Table
 from tests.codec.test_fleet_file import FULL
 
@@ -382,13 +385,19 @@ def test_every_key_of_a_file_has_its_type() -> None:
     spelt = ("service", "replica", "group")
     template = file_keys(ContainerSpec, but=("name", *spelt))
     assert keys_of(fleet_keys.TemplateKeys) == template
-    assert keys_of(fleet_keys.ContainerKeys) == template | {"replicas"}
+    assert keys_of(fleet_keys.ContainerKeys) == template | {
+        *("replicas", "rollout", "autoscaling")
+    }
     settings = file_keys(FleetSettings)
     assert keys_of(fleet_keys.FleetKeys) == settings | {
         *("containers", "restart", "groups", "platform", "journal", "api"),
-        *("env_vars", "hooks", "policies", "folder"),
+        *("env_vars", "hooks", "policies", "folder", "rollout"),
     }
     assert keys_of(fleet_keys.RestartTable) == file_keys(RestartPolicy)
+    assert keys_of(fleet_service_keys.RolloutTable) == file_keys(RolloutPolicy)
+    assert keys_of(fleet_service_keys.StepTable) == file_keys(CanaryStep)
+    scaling = file_keys(Autoscaling, but=NAMED) | {*NAMED.values()}
+    assert keys_of(fleet_service_keys.AutoscalingTable) == scaling
     assert keys_of(fleet_keys.CrashTable) == file_keys(CrashLimit)
     assert keys_of(fleet_keys.BackoffTable) == file_keys(Backoff)
     assert keys_of(fleet_keys.CustomTable) == file_keys(CustomPolicyRef)

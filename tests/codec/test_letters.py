@@ -30,6 +30,7 @@ def test_a_letter_says_all_that_is_known() -> None:
         "fleet": "demo",
         "container": "web",
         "run": 3,
+        "service": None,
         "kind": "crash_looping",
         "at": 1_790_000_000_123,
         "time": "2026-09-21T14:13:20.123+00:00",
@@ -53,3 +54,26 @@ def test_a_letter_says_no_more_than_is_known() -> None:
 def test_each_attempt_says_the_same() -> None:
     again = attrs.evolve(NOTICE, failed=3, due=5)
     assert letter_of("demo", again) == letter_of("demo", NOTICE)
+
+
+def test_the_end_of_a_rollout_is_told_of_its_service() -> None:
+    over = Notice(
+        number=8,
+        kind=NoticeKind.ROLLOUT_FINISHED,
+        name="web",
+        run=0,
+        at=5,
+        epoch=2,
+        why="reverted: 2 failures, at most 1",
+    )
+    letter = json.loads(letter_of("demo", over))
+    told = [letter[key] for key in ("service", "container", "run", "why", "text")]
+    assert told == [
+        "web",
+        None,
+        None,
+        "reverted: 2 failures, at most 1",
+        "demo: the rollout of web is reverted: 2 failures, at most 1",
+    ]
+    bare = json.loads(letter_of("demo", attrs.evolve(over, why="")))
+    assert bare["text"] == "demo: the rollout of web is over"

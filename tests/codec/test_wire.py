@@ -26,6 +26,7 @@ from orchestrator.codec.wire import (
     read_tree,
     tree_of,
 )
+from orchestrator.core.autoscaling import Autoscaling, Metric
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.commands import ObserveFleet, StartContainer
 from orchestrator.core.dependencies import Awaited
@@ -57,11 +58,23 @@ from orchestrator.core.health import (
     TcpProbe,
 )
 from orchestrator.core.hosting import Placement
+from orchestrator.core.lineages import (
+    Lineage,
+    Moved,
+    PlatformRoll,
+    Revision,
+    Rollout,
+    RolloutStatus,
+    Roster,
+)
+from orchestrator.core.loads import Loads
 from orchestrator.core.notices import Notice, Notices
 from orchestrator.core.notify import Notify
 from orchestrator.core.phases import Pending
 from orchestrator.core.policies import CrashLimit, CustomPolicyRef, RestartPolicy
 from orchestrator.core.requests import Start, Stop
+from orchestrator.core.rollout_policies import CanaryStep, RolloutPolicy, Share
+from orchestrator.core.services import Service
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired, Fleet, History, LastRun
 from orchestrator.core.table import Table
@@ -252,7 +265,11 @@ def test_a_field_that_came_later_leaves_old_records_as_they_were() -> None:
         "depends_on": "orchestrator.core.table.Table[str, "
         "orchestrator.core.dependencies.Condition]",
     }
-    assert set(shape(Container, later=True)) == {"stops_after"}
+    assert set(shape(Container, later=True)) == {"stops_after", "generation", "place"}
+    assert set(shape(Placement, later=True)) == {"spread"}
+    assert set(shape(Service, later=True)) == {"rollout", "autoscaling"}
+    assert set(shape(Notice, later=True)) == {"why"}
+    assert set(shape(Rollout, later=True)) == {"roll"}
     assert set(shape(Pending, later=True)) == {"waits_for"}
     assert set(shape(RestartPolicy, later=True)) == {
         "max_restarts",
@@ -275,6 +292,10 @@ def test_a_field_that_came_later_leaves_old_records_as_they_were() -> None:
         "services",
         "evicting",
         "awaited",
+        "lineages",
+        "rolling",
+        "loads",
+        "rolls",
     }
     assert set(shape(FleetSettings, later=True)) == {"notify"}
     assert set(shape(SpecApplied, later=True)) == {"ticket", "prune", "services"}
@@ -366,6 +387,18 @@ def persisted() -> set[type]:
         ExitRule,
         HealthCheck,
         HealthChecks,
+        Autoscaling,
+        CanaryStep,
+        Lineage,
+        Loads,
+        Moved,
+        PlatformRoll,
+        Revision,
+        Rollout,
+        RolloutPolicy,
+        Roster,
+        Service,
+        Share,
         Membership,
         Declaration,
         Backoff,
@@ -385,6 +418,57 @@ def persisted() -> set[type]:
         Tickets,
         Used,
     }
+
+
+def test_rollouts_and_loads_are_read_as_they_were_written() -> None:
+    web = ContainerSpec(name="web", image="x")
+    policy = RolloutPolicy(
+        strategy="canary",
+        max_surge=Share(25, is_percent=True),
+        steps=(CanaryStep(share=Share(1), soak_ms=5),),
+        params=Table.of([("a", (1, None))]),
+    )
+    roster = Roster(
+        old=Table.of([((0, "web-0"), None)]),
+        moved=Table.of([("web-1", Moved(armed_at=3, ready_at=4))]),
+        twins=Table.of([("1", "web-1.r2")]),
+    )
+    rollout = Rollout(
+        service="web",
+        target=2,
+        previous=1,
+        policy=policy,
+        status=RolloutStatus.SOAKING,
+        since=2,
+        began_at=1,
+        progress_at=2,
+        roster=roster,
+        roll=PlatformRoll(revision=2, id="r-1"),
+    )
+    lineage = Lineage(
+        count=2,
+        serving=1,
+        revisions=(Revision(number=1, template=web, at=1),),
+        rollout=rollout,
+    )
+    scaling = Autoscaling(metric=Metric.CPU, target_milli=70_000, most=3)
+    service = Service(template=web, replicas=2, rollout=policy, autoscaling=scaling)
+    fleet = Fleet(
+        name="demo",
+        services=Table.of([("web", service)]),
+        lineages=Table.of([("web", lineage)]),
+        rolling=Table.of([("web", None)]),
+        loads=Table.of([("web", Loads(samples=((1, 2), (3, 4)), scaled_at=1))]),
+        rolls=True,
+    )
+    tree = json.loads(encode_fleet(fleet))
+    assert decode_fleet(encode_fleet(fleet)).unwrap() == fleet
+    written = tree["lineages"]["web"]["rollout"]
+    assert written["policy"]["max_surge"] == {"value": 25, "is_percent": True}
+    assert written["roster"]["old"] == [[0, "web-0"]]
+    tree["services"]["web"]["rollout"]["max_surge"]["value"] = 101
+    refusal = decode_fleet(json.dumps(tree).encode()).failure()
+    assert "at most 100%, found 101%" in refusal.message
 
 
 def test_a_digest_covers_every_part_and_the_one_before() -> None:

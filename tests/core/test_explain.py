@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from orchestrator.core import explain as module
+from orchestrator.core import reasons
 from orchestrator.core.errors import Unreachable
 from orchestrator.core.events import (
     CommandFailed,
@@ -186,7 +186,7 @@ def test_what_waits_for_a_slot_says_so() -> None:
 
 
 def test_every_rule_has_a_sentence() -> None:
-    assert set(module._BECAUSE) == set(Rule)
+    assert set(reasons._BECAUSE) == set(Rule)
 
 
 def test_the_info_of_a_running_container() -> None:

@@ -209,6 +209,9 @@ EXAMPLES: dict[str, object] = {
     "retry_after_ms": 1_000,
     "policy": "careful",
     "version": 2,
+    "service": "web",
+    "action": "pause",
+    "status": "done",
 }
 CLASSES = [
     kind for name in errors.__all__ if hasattr(kind := getattr(errors, name), "code")

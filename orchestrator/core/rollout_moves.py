@@ -1,0 +1,191 @@
+"""Who moves next in a rollout, within the bounds of its policy.
+
+| a replica that is not new | is made new |
+|---|---|
+| is unavailable | at once: that costs nothing |
+| is out of sight | once it is seen: it may accept work |
+| is available, and there may be one more | by a new one beside it |
+| is available, and one less may be | in its place, under its name |
+| was stopped by its owner | last, without a start |
+
+*Available now* are all that accept work, new ones once they count. One that accepts
+work is taken down only while, without it, as many do as the policy asks for. Those on
+their way out count as being there, so that never more run at once than may.
+"""
+
+from __future__ import annotations
+
+from orchestrator.core.commands import Command
+from orchestrator.core.declare import declare
+from orchestrator.core.drafts import FleetDraft, place
+from orchestrator.core.evolving import evolve
+from orchestrator.core.exits import Stopped
+from orchestrator.core.generations import spec_for, template_of
+from orchestrator.core.lineages import Doing, Rollout
+from orchestrator.core.moves import order_stop
+from orchestrator.core.names import is_name
+from orchestrator.core.origins import Origin
+from orchestrator.core.phases import Unknown
+from orchestrator.core.renewals import clear_history, redeclare
+from orchestrator.core.rollout_steps import goal_of
+from orchestrator.core.rollout_turns import gauge_of, heading_of, keep
+from orchestrator.core.rosters import paired, updated
+from orchestrator.core.service_events import Declaration
+from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.standings import DRAINED, is_drained
+from orchestrator.core.state import Container, Desired
+from orchestrator.core.wishes import leave
+
+__all__ = ("beside_name", "dismiss_one", "drain_one", "move_one")
+
+
+def _put(
+    draft: FleetDraft, rollout: Rollout, before: Container | None, after: Container
+) -> tuple[Command, ...]:
+    """Put a replica back, and write down where it is now; that is progress."""
+    commands = place(draft, before, after)
+    lineage = draft.lineages[rollout.service]
+    now = draft.containers.get(after.name)
+    roster = updated(rollout.roster, gauge_of(rollout, draft.at), before or after, now)
+    keep(draft, lineage, evolve(rollout, roster=roster, progress_at=draft.at))
+    return commands
+
+
+def _spared(rollout: Rollout, replicas: int) -> bool:
+    """Say whether one that is available may be taken down now."""
+    fewest = replicas - rollout.policy.unavailable(replicas)
+    return rollout.roster.available - 1 >= fewest
+
+
+# Go
+
+
+def dismiss_one(
+    draft: FleetDraft, rollout: Rollout, replicas: int
+) -> tuple[Command, ...] | None:
+    """Have an old one go whose successor counts; None: nobody may go now."""
+    roster = rollout.roster
+    keeps = rollout.beside and rollout.doing is not Doing.RETIRING
+    first = roster.surplus.first() or (None if keeps else roster.spent.first())
+    if first is None:
+        return None
+    name = first[0][1]
+    if name in roster.kept_up and not _spared(rollout, replicas):
+        return None
+    container = draft.containers[name]
+    why = f"a replica of revision {heading_of(rollout)} has taken its place"
+    asked = Desired(running=False, by=rollout.by, why=why, at=draft.at)
+    left, commands = leave(container, asked)
+    left = evolve(left, changed_at=draft.at)
+    return commands + _put(draft, rollout, container, left)
+
+
+def drain_one(draft: FleetDraft, rollout: Rollout) -> tuple[Command, ...] | None:
+    """Stop an old one that is to run again as a new one; None: all are stopped."""
+    first = rollout.roster.old.first() or rollout.roster.old_down.first()
+    if first is None:
+        return None
+    container = draft.containers[first[0][1]]
+    left, commands = leave(container, evolve(DRAINED, at=draft.at))
+    drained = evolve(left, leaving=container.leaving, changed_at=draft.at)
+    return commands + _put(draft, rollout, container, drained)
+
+
+# Move
+
+
+def move_one(
+    draft: FleetDraft, rollout: Rollout, replicas: int
+) -> tuple[Command, ...] | None:
+    """Make one replica new; None: none is to be, or none may be now."""
+    roster = rollout.roster
+    if rollout.doing not in {Doing.MOVING, Doing.FINISHING}:
+        return None
+    wants_all = rollout.doing is Doing.FINISHING
+    if not wants_all and roster.new >= goal_of(rollout, replicas):
+        return None
+    away = _away(draft, rollout)
+    drained = roster.drained.first()
+    free = away if drained is None else drained[0][1]
+    if free is not None and not (rollout.beside and drained is None):
+        return _in_place(draft, rollout, free)
+    first = roster.old_down.first() or roster.old.first()
+    if first is None:
+        rests = roster.resting.first()
+        return None if rests is None else _in_place(draft, rollout, rests[0][1])
+    extra = replicas if rollout.beside else rollout.policy.surge(replicas)
+    if roster.present < replicas + extra and not roster.surplus:
+        moved = _beside(draft, rollout, first[0][1])
+        if moved is not None:
+            return moved
+    seen = roster.old.first()
+    if rollout.beside or seen is None or not _spared(rollout, replicas):
+        return None
+    return _in_place(draft, rollout, seen[0][1])
+
+
+def _away(draft: FleetDraft, rollout: Rollout) -> str | None:
+    """Return an old one that certainly accepts no work: out of sight is not away.
+
+    Nothing is stopped where a run was adopted that no look has compared yet.
+    """
+    for _, name in rollout.roster.old_down:
+        one = draft.containers[name]
+        if one.is_claimed or not isinstance(one.phase, Unknown):
+            return name
+    return None
+
+
+def _spec(draft: FleetDraft, rollout: Rollout, index: int, name: str) -> ContainerSpec:
+    service = draft.services[rollout.service]
+    lineage = draft.lineages[rollout.service]
+    return spec_for(template_of(service, lineage, heading_of(rollout)), index, name)
+
+
+def _in_place(draft: FleetDraft, rollout: Rollout, name: str) -> tuple[Command, ...]:
+    """Give a replica the new spec, under its name; who was stopped stays so."""
+    before = draft.containers[name]
+    spec = _spec(draft, rollout, before.spec.replica, name)
+    moved = evolve(before, generation=heading_of(rollout), changed_at=draft.at)
+    if is_drained(before):
+        wish = Desired(running=True, by=rollout.by, why=rollout.why, at=draft.at)
+        moved = evolve(moved, desired=wish)
+    if moved.desired.running:
+        after, commands = redeclare(moved, spec, draft.at)
+        if not (commands or after.is_claimed):  # the same process: it begins anew
+            after, commands = order_stop(after, draft.at, Stopped())
+    else:
+        renewed = evolve(moved, spec=spec, revision=before.revision + 1)
+        after, commands = clear_history(renewed), ()
+    return commands + _put(draft, rollout, before, after)
+
+
+def _beside(
+    draft: FleetDraft, rollout: Rollout, name: str
+) -> tuple[Command, ...] | None:
+    """Make a new replica beside an old one; None: there is no name for it now."""
+    old, heading = draft.containers[name], heading_of(rollout)
+    index = old.spec.replica
+    new = beside_name(draft, (rollout.service, index), heading)
+    if new is None:
+        return None
+    spec = _spec(draft, rollout, index, new)
+    asked = Desired(running=True, by=rollout.by, why=rollout.why, at=draft.at)
+    declaration = Declaration(spec=spec, salt=old.salt)
+    origin = Origin.MIN_REPLICA_SET
+    commands = declare(draft, declaration, origin, asked, generation=heading)
+    beside = evolve(rollout, roster=paired(rollout.roster, old))
+    made = draft.containers[new]
+    return commands + _put(draft, beside, None, made)
+
+
+def beside_name(
+    draft: FleetDraft, replica: tuple[str, int], revision: int
+) -> str | None:
+    """Return what a replica is called that is made beside another: plain, if free."""
+    service, index = replica
+    plain = f"{service}-{index}"
+    for name in (plain, f"{plain}.r{revision}"):
+        if name not in draft.containers and is_name(name):
+            return name
+    return None
