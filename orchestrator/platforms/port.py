@@ -15,7 +15,9 @@ An adapter carries out orders and tells what it sees; it decides nothing. Its la
 * ``observe`` is complete, or says that it is not;
 * ``probe`` asks and changes nothing: it neither keeps awake nor counts as use;
 * an operator that was replaced is told so: its orders and looks are refused as
-  ``StaleOperator``, and its stream ends in ``StreamRefused``, where there is a way.
+  ``StaleOperator``, and its stream ends in ``StreamRefused``, where there is a way;
+* where it ``rolls``: ``roll`` asked again is the same as asked once, and says *done*
+  only where every instance of the service has the image.
 
 Events that an adapter yields carry the platform's own stamp in both ``at`` and
 ``source_at``; the operator stamps ``at`` anew on arrival.
@@ -24,7 +26,7 @@ Events that an adapter yields carry the platform's own stamp in both ``at`` and
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import attrs
 from returns.future import FutureResult
@@ -32,6 +34,7 @@ from returns.future import FutureResult
 from orchestrator.core.errors import PlatformError
 from orchestrator.core.events import LifecycleEvent
 from orchestrator.core.health import Probe
+from orchestrator.core.loads import RollOutcome
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec
@@ -48,6 +51,9 @@ __all__ = (
     "PlatformDetail",
     "Question",
     "Reply",
+    "RollOrder",
+    "RollSight",
+    "RollingPlatform",
     "StartOrder",
     "StopOrder",
     "StreamRefused",
@@ -59,11 +65,13 @@ class Attachment:
     """What the platform grants to an operator at boot.
 
     ``fences``: the platform itself refuses older runs and epochs, so that replacing
-    a container that cannot be seen never runs it twice.
+    a container that cannot be seen never runs it twice. ``rolls``: image and size are
+    those of a whole service, and ``roll`` brings it others.
     """
 
     epoch: int
     fences: bool
+    rolls: bool = False
 
 
 @attrs.frozen
@@ -119,6 +127,45 @@ class ForgetOrder:
 
 
 Order: TypeAlias = StartOrder | StopOrder | DestroyOrder | ForgetOrder
+
+
+@attrs.frozen(kw_only=True)
+class RollOrder:
+    """Bring all instances of a service to the image and the size of *template*.
+
+    ``known`` is what the platform called this rollout when it was last asked, "" where
+    nobody knows: one whose answer was lost may be under way already. ``given_up`` is
+    the rollout before, where that did not come to its end: this one takes its place.
+    ``members`` are the containers that are concerned, of which *percent* may be
+    replaced at a time.
+    """
+
+    service: str
+    revision: int
+    epoch: int
+    template: ContainerSpec
+    known: str = ""
+    given_up: str = ""
+    members: tuple[str, ...] = ()
+    percent: int = 100
+
+
+@attrs.frozen(kw_only=True)
+class RollSight:
+    """How far a rollout by the platform is, as the instances themselves show it.
+
+    ``updated`` of ``total`` have the image; ``id`` is the platform's name of it, "" if
+    none is under way; ``cause`` says why it failed, or what is in the way of its end.
+    ``behind`` are containers that the platform calls rolled out and that are not: their
+    next start may mend it.
+    """
+
+    outcome: RollOutcome
+    updated: int = 0
+    total: int = 0
+    id: str = ""
+    cause: str = ""
+    behind: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -234,3 +281,16 @@ class Platform(Protocol):
 
     async def detach(self) -> None:
         """Let go of what the adapter holds here; containers go on."""
+
+
+@runtime_checkable
+class RollingPlatform(Platform, Protocol):
+    """Where image and size are those of a whole service: it ``rolls``."""
+
+    def roll(self, order: RollOrder) -> FutureResult[RollSight, PlatformError]:
+        """Begin to roll a service out unless that was begun, and say how far it is.
+
+        A failure is about the call: nobody knows, and it may be asked again. One that
+        was refused, or ended otherwise, is a sight that says so.
+        """
+        ...

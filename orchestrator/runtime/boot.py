@@ -38,9 +38,11 @@ from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, Limits
 from orchestrator.runtime.logs import Lifecycle
 from orchestrator.runtime.loop import Loop
+from orchestrator.runtime.measurer import Measurer
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.prober import Prober
 from orchestrator.runtime.recovery import Recovered, recover
+from orchestrator.runtime.rolls import Roller
 from orchestrator.runtime.secrets import EnvironmentSecrets, Secrets
 from orchestrator.runtime.steps import Asked
 from orchestrator.runtime.telemetry import Telemetry
@@ -68,6 +70,8 @@ class Engine:
     listening: tuple[asyncio.Task[None], ...]
     interpreter: Interpreter
     prober: Prober
+    roller: Roller
+    measurer: Measurer
     hooks: Hooks
     journal: Journal
     platform: Platform
@@ -77,6 +81,8 @@ class Engine:
     async def close(self) -> None:
         """End in order."""
         await self.prober.close()
+        await self.roller.close()
+        await self.measurer.close()
         for task in self.listening:
             task.cancel()
         await asyncio.gather(*self.listening, return_exceptions=True)
@@ -162,6 +168,8 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
             ),
             interpreter=interpreter,
             prober=Prober(loop, Asker(platform, secrets), limits.questions_at_once),
+            roller=Roller(loop, platform, limits),
+            measurer=Measurer(loop, platform),
             hooks=told,
             journal=journal,
             platform=platform,
@@ -170,13 +178,26 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
         )
         problem = await _take_over(engine, fleet, attachment)
         if problem is None:
-            engine.prober.start()
-            engine.running.add_done_callback(lambda _: engine.prober.stop())
+            _follow(engine, attachment)
             return Success(engine)
         await engine.close()
         return Failure(problem)
 
     return FutureResult(booted())
+
+
+def _follow(engine: Engine, attachment: Attachment) -> None:
+    """Begin to ask, to measure and to roll out, until the loop ends."""
+    engine.prober.start()
+    engine.measurer.start()
+    if attachment.rolls:
+        engine.roller.start()
+
+    def end(_: asyncio.Task[None]) -> None:
+        for part in (engine.prober, engine.measurer, engine.roller):
+            part.stop()
+
+    engine.running.add_done_callback(end)
 
 
 def _out_of_bounds(snapshot_every: int) -> InvalidSpec | None:
@@ -218,6 +239,7 @@ async def _take_over(
             epoch=attachment.epoch,
             rules=RULES,
             fences=attachment.fences,
+            rolls=attachment.rolls,
         )
     )
     if _is_declared(before, fleet):

@@ -62,12 +62,13 @@ LOG: Final = logging.getLogger("orchestrator.interpreter")
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What bounds the interpreter, and the asking of health checks."""
+    """What bounds the interpreter, the asking of health checks, and of rollouts."""
 
     at_once: int = 32
     questions_at_once: int = 128
     command_ms: Millis = 30_000
     observe_ms: Millis = 60_000
+    roll_every_ms: Millis = 5_000
 
 
 @attrs.frozen(kw_only=True)

@@ -21,7 +21,7 @@ from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
 from orchestrator.codec.journal_choice import SNAPSHOT_EVERY
-from orchestrator.core.commands import Command, ObserveFleet, SendNotice
+from orchestrator.core.commands import Command, ObserveFleet, RollService, SendNotice
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import (
     ContainerError,
@@ -33,6 +33,7 @@ from orchestrator.core.errors import (
     StaleOperator,
 )
 from orchestrator.core.events import CommandFailed, Event, TimeReached
+from orchestrator.core.loads import LoadObserved
 from orchestrator.core.moments import Moment
 from orchestrator.core.requests import Request
 from orchestrator.core.steps import Step
@@ -122,11 +123,15 @@ class Loop:
         """
         return max(self._clock.now(), self.fleet.at, self._not_before)
 
-    def ask(self, request: Request) -> FutureResult[Asked, ContainerError]:
-        """Make a request; the answer is given when it is durable."""
+    def ask(
+        self, request: Request | LoadObserved
+    ) -> FutureResult[Asked, ContainerError]:
+        """Make a request, or tell a load; the answer is given when it is durable."""
         return FutureResult(self._ask(request))
 
-    async def _ask(self, request: Request) -> Result[Asked, ContainerError]:
+    async def _ask(
+        self, request: Request | LoadObserved
+    ) -> Result[Asked, ContainerError]:
         if self._closing or self.fatal is not None:
             return Failure(self.fatal or OperatorClosed())
         answer: asyncio.Future[Asked | ContainerError] = (
@@ -250,8 +255,8 @@ class Loop:
 
     def _hand_out(self, command: Command, step: Step) -> None:
         interpreter, fleet = self.interpreter, step.after
-        if interpreter is None:
-            return
+        if interpreter is None or isinstance(command, RollService):
+            return  # whoever follows rollouts of the platform watches the steps
         if isinstance(command, ObserveFleet):
             began = self._not_before = max(self.now(), fleet.at + 1)
             interpreter.look(lambda seen: self._put(looked(seen, began)))

@@ -44,7 +44,7 @@ from orchestrator.runtime.reports import (
     ReconcileReport,
     WaitFor,
 )
-from orchestrator.runtime.scales import Scales
+from orchestrator.runtime.rollings import Rollings
 from orchestrator.runtime.steps import Asked, Heard
 
 __all__ = ("OpenFailed", "Operator")
@@ -62,7 +62,7 @@ class OpenFailed(Exception):
         self.error = error
 
 
-class Operator(Scales):
+class Operator(Rollings):
     """Keeps one fleet in the shape that its owner asked for."""
 
     # Opening and closing
@@ -249,7 +249,10 @@ class Operator(Scales):
     def converge(
         self, *, limit_ms: Millis | None = None, steady_ms: Millis = STEADY_MS
     ) -> FutureResult[tuple[ContainerInfo, ...], ContainerError]:
-        """Wait until every container has come to rest or is ready, for *steady_ms*."""
+        """Wait until every container has come to rest or is ready, for *steady_ms*.
+
+        No rollout goes on then, unless it waits for its owner.
+        """
         return FutureResult(waits.converge(self._engine, limit_ms, steady_ms))
 
     def reconcile(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -14,6 +14,7 @@ from orchestrator.core.errors import ContainerFailed, CrashLoopDetected
 from orchestrator.core.events import Event
 from orchestrator.core.explain import why
 from orchestrator.core.fleet_specs import FleetSettings
+from orchestrator.core.lineages import RolloutStatus
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import (
     Asleep,
@@ -42,6 +43,7 @@ __all__ = (
     "has_settled",
     "is_at_rest",
     "outcomes_of",
+    "rolls_on",
 )
 
 WaitFor: TypeAlias = Literal["ready", "stopped", "completed"]
@@ -129,6 +131,17 @@ def has_settled(fleet: Fleet, container: Container) -> bool:
         or isinstance(container.phase, rests)
         or is_stuck(fleet, container)
     )
+
+
+def rolls_on(fleet: Fleet) -> bool:
+    """Say whether a rollout goes on by itself; one that waits for its owner, not."""
+    rollouts = (fleet.lineages[name].rollout for name in fleet.rolling)
+    return any(
+        rollout is not None and rollout.status not in _WAITING for rollout in rollouts
+    )
+
+
+_WAITING: Final = {RolloutStatus.PAUSED, RolloutStatus.AWAITING_PROMOTION}
 
 
 def failure_of(

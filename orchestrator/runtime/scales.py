@@ -15,12 +15,15 @@ import attrs
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
+from orchestrator.codec.problems import invalid
 from orchestrator.core.errors import (
     ContainerError,
     ContainerNotFound,
     ServiceNotFound,
 )
 from orchestrator.core.explain import ContainerInfo, container_info
+from orchestrator.core.loads import LoadObserved
+from orchestrator.core.moments import Moment
 from orchestrator.core.phases import (
     Asleep,
     Completed,
@@ -29,13 +32,18 @@ from orchestrator.core.phases import (
     Stopped,
 )
 from orchestrator.core.requests import Adopt, Scale, StopOrphan
+from orchestrator.core.rollout_info import newest_rollout
 from orchestrator.core.scaling import is_ready, members
+from orchestrator.core.service_loads import ServiceLoad, service_load
 from orchestrator.core.services import Service
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.tickets import Ticket
+from orchestrator.replay.places import Place
 from orchestrator.runtime import waits
+from orchestrator.runtime.measurer import milli_of
 from orchestrator.runtime.reads import Reads
 from orchestrator.runtime.steps import Asked, Heard
+from orchestrator.runtime.views import View
 
 __all__ = ("Orphan", "Scales", "ServiceInfo")
 
@@ -53,7 +61,9 @@ class ServiceInfo:
     ``declared`` is the number in the fleet file, ``replicas`` what is asked for now;
     ``members`` are those that make it up, ``leaving`` those on their way out.
     ``resting`` counts members that are done, stopped or asleep; ``failed`` names those
-    that have failed or crash-loop.
+    that have failed or crash-loop. ``revision`` is the one that new replicas are made
+    of; ``rollout`` says where the newest rollout is, "" where there was none.
+    ``autoscaling`` says why it has so many, where it scales by itself.
     """
 
     name: str
@@ -64,6 +74,9 @@ class ServiceInfo:
     members: tuple[str, ...]
     leaving: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    revision: int = 1
+    rollout: str = ""
+    autoscaling: ServiceLoad | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -81,15 +94,11 @@ class Orphan:
 class Scales(Reads):
     """Services and strangers of an operator; ``Operator`` adds all the rest."""
 
-    def list_services(self) -> FutureResult[tuple[ServiceInfo, ...], ContainerError]:
-        """Return the services, in the order of their names."""
-        fleet = self.fleet
-        replicas = _by_service(fleet)
-        infos = (
-            _summed(service, replicas.get(service.name, ()))
-            for service in fleet.services.values()
-        )
-        return FutureResult.from_value(tuple(infos))
+    def list_services(
+        self, *, at: Place | None = None
+    ) -> FutureResult[tuple[ServiceInfo, ...], ContainerError]:
+        """Return the services, in the order of their names, now or at a place."""
+        return self.view(at).map(_services)
 
     def list_orphans(self) -> FutureResult[tuple[Orphan, ...], ContainerError]:
         """Return what the newest look showed and the fleet does not know."""
@@ -121,10 +130,29 @@ class Scales(Reads):
             known = asked.fleet.services.get(service)
             if known is None:  # it has gone since the request was made first
                 return Failure(ServiceNotFound(name=service))
-            return Success(_info(asked.fleet, known))
+            return Success(_info(asked.fleet, known, asked.at))
 
         done = FutureResult(waits.asked(self._engine, request, heard))
         return done.bind_result(info)
+
+    def observe_load(
+        self, service: str, load: float, *, heard: Heard | None = None
+    ) -> FutureResult[ServiceInfo, ContainerError]:
+        """Tell what a service bears, a sum over its replicas, and scale it by that.
+
+        Only one whose autoscaling has the metric ``pushed`` can be told so.
+        """
+        milli = milli_of(load)
+        if milli is None:
+            return FutureResult.from_failure(
+                invalid("load", "a number that is not negative", repr(load))
+            )
+        event = LoadObserved(at=0, service=service, load_milli=milli)
+
+        def info(asked: Asked) -> ServiceInfo:
+            return _info(asked.fleet, asked.fleet.services[service], asked.at)
+
+        return FutureResult(waits.asked(self._engine, event, heard)).map(info)
 
     def adopt(
         self,
@@ -189,6 +217,15 @@ class Scales(Reads):
         return done.bind_result(orphan)
 
 
+def _services(view: View) -> tuple[ServiceInfo, ...]:
+    fleet = view.fleet
+    replicas = _by_service(fleet)
+    return tuple(
+        _summed(fleet, service, replicas.get(service.name, ()), view.at)
+        for service in fleet.services.values()
+    )
+
+
 def _by_service(fleet: Fleet) -> dict[str, list[Container]]:
     """Return the containers of each service, in the order of their names."""
     found: dict[str, list[Container]] = {}
@@ -197,14 +234,18 @@ def _by_service(fleet: Fleet) -> dict[str, list[Container]]:
     return found
 
 
-def _info(fleet: Fleet, service: Service) -> ServiceInfo:
-    return _summed(service, fleet.containers.values())
+def _info(fleet: Fleet, service: Service, now: Moment) -> ServiceInfo:
+    return _summed(fleet, service, fleet.containers.values(), now)
 
 
-def _summed(service: Service, among: Iterable[Container]) -> ServiceInfo:
+def _summed(
+    fleet: Fleet, service: Service, among: Iterable[Container], now: Moment
+) -> ServiceInfo:
     """Sum up a service, whose replicas are among some containers."""
     among = tuple(among)
     present = members(among, service.name)
+    lineage = fleet.lineages.get(service.name)
+    rollout = None if lineage is None else newest_rollout(lineage)
     return ServiceInfo(
         name=service.name,
         declared=service.declared,
@@ -220,6 +261,9 @@ def _summed(service: Service, among: Iterable[Container]) -> ServiceInfo:
         failed=tuple(
             each.name for each in present if isinstance(each.phase, _TROUBLED)
         ),
+        revision=1 if lineage is None else lineage.serving,
+        rollout="" if rollout is None else rollout.status.value,
+        autoscaling=service_load(fleet, service, now),
     )
 
 

@@ -17,9 +17,11 @@ from returns.result import Failure
 from orchestrator.codec.changes import encode_changes
 from orchestrator.codec.wire import encode_commands, encode_event
 from orchestrator.core.admit import admit, is_repeated
+from orchestrator.core.autoscale import measured
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import ContainerError, PlatformError, RequestError
 from orchestrator.core.events import Event, FleetObserved
+from orchestrator.core.loads import LoadObserved
 from orchestrator.core.moments import Moment
 from orchestrator.core.observations import Observation
 from orchestrator.core.reduce import step_of
@@ -62,9 +64,9 @@ Heard: TypeAlias = Callable[[Asked], None]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Ask:
-    """A request, and who waits for the answer."""
+    """A request, or a load that somebody tells; and who waits for the answer."""
 
-    request: Request
+    request: Request | LoadObserved
     answer: asyncio.Future[Asked | ContainerError]
 
 
@@ -135,7 +137,10 @@ class Batch:
                 failed = FleetObserved(at=at, complete=False, cause=_cause(error))
                 self._move(failed)
 
-    def _ask(self, item: Ask, request: Request, at: Moment) -> None:
+    def _ask(self, item: Ask, request: Request | LoadObserved, at: Moment) -> None:
+        if isinstance(request, LoadObserved):
+            self._measure(item, attrs.evolve(request, at=at))
+            return
         replayed = is_repeated(self.fleet, request, at)
         if not replayed:
             admitted = admit(self.fleet, request, at, self.policies)
@@ -146,6 +151,16 @@ class Batch:
         seq = self.seq + len(self.steps)
         asked = Asked(fleet=self.fleet, at=at, seq=seq, replayed=replayed)
         self.answers.append((item, asked))
+
+    def _measure(self, item: Ask, event: LoadObserved) -> None:
+        """Take in a load that somebody tells; one that changes nothing is no row."""
+        told = measured(self.fleet, event)
+        if isinstance(told, Failure):
+            self.answers.append((item, told.failure()))
+            return
+        self._move(event)
+        seq = self.seq + len(self.steps)
+        self.answers.append((item, Asked(fleet=self.fleet, at=event.at, seq=seq)))
 
     def _move(self, event: Event, *, always: bool = False) -> None:
         """Take a step; a fact that changes nothing is not worth a row."""

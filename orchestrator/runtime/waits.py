@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from returns.result import Failure, Result, Success
@@ -20,8 +20,9 @@ from orchestrator.core.errors import (
     ReconcileFailed,
     TimedOut,
 )
-from orchestrator.core.events import FleetObserved
+from orchestrator.core.events import FleetObserved, ReconcileRequested
 from orchestrator.core.explain import ContainerInfo, container_info
+from orchestrator.core.loads import LoadObserved
 from orchestrator.core.moments import Millis
 from orchestrator.core.phases import Unknown
 from orchestrator.core.requests import Reconcile, Request
@@ -39,6 +40,7 @@ from orchestrator.runtime.reports import (
     has_reached,
     has_settled,
     outcomes_of,
+    rolls_on,
 )
 from orchestrator.runtime.steps import Asked, Heard
 
@@ -52,6 +54,9 @@ __all__ = (
     "until",
     "wait",
 )
+
+LOOKS_MAX: Final = 3
+"""Looks beside the first, where each time another one had just begun."""
 
 
 @attrs.frozen(kw_only=True)
@@ -138,13 +143,15 @@ async def converge(
 ) -> Result[tuple[ContainerInfo, ...], ContainerError]:
     """Wait until every container has come to where it stays, and has stayed there.
 
+    So has every rollout, or it waits for its owner.
     A container without ports is ready as soon as it runs; one that dies at once must
     not pass for one that has come up.
     """
 
     def is_so() -> bool:
         fleet = engine.loop.fleet
-        return fleet.observed and all(
+        is_calm = fleet.observed and not rolls_on(fleet)
+        return is_calm and all(
             has_settled(fleet, each) for each in fleet.containers.values()
         )
 
@@ -162,7 +169,7 @@ async def converge(
 
 
 async def asked(
-    engine: Engine, request: Request, heard: Heard | None
+    engine: Engine, request: Request | LoadObserved, heard: Heard | None
 ) -> Result[Asked, ContainerError]:
     """Make a request, and tell whoever wants to hear it what it came to."""
     answer = await settled(engine.loop.ask(request))
@@ -178,14 +185,18 @@ async def reconcile(
 ) -> Result[ReconcileReport, ContainerError]:
     """Observe, and wait until the look is over and what it calls for is durable.
 
-    One that was asked for before looks no second time: it is told how things stand.
+    One that was asked for before looks no second time: it is told how things stand. A
+    look that was under way already shows nothing of what happened just before the
+    request: there is another one, asked for anew.
     """
     over: list[FleetObserved] = []
     commands: list[Command] = []
 
     def watch(step: Step) -> None:
         commands.extend(step.commands)
-        if isinstance(step.event, FleetObserved):
+        if isinstance(step.event, ReconcileRequested):
+            over.clear()  # what was over before it is no answer
+        elif isinstance(step.event, FleetObserved):
             over.append(step.event)
 
     engine.loop.watchers.append(watch)
@@ -199,9 +210,28 @@ async def reconcile(
             if not over:
                 return Failure(ReconcileFailed(cause="no look was complete yet"))
         await until(engine, lambda: bool(over), None)
+        for _ in range(LOOKS_MAX):
+            if not (over and _began_before(answer.unwrap())):
+                break
+            over.clear()
+            answer = await asked(engine, _once_more(request), None)
+            if isinstance(answer, Failure):
+                return answer
+            await until(engine, lambda: bool(over), None)
     finally:
         engine.loop.watchers.remove(watch)
     return _report(engine, over[0], commands) if over else not_yet(engine, None)
+
+
+def _began_before(asked: Asked) -> bool:
+    """Say whether the look that answers a request began before it was made."""
+    began = asked.fleet.reconciled_at
+    return not asked.replayed and began is not None and began < asked.at
+
+
+def _once_more(request: Reconcile) -> Reconcile:
+    why = request.why or "the look under way had begun before"
+    return attrs.evolve(request, why=why, ticket=None)
 
 
 def _last_look(fleet: Fleet) -> Iterable[FleetObserved]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import attrs
 import pytest
 from returns.future import FutureResult
-from returns.result import Result
+from returns.result import Failure, Result, Success
 
 from orchestrator import (
     CrashLimit,
@@ -33,6 +33,7 @@ from orchestrator.core.events import (
     StopRequested,
 )
 from orchestrator.core.exits import Lost
+from orchestrator.core.observations import Observation
 from orchestrator.core.reduce import fold
 from orchestrator.core.state import RULES, empty_fleet
 from orchestrator.core.table import Table
@@ -246,6 +247,47 @@ async def test_commands_of_one_container_stay_in_order_and_others_go_on() -> Non
         await value(kit.operator.wait("web-0", "stopped", limit_ms=LIMIT_MS))
         runs = [order.run for order in kit.platform.orders if order.name == "web-0"]
         assert runs == sorted(runs)
+
+
+class Slow(Faulty):
+    """A platform whose looks take until they are let go; what they show is older."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+        self.let_go = asyncio.Event()
+        self.let_go.set()
+
+    def observe(self) -> FutureResult[Observation, PlatformError]:
+        self.looks += 1
+        return FutureResult(self._seen(super().observe()))
+
+    async def _seen(
+        self, seen: FutureResult[Observation, PlatformError]
+    ) -> Result[Observation, PlatformError]:
+        found = await settled(seen)
+        await self.let_go.wait()
+        return Success(found) if isinstance(found, Observation) else Failure(found)
+
+
+async def test_a_reconcile_is_not_answered_by_a_look_that_began_before_it() -> None:
+    platform = Slow()
+    async with opened(fleet(spec("web")), platform=platform) as kit:
+        await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
+        before = platform.looks
+        platform.let_go.clear()
+        first = asyncio.ensure_future(value(kit.operator.reconcile(why="first")))
+        await kit.until(lambda: kit.operator.fleet.observing)
+        seq = kit.operator.seq
+        second = asyncio.ensure_future(value(kit.operator.reconcile(why="second")))
+        await kit.until(lambda: kit.operator.seq > seq)
+        asked_at = kit.operator.fleet.at
+        platform.let_go.set()
+        await asyncio.gather(first, second)
+        assert platform.looks == before + 2
+        observed_at = kit.operator.fleet.observed_at
+        assert observed_at is not None
+        assert observed_at >= asked_at
 
 
 async def test_a_reconcile_tells_what_it_did() -> None:

@@ -17,6 +17,7 @@ from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
 from orchestrator.codec.platform_choices import CloudflareChoice
+from orchestrator.core.autoscaling import Metric
 from orchestrator.core.errors import (
     PlatformError,
     RateLimited,
@@ -34,17 +35,19 @@ from orchestrator.platforms.cloudflare.answers import (
     event_page,
     observation_of,
 )
+from orchestrator.platforms.cloudflare.deployed import API, Deployed
 from orchestrator.platforms.cloudflare.dispatch import Dispatch
 from orchestrator.platforms.cloudflare.http import Answer, Credentials, Gateway, Tree
 from orchestrator.platforms.cloudflare.inquiry import Inquiry
+from orchestrator.platforms.cloudflare.loads import LoadReader
 from orchestrator.platforms.cloudflare.orders import body_of, path_of
-from orchestrator.platforms.cloudflare.project.application import (
-    DURABLE_OBJECT,
-    Application,
-    read_applications,
-)
-from orchestrator.platforms.cloudflare.project.applications import application_of
-from orchestrator.platforms.cloudflare.witness import Witness, rest_of
+from orchestrator.platforms.cloudflare.places import Places
+from orchestrator.platforms.cloudflare.project.application import DURABLE_OBJECT
+from orchestrator.platforms.cloudflare.project.naming import worker_name_of
+from orchestrator.platforms.cloudflare.rolls import Rolls, failed_for_good
+from orchestrator.platforms.cloudflare.room import Room
+from orchestrator.platforms.cloudflare.witness import Witness, metrics_of, rest_of
+from orchestrator.platforms.measuring import MeasuredService
 from orchestrator.platforms.port import (
     Accepted,
     Attachment,
@@ -53,6 +56,8 @@ from orchestrator.platforms.port import (
     PlatformDetail,
     Question,
     Reply,
+    RollOrder,
+    RollSight,
     StartOrder,
     StreamRefused,
 )
@@ -61,17 +66,11 @@ __all__ = ("API", "CloudflarePlatform", "ask_about", "credentials_of")
 
 LOG: Final = logging.getLogger("orchestrator.cloudflare")
 
-API: Final = 1
-"""The version of the gateway's interface that this release speaks."""
-
 POLL_MS: Final[Millis] = 20_000
 """How long a request for news waits for some; the gateway allows 25 s."""
 
 AGAIN_S: Final = (0.2, 5.0)
 """Before the feed is asked again after a fault: at first, and at most."""
-
-TOLD_AGAIN_S: Final = 5.0
-"""Applications are not asked for more often, when none is found for a container."""
 
 
 def credentials_of(
@@ -124,9 +123,14 @@ class CloudflarePlatform:
         self._gateway = _gateway(choice, secrets)
         self._dispatch = Dispatch(self._gateway, f"fleets/{fleet}/batch")
         self._inquiry = Inquiry(_gateway(choice, secrets), fleet)
-        self._witness = Witness(self._gateway, fleet, rest_of(choice, secrets))
-        self._applications: tuple[Application, ...] = ()
-        self._told_at = 0.0
+        rest = rest_of(choice, secrets)
+        self._witness = Witness(self._gateway, fleet, rest)
+        self._places = Places(self._witness)
+        worker = choice.worker or worker_name_of(fleet)
+        self._rolls = Rolls(rest, fleet, worker, self._stale)
+        self._deployed = Deployed(self._gateway, self._rolls)
+        self._room = Room(rest, worker, choice.headroom)
+        self._loads = LoadReader(self._gateway, fleet, metrics_of(choice, secrets))
         self._epoch: int | None = None
 
     def attach(self, after: int) -> FutureResult[Attachment, PlatformError]:
@@ -137,7 +141,7 @@ class CloudflarePlatform:
         if self._choice.url is None:
             cause = "the fleet file says no platform.url: deploy the gateway first"
             return Failure(Refused(cause=cause))
-        learnt = await self._learn()
+        learnt = await self._deployed.learn()
         if isinstance(learnt, Failure):
             return Failure(learnt.failure())
         orphan = self._choice.orphan_after_ms
@@ -150,26 +154,9 @@ class CloudflarePlatform:
         if type(epoch) is not int:
             return Failure(Refused(cause="the gateway granted no epoch"))
         self._epoch = epoch
-        return Success(Attachment(epoch=epoch, fences=True))
-
-    async def _learn(self) -> Answer:
-        """Learn what the gateway is, and which applications are deployed."""
-        self._told_at = time.monotonic()
-        told = await self._gateway.get("about")
-        return told.bind(self._learnt)
-
-    def _learnt(self, tree: Tree) -> Answer:
-        if tree.get("api") != API:
-            cause = (
-                f"the gateway speaks version {tree.get('api')!r} of the interface, this"
-                f" release {API}: write and deploy it again"
-            )
-            return Failure(Refused(cause=cause))
-        read = read_applications(tree.get("applications"))
-        if isinstance(read, Failure):
-            return Failure(Refused(cause=f"the gateway: {read.failure().message}"))
-        self._applications = read.unwrap()
-        return Success(tree)
+        is_default = self._choice.scheduling_policy is not DURABLE_OBJECT
+        rolls = is_default and self._rolls.is_possible
+        return Success(Attachment(epoch=epoch, fences=True, rolls=rolls))
 
     def ports(
         self, spec: ContainerSpec
@@ -192,18 +179,25 @@ class CloudflarePlatform:
     async def _body(self, order: Order) -> Answer:
         if not isinstance(order, StartOrder):
             return Success(body_of(order))
-        found = application_of(order.spec, self._applications)
-        stale = time.monotonic() - self._told_at > TOLD_AGAIN_S
-        if isinstance(found, Failure) and stale:  # it may have been deployed since
-            learnt = await self._learn()
-            if isinstance(learnt, Failure):
-                return learnt
-            found = application_of(order.spec, self._applications)
+        found = await self._deployed.of(order.spec)
         if isinstance(found, Failure):
-            return Failure(Refused(cause=found.failure().message))
+            return Failure(found.failure())
         application = found.unwrap()
+        await self._room.make(order.spec, application)
         chosen = application.scheduling_policy is DURABLE_OBJECT
         return Success(body_of(order, application.name, chosen=chosen))
+
+    def roll(self, order: RollOrder) -> FutureResult[RollSight, PlatformError]:
+        """Have Cloudflare roll a service out, once, and say how far that is."""
+        found = FutureResult(self._deployed.service(order.service))
+        rolled = found.bind(lambda one: self._rolls.roll(order, one))
+        return rolled.lash(failed_for_good)
+
+    async def _stale(self, epoch: int) -> PlatformError | None:
+        """Say whether a newer operator has taken over: REST itself does not know."""
+        path = f"fleets/{self._fleet}/events"
+        told = await self._gateway.get(path, limit=1, after="", epoch=epoch)
+        return told.failure() if isinstance(told, Failure) else None
 
     def observe(self) -> FutureResult[Observation, PlatformError]:
         """Look at every container; who lives is asked by the gateway."""
@@ -213,11 +207,13 @@ class CloudflarePlatform:
         path = f"fleets/{self._fleet}/containers"
         listed = await self._gateway.get(path, epoch=self._epoch)
         seen = listed.bind(lambda tree: observation_of(self._fleet, tree))
+        _ = listed.map(lambda tree: self._room.seen(tree.get("containers")))
         if isinstance(seen, Failure):
             return seen
         observation = seen.unwrap()
         sightings = await asyncio.gather(*map(self._completed, observation.sightings))
-        return Success(attrs.evolve(observation, sightings=tuple(sightings)))
+        observation = attrs.evolve(observation, sightings=tuple(sightings))
+        return Success(await self._places.put_in(observation, listed.unwrap()))
 
     async def _completed(self, sighting: Sighting) -> Sighting:
         if sighting.sight != SeenEnded(exit=Lost()):
@@ -228,6 +224,12 @@ class CloudflarePlatform:
     def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
         """Ask one container one question, once, within its timeout."""
         return FutureResult(self._inquiry.ask(question))
+
+    def loads(
+        self, metric: Metric, services: tuple[MeasuredService, ...]
+    ) -> FutureResult[Mapping[str, float], PlatformError]:
+        """Measure services: their traffic, or their processors' time."""
+        return FutureResult(self._loads.read(metric, services, self._epoch))
 
     async def events(self, after: str) -> AsyncIterator[LifecycleEvent]:
         """Follow the feed from a cursor, through every fault but being replaced."""
@@ -252,6 +254,8 @@ class CloudflarePlatform:
             if found.lost:
                 LOG.warning("the gateway's feed begins anew: looks will close the gap")
             for event in await asyncio.gather(*map(self._witnessed, found.events)):
+                if isinstance(event, ContainerEnded):
+                    self._room.left(event.name)
                 yield event
             after = found.cursor
             if not found.events:  # something on the way may not let it wait
@@ -296,6 +300,7 @@ class CloudflarePlatform:
         await self._dispatch.close()
         await self._inquiry.close()
         await self._witness.close()
+        await self._loads.close()
         await self._gateway.close()
 
 

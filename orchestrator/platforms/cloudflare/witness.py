@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 import attrs
@@ -28,10 +28,11 @@ from orchestrator.platforms.cloudflare.rest.joins import (
     image_of,
     location_of,
 )
+from orchestrator.platforms.cloudflare.rest.metrics import Metrics
 from orchestrator.platforms.cloudflare.rest.types import Application, Instance
 from orchestrator.platforms.port import PlatformDetail
 
-__all__ = ("Witness", "rest_of")
+__all__ = ("Witness", "metrics_of", "rest_of")
 
 T = TypeVar("T")
 
@@ -52,6 +53,17 @@ def rest_of(choice: CloudflareChoice, secrets: Mapping[str, str]) -> RestClient 
         return RestClient(choice.account_id, token)
     except ValueError:
         LOG.warning("%s holds no token: it is not used", choice.api_token_secret)
+        return None
+
+
+def metrics_of(choice: CloudflareChoice, secrets: Mapping[str, str]) -> Metrics | None:
+    """Return a reader of metrics, where the fleet file and secrets name an account."""
+    token = secrets.get(choice.api_token_secret, "").strip()
+    if choice.account_id is None or not token:
+        return None
+    try:
+        return Metrics(choice.account_id, token)
+    except ValueError:  # that it is none was said already, by ``rest_of``
         return None
 
 
@@ -113,12 +125,24 @@ class Witness:
         """Add where each container really runs, and from which image."""
         if self._rest is None:
             return details
-        found: list[Instance] = []
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LIMIT_S):
-                await self._collect(self._rest, found)
-        instances = by_durable_object_id(found)
+        instances = await self.instances()
         return tuple(_with(detail, instances) for detail in details)
+
+    async def instances(self, wanted: Iterable[str] = ()) -> Mapping[str, Instance]:
+        """Return the instances of the fleet by the ids of their objects.
+
+        Where one is missing that is *wanted*, applications are listed anew next time:
+        it may belong to one that came since.
+        """
+        found: list[Instance] = []
+        if self._rest is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LIMIT_S):
+                    await self._collect(self._rest, found)
+        instances = by_durable_object_id(found)
+        if any(id_ not in instances for id_ in wanted):
+            self._applications = ()
+        return instances
 
     async def _collect(self, rest: RestClient, found: list[Instance]) -> None:
         """Add every instance of the fleet, application by application."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, assert_never
 
+import attrs
 from returns.future import FutureResult
 
 from orchestrator.core.commands import (
@@ -29,7 +30,8 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import LifecycleEvent
 from orchestrator.core.health import CheckKind, HealthChecks
-from orchestrator.core.moments import Moment
+from orchestrator.core.loads import RollOutcome
+from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.observations import Observation
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.tallies import Answer
@@ -44,6 +46,8 @@ from orchestrator.platforms.port import (
     PlatformDetail,
     Question,
     Reply,
+    RollOrder,
+    RollSight,
     StartOrder,
     StopOrder,
 )
@@ -65,11 +69,19 @@ class SimulatedPlatform:
         characters: Mapping[str, Character] | None = None,
         *,
         speed: int = 1,
+        rolls_ms: Millis | None = None,
+        places: Mapping[str, str] | None = None,
     ) -> None:
         """Draw every fate from *seed*; a container without a character is steady.
 
-        Time in the world passes *speed* times as fast.
+        Time in the world passes *speed* times as fast. *rolls_ms* is how long it takes
+        to roll a service out, one container after the other; None: it does not.
+        *places* says where containers run; of others nothing is said.
         """
+        self._places = dict(places or {})
+        self._rolls_ms = rolls_ms
+        self._rolls: dict[str, tuple[int, Moment]] = {}
+        self._rolled: dict[str, int] = {}
         self._speed = speed
         self._world = World(dice=Dice(seed), characters=dict(characters or {}))
         self._epoch = 0
@@ -78,7 +90,9 @@ class SimulatedPlatform:
     def attach(self, after: int) -> FutureResult[Attachment, PlatformError]:
         """Take over: every earlier operator is stale from now on."""
         self._epoch = max(self._epoch, after) + 1
-        return FutureResult.from_value(Attachment(epoch=self._epoch, fences=True))
+        rolls = self._rolls_ms is not None
+        granted = Attachment(epoch=self._epoch, fences=True, rolls=rolls)
+        return FutureResult.from_value(granted)
 
     def ports(
         self, spec: ContainerSpec
@@ -101,7 +115,40 @@ class SimulatedPlatform:
 
     def observe(self) -> FutureResult[Observation, PlatformError]:
         """Look at everything."""
-        return FutureResult.from_value(self._world.observe(self._now(), complete=True))
+        seen = self._world.observe(self._now(), complete=True)
+        sightings = tuple(
+            attrs.evolve(each, place=self._places.get(each.name, ""))
+            for each in seen.sightings
+        )
+        return FutureResult.from_value(attrs.evolve(seen, sightings=sightings))
+
+    def roll(self, order: RollOrder) -> FutureResult[RollSight, PlatformError]:
+        """Replace the containers of a service, as far as time has come."""
+        if order.epoch < self._epoch:
+            stale = StaleOperator(epoch=order.epoch, highest=self._epoch)
+            return FutureResult.from_failure(stale)
+        now, takes_ms = self._now(), self._rolls_ms or 0
+        fresh = (order.revision, now)
+        known = self._rolls.get(order.service, fresh)
+        if known[0] != order.revision:
+            known = fresh
+            self._rolled[order.service] = 0
+        self._rolls[order.service] = known
+        since = known[1]
+        total = len(order.members)
+        passed_ms = min(takes_ms, now - since)
+        updated = total * passed_ms // takes_ms if takes_ms else total
+        for name in order.members[self._rolled.get(order.service, 0) : updated]:
+            self._world.roll_out(name, now)
+        self._rolled[order.service] = updated
+        is_over = passed_ms == takes_ms
+        sight = RollSight(
+            outcome=RollOutcome.DONE if is_over else RollOutcome.PROGRESSING,
+            updated=updated,
+            total=total,
+            id=f"{order.service}-{since}",
+        )
+        return FutureResult.from_value(sight)
 
     def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
         """Answer at once, as the character of the container has it."""

@@ -117,6 +117,8 @@ class FakeGateway:
     complete: bool = True
     answers: dict[str, dict[str, Any]] = attrs.Factory(dict)
     can_exec: bool = True
+    counts_loads: bool = True
+    borne: Any = attrs.Factory(list)
     holds: asyncio.Event | None = None
     under_way: int = 0
     most_at_once: int = 0
@@ -199,6 +201,9 @@ class FakeGateway:
             case "GET", "fleets", _, "containers":
                 self._note(query.get("epoch"))
                 return {"complete": self.complete, "containers": [*self.views.values()]}
+            case "GET", "fleets", _, "loads" if self.counts_loads:
+                self._note(query.get("epoch"))
+                return {"loads": self.borne}
             case "GET", "fleets", _, "containers", name:
                 return self._view(name)
             case "GET", "fleets", _, "events":

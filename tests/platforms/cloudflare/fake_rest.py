@@ -2,6 +2,8 @@
 
 It answers by the public schema, counts what it did, and misbehaves as it is told:
 ``faults`` are used up one a request, and ``quota`` is that of the whole account.
+Instances that are in ``keeps_old`` go on with their image, whatever is rolled out; no
+rollout takes more steps than ``stuck_after``.
 """
 
 from __future__ import annotations
@@ -142,6 +144,8 @@ class FakeRest:
     by_offset: bool = False
     before_page: Callable[[int], None] = lambda _: None
     listed_late: int = 0
+    keeps_old: set[str] = attrs.Factory(set)
+    stuck_after: int | None = None
     overdrawn: int = 0
     _made: int = 0
     _pages: int = 0
@@ -327,6 +331,9 @@ class FakeRest:
     def _roll_out(self, one: str, tree: dict[str, Any]) -> dict[str, Any]:
         application = self._application(one)
         self.writes.append(f"rollout {one}")
+        for older in self.rollouts.values():
+            if older["_of"] == one and older["status"] == "progressing":
+                older["status"] = "replaced"
         count = 100 // tree["step_percentage"]
         rollout = {
             "id": f"rollout-{len(self.rollouts) + 1}",
@@ -354,25 +361,35 @@ class FakeRest:
                 continue
             total = len(rollout["steps"])
             steps = min(total, (self.clock.now - rollout["_since"]) // self.step_ms)
+            if self.stuck_after is not None:
+                steps = min(steps, self.stuck_after)
             mine = self.instances.get(rollout["_of"], [])
-            image = rollout["target_configuration"]["image"]
+            target = rollout["target_configuration"]
             for item in mine[: len(mine) * steps // total]:
-                item["image"] = image
+                if item["id"] not in self.keeps_old:
+                    item["image"] = target.get("image", item["image"])
             done = 100 * steps // total
+            application = self.applications[rollout["_of"]]
+            before = application["configuration"]
             shares = [
-                (rollout["current_version"], 100 - done),
-                (rollout["target_version"], done),
+                (rollout["current_version"], 100 - done, before),
+                (rollout["target_version"], done, before | target),
             ]
             self.versions[rollout["_of"]] = [
-                {"version": version, "percentage": share, "configuration": {}}
-                for version, share in shares
+                {"version": version, "percentage": share, "configuration": made_of}
+                for version, share, made_of in shares
                 if share
             ]
             if steps == total:
                 rollout["status"] = "completed"
-                application = self.applications[rollout["_of"]]
                 application["version"] = rollout["target_version"]
+                application["configuration"] = before | target
                 application.pop("active_rollout_id")
+
+    def take_back(self, one: str) -> None:
+        """End the rollout of an application, and leave it what it was."""
+        active = self.applications[one].pop("active_rollout_id")
+        self.rollouts[active]["status"] = "reverted"
 
     # What a test puts there
 

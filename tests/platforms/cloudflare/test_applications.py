@@ -9,6 +9,8 @@ from returns.result import Failure
 from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
 from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.hosting import INSTANCE_TYPES, LITE, InstanceType, Placement
+from orchestrator.core.rollout_policies import RolloutPolicy, Share
+from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.platforms.cloudflare.project.application import (
     Application,
@@ -57,6 +59,41 @@ def wanted(
 
 def refused(of: FleetSpec, choice: CloudflareChoice | None = None) -> str:
     return applications_of(of, choice or CloudflareChoice()).failure().message
+
+
+def served(
+    replicas_: int, of: ContainerSpec, rollout: RolloutPolicy | None = None
+) -> FleetSpec:
+    service = Service(template=of, replicas=replicas_, rollout=rollout)
+    own = tuple(replica_of(service, index) for index in range(replicas_))
+    return FleetSpec(name="shop", containers=own, services=(service,))
+
+
+@pytest.mark.parametrize(
+    ("rollout", "most"),
+    [
+        (RolloutPolicy(), 7),
+        (RolloutPolicy(max_surge=Share(2)), 9),
+        (RolloutPolicy(max_surge=Share(25, is_percent=True)), 8),
+        (RolloutPolicy(strategy="blue_green"), 11),
+    ],
+)
+def test_an_application_has_room_for_what_a_rollout_has_beside(
+    rollout: RolloutPolicy, most: int
+) -> None:
+    (one,) = wanted(served(4, spec(), rollout), CloudflareChoice(headroom=3))
+    assert one.max_instances == most
+
+
+def test_a_service_without_replicas_has_an_application_to_be_scaled_in() -> None:
+    web = attrs.evolve(spec(), placement=Placement(spread=("weur", "enam")))
+    (one,) = wanted(served(0, web), CloudflareChoice(headroom=0))
+    assert (one.name, one.image, one.max_instances) == ("web", web.image, 1)
+    assert named_alike(served(0, web)) == named_alike(served(3, web))
+
+
+def named_alike(of: FleetSpec) -> list[tuple[str, str, str]]:
+    return [(one.name, one.class_name, one.binding) for one in wanted(of)]
 
 
 def test_a_service_has_one_application_for_all_its_replicas() -> None:

@@ -32,7 +32,7 @@ from orchestrator.core.observations import (
     SeenUnreachable,
 )
 from orchestrator.core.table import Table
-from orchestrator.platforms.cloudflare import gateway
+from orchestrator.platforms.cloudflare import deployed, gateway
 from orchestrator.platforms.cloudflare.gateway import (
     CloudflarePlatform,
     ask_about,
@@ -265,7 +265,7 @@ async def test_no_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     for fault in faults:
         fake = FakeGateway(standing={"batch": fault, "attach": fault, "events": fault})
         async with over(fake) as platform:
-            platform._applications = (WEB,)
+            platform._deployed._applications = (WEB,)
             for outcome in (
                 await settled(platform.perform(order)),
                 await settled(platform.attach(0)),
@@ -349,7 +349,7 @@ async def test_what_no_application_runs_is_refused_without_a_request() -> None:
 async def test_what_was_deployed_since_is_learnt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gateway, "TOLD_AGAIN_S", -1.0)
+    monkeypatch.setattr(deployed, "TOLD_AGAIN_S", -1.0)
     fake = FakeGateway()
     job = started(name="job-0", service="job")
     async with over(fake) as platform:

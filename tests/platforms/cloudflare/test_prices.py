@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 import pytest
 
@@ -25,6 +27,16 @@ def test_a_month_of_memory_and_disk_is_what_the_rule_of_thumb_says(
     cost = cost_per_day([one], 0)
     month = (cost.memory + cost.disk) / 24 * HOURS_A_MONTH
     assert month == pytest.approx(dollars, rel=0.15)
+
+
+@pytest.mark.parametrize("size", INSTANCE_TYPES)
+def test_the_page_says_what_each_size_costs_in_a_month(size: str) -> None:
+    cost = cost_per_day([attrs.evolve(spec(), instance_type=INSTANCE_TYPES[size])], 0)
+    month = HOURS_A_MONTH / 24
+    parts = (cost.memory, cost.disk, cost.memory + cost.disk, cost.cpu)
+    cells = " | ".join(f"{part * month:.2f}" for part in parts)
+    page = (Path(__file__).parents[3] / "docs/how-to/regions-and-sizes.md").read_text()
+    assert f"| `{size}` | {cells} |" in page
 
 
 def test_each_part_is_its_price() -> None:

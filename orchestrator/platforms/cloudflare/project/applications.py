@@ -21,6 +21,7 @@ from returns.result import Failure, Result, Success
 from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
 from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.rollout_policies import RolloutPolicy
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.project.application import (
@@ -51,6 +52,7 @@ __all__ = (
 AD_HOC: Final = "ad-hoc"
 FLEET: Final = "fleet"
 IMAGES_MAX: Final = 100
+BLUE_GREEN: Final = "blue_green"
 
 
 @attrs.frozen(kw_only=True)
@@ -97,7 +99,7 @@ def applications_of(
         )
         one = Application(name=FLEET, scheduling_policy=DURABLE_OBJECT, images=images)
         return Success((one,))
-    counts = declared_counts(fleet)
+    counts = _most(fleet)
     return Success(
         tuple(
             _application(name, specs[0], counts.get(name, 0) + choice.headroom)
@@ -107,10 +109,15 @@ def applications_of(
 
 
 def _services(fleet: FleetSpec) -> Iterator[tuple[str, list[ContainerSpec]]]:
-    """Yield each service with its containers, the template of ``[ad_hoc]`` last."""
+    """Yield each service with its containers, the template of ``[ad_hoc]`` last.
+
+    One without replicas has its template: it may be scaled, or scale itself.
+    """
     found: dict[str, list[ContainerSpec]] = {}
     for spec in fleet.containers:
         found.setdefault(spec.service, []).append(spec)
+    for service in fleet.services:
+        _ = found.setdefault(service.name, [service.template])
     yield from found.items()
     if fleet.settings.ad_hoc is not None:
         yield AD_HOC, [fleet.settings.ad_hoc]
@@ -122,6 +129,27 @@ def declared_counts(fleet: FleetSpec) -> dict[str, int]:
     for spec in fleet.containers:
         counts[spec.service] = counts.get(spec.service, 0) + 1
     return counts
+
+
+def _most(fleet: FleetSpec) -> dict[str, int]:
+    """Count how many containers of each service there may be without a request.
+
+    As many as it may scale itself to, and those that a rollout has beside them.
+    """
+    counts = declared_counts(fleet)
+    for service in fleet.services:
+        if service.autoscaling is not None:
+            declared = counts.get(service.name, 0)
+            counts[service.name] = max(declared, service.autoscaling.most)
+        if service.rollout is not None:
+            counts[service.name] = _beside(service.rollout, counts.get(service.name, 0))
+    return counts
+
+
+def _beside(policy: RolloutPolicy, replicas: int) -> int:
+    """Return how many there may be while a service is rolled out."""
+    is_doubled = policy.strategy == BLUE_GREEN
+    return replicas + (replicas if is_doubled else policy.surge(replicas))
 
 
 def _application(name: str, spec: ContainerSpec, most: int) -> Application:
@@ -150,8 +178,9 @@ def _problems(
                     found="no image" if image is None else repr(image),
                     hint=refusal.hint,
                 )
-        for place in dict.fromkeys(spec.placement for spec in specs):
-            yield from placement_problems(name, place)
+        bounds = (attrs.evolve(each.placement, location_hint=None) for each in specs)
+        for bound in dict.fromkeys(bounds):
+            yield from placement_problems(name, bound)
     if policy is DURABLE_OBJECT:
         images = {spec.image for _, specs in services for spec in specs}
         if len(images) > IMAGES_MAX:

@@ -67,7 +67,9 @@ def _specs_of(application: Application, fleet: FleetSpec) -> list[ContainerSpec]
         return [*fleet.containers, *([template] if template else [])]
     if application.name == AD_HOC and template is not None:
         return [template]
-    return [spec for spec in fleet.containers if spec.service == application.name][:1]
+    templates = [service.template for service in fleet.services]
+    every = (*fleet.containers, *templates)
+    return [spec for spec in every if spec.service == application.name][:1]
 
 
 def _matched(

@@ -9,16 +9,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.core.errors import Problem
-from orchestrator.core.hosting import Placement
+from orchestrator.core.hosting import REGIONS_OF, Placement
 
 __all__ = ("placement_problems", "placement_warnings")
-
-REGIONS_OF: Final[dict[str, tuple[str, ...]]] = {
-    "eu": ("EEUR", "WEUR"),
-    "us": ("ENAM", "WNAM"),
-    "fedramp": ("ENAM", "WNAM"),
-}
-"""The regions that lie within each jurisdiction."""
 
 SCARCE: Final = frozenset({"ME", "OC", "AFR"})
 

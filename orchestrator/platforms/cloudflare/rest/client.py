@@ -19,7 +19,8 @@ from returns.result import Result
 
 from orchestrator.core.errors import PlatformError
 from orchestrator.core.moments import Millis
-from orchestrator.platforms.cloudflare.rest import calls, flows
+from orchestrator.platforms.cloudflare.rest import bringing, calls, flows
+from orchestrator.platforms.cloudflare.rest.bringing import Goal, MayBegin
 from orchestrator.platforms.cloudflare.rest.errors import Trouble
 from orchestrator.platforms.cloudflare.rest.http import (
     RestHttp,
@@ -33,6 +34,7 @@ from orchestrator.platforms.cloudflare.rest.requests import (
 )
 from orchestrator.platforms.cloudflare.rest.types import (
     Application,
+    Configuration,
     Creation,
     ImagePreparation,
     Instance,
@@ -40,6 +42,7 @@ from orchestrator.platforms.cloudflare.rest.types import (
     RolloutStart,
     Version,
 )
+from orchestrator.platforms.port import RollSight
 
 __all__ = ("BASE_URL", "RestClient", "RestLimits")
 
@@ -179,6 +182,18 @@ class RestClient:
     ) -> FutureResult[RolloutSight, PlatformError]:
         """See how far a rollout is: application, versions, images of instances."""
         return _told(flows.observe_rollout(self._http, application_id))
+
+    def bring(
+        self, goal: Goal, may_begin: MayBegin
+    ) -> FutureResult[RollSight, PlatformError]:
+        """Bring an image to an application: begun once, and said how far it is."""
+        return _told(self._in_turn(lambda: bringing.bring(self._http, goal, may_begin)))
+
+    def configurations(
+        self, name: str
+    ) -> FutureResult[tuple[Configuration, ...], PlatformError]:
+        """Return what instances of the application of a name may be made of now."""
+        return _told(bringing.configurations(self._http, name))
 
     def prepare_image(
         self, image: str

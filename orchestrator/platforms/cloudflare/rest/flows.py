@@ -134,6 +134,7 @@ async def observe_rollout(
             application=now,
             versions=versions.unwrap(),
             images=Table.of(images.items()),
+            instances=instances.unwrap(),
         )
     )
 

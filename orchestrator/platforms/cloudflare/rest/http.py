@@ -89,13 +89,18 @@ class RestHttp:
         session: aiohttp.ClientSession | None,
         limits: RestLimits,
         timing: RestTiming,
+        judging: Callable[[Reply], Result[Answer, Trouble]] = judge,
     ) -> None:
-        """Ask below *root*; a session that is given is not closed here."""
+        """Ask below *root*; a session that is given is not closed here.
+
+        *judging* says what a reply is.
+        """
         if not _SAFE.fullmatch(token):
             raise ValueError("the token is empty, or holds what no header can carry")
         self.limits: Final = limits
         self.timing: Final = timing
         self._root = root
+        self._judge = judging
         self._token = token
         self._session = session
         self._owned = session is None
@@ -175,7 +180,7 @@ class RestHttp:
             return Failure(Trouble(error=Unreachable(cause=cause)))
         held_ms = hold_ms(reply.status, reply.headers)
         self._held_until = max(self._held_until, self.timing.now_ms() + held_ms)
-        return judge(reply)
+        return self._judge(reply)
 
     async def _exchanged(
         self, session: aiohttp.ClientSession, call: Call, url: str, body: bytes | None

@@ -14,7 +14,13 @@ from orchestrator.core.moments import Millis, Moment
 from orchestrator.platforms.cloudflare.rest.enums import InstanceState
 from orchestrator.platforms.cloudflare.rest.types import Instance
 
-__all__ = ("by_durable_object_id", "exit_code_of", "image_of", "location_of")
+__all__ = (
+    "by_durable_object_id",
+    "exit_code_of",
+    "image_of",
+    "location_of",
+    "place_of",
+)
 
 ALIVE: Final = frozenset(
     {InstanceState.PROVISIONING, InstanceState.RUNNING, InstanceState.STOPPING}
@@ -56,6 +62,23 @@ def location_of(instance: Instance | None) -> str | None:
     if instance is None or instance.location is None:
         return None
     return instance.location.name or instance.location.region
+
+
+def place_of(instance: Instance | None, *, not_before_ms: Moment) -> str:
+    """Return the region and the name of where a run is that began at *not_before_ms*.
+
+    Such as ``WEUR/fra01``; one of both where only that is known, "" where nothing is,
+    or where the record may tell of an earlier run.
+    """
+    if instance is None or instance.location is None:
+        return ""
+    if instance.status.state not in ALIVE:
+        return ""
+    since = instance.started_at or instance.status.updated_at
+    if since is None or since + ROUNDING_MS < not_before_ms:
+        return ""
+    place = instance.location
+    return "/".join(filter(None, (place.region, place.name)))
 
 
 def image_of(instance: Instance | None) -> str | None:

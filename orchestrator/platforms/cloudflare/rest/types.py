@@ -270,13 +270,14 @@ class RolloutStart:
 class RolloutSight:
     """What can be seen of a rollout from outside.
 
-    ``images`` is how many active instances run each image; those that do not tell
+    ``images`` is how many active ``instances`` run each image; those that do not tell
     theirs count under the empty text.
     """
 
     application: ScheduledApplication
     versions: tuple[Version, ...]
     images: Table[str, int]
+    instances: tuple[Instance, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -14,6 +14,7 @@ import { Memory } from "./memory.js";
 import { Post } from "./post.js";
 import { Prober } from "./probe.js";
 import { Run } from "./run.js";
+import { Traffic } from "./traffic.js";
 
 /** If something in an alarm fails, the next one comes after so long. */
 const FALLBACK_MS = 60_000;
@@ -27,6 +28,7 @@ export class FleetContainer extends DurableObject {
     this.post = new Post(this.memory, registryOf, () => this.shown());
     this.run = new Run(ctx, this.memory, this.post);
     this.prober = new Prober(ctx.container);
+    this.traffic = new Traffic();
     this.turn = Promise.resolve();
     if (this.run.isLive) this.run.find();
   }
@@ -156,6 +158,11 @@ export class FleetContainer extends DurableObject {
     if (this.run.stoppedAt) await this.run.arm(); // it is over, and nobody has told so yet
   }
 
+  /** Say how much of the owner's traffic it bears; this is no use of it. */
+  load() {
+    return { run: this.record.run, ...this.traffic.told() };
+  }
+
   /** Say what the runtime offers here. */
   features() {
     const container = this.container;
@@ -205,7 +212,7 @@ export class FleetContainer extends DurableObject {
     try {
       const url = new URL(request.url);
       url.protocol = "http:";
-      return await this.container.getTcpPort(port).fetch(new Request(url, request));
+      return await this.traffic.during(() => this.container.getTcpPort(port).fetch(new Request(url, request)));
     } catch (error) {
       const { kind, raw } = classify(error);
       return Response.json({ code: kind, message: raw, details: {} }, { status: 503, headers: { "retry-after": "1" } });

@@ -21,7 +21,7 @@ export { FleetRegistry } from "./registry.js";
 export const API = 1;
 
 /** The version of this code. */
-export const VERSION = "1.1.0";
+export const VERSION = "1.2.0";
 
 /** An order that takes longer is answered as unreachable; it may still be done. */
 const ORDER_LIMIT_MS = 10_000;
@@ -86,6 +86,7 @@ const HANDLERS = {
   batch: { method: "POST", does: withBody(BODIES.batch, batch) },
   probe: { method: "POST", does: withBody(BODIES.questions, probes) },
   containers: { method: "GET", does: list },
+  loads: { method: "GET", does: loads },
   "containers/*": { method: "GET", does: ({ registry, name }) => registry.state(name) },
   "containers/*/start": { method: "POST", status: 202, does: ordered("start") },
   "containers/*/stop": { method: "POST", status: 202, does: ordered("stop") },
@@ -126,6 +127,11 @@ function epochOf(query) {
 async function list({ registry, query, fleet }) {
   await registry.named(fleet);
   return registry.list({ epoch: epochOf(query) });
+}
+
+async function loads({ registry, query, fleet }) {
+  await registry.named(fleet);
+  return registry.loads({ epoch: epochOf(query) });
 }
 
 function events({ registry, query }) {

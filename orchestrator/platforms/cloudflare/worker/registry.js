@@ -6,6 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 
 import { refuse } from "./http.js";
 import { Ledger } from "./ledger.js";
+import { borneBy } from "./traffic.js";
 import { within } from "./waiting.js";
 
 /** A container that does not answer in time is unreachable, not gone. */
@@ -214,6 +215,14 @@ export class FleetRegistry extends DurableObject {
       complete: true,
       containers: rows.map((row) => views.get(row.name) ?? unseen(row)),
     };
+  }
+
+  /** What of the owner's traffic each container bears that lives. */
+  async loads({ epoch }) {
+    const stale = epoch === undefined ? undefined : await this.stale(epoch);
+    if (stale) return stale;
+    const ask = (row) => this.object(row).load();
+    return { loads: await borneBy(this.ledger.all().filter(isLive), this.each.bind(this), ask) };
   }
 
   /** One container as it is now. */

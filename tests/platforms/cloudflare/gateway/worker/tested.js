@@ -1,7 +1,7 @@
 // What a test may do to the objects of the gateway that nobody else may.
 
 /** Methods that a test may break: who calls an object finds them on its class only. */
-const BREAKABLE = ["start", "stop", "retire", "look", "probe"];
+const BREAKABLE = ["start", "stop", "retire", "look", "probe", "load"];
 
 /** @returns a class of objects, with what a test may ask of one */
 export function tested(Base) {
