@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
     from orchestrator.codec.fleet_functions import InvalidFleet, container, fleet
     from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
+    from orchestrator.core.autoscaling import Autoscaling, Metric
     from orchestrator.core.backoff import Backoff
     from orchestrator.core.custom import CustomPolicy, Situation, registered
     from orchestrator.core.decisions import (
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
         ReconcileFailed,
         Refused,
         RevisionConflict,
+        RolloutNotFound,
+        RolloutRefused,
         SecretMissing,
         ServiceNotFound,
         StaleOperator,
@@ -86,7 +89,9 @@ if TYPE_CHECKING:
         TcpProbe,
     )
     from orchestrator.core.hosting import INSTANCE_TYPES, InstanceType, Placement
+    from orchestrator.core.lineages import RolloutAction, RolloutStatus
     from orchestrator.core.origins import Prune
+    from orchestrator.core.placing import Misplaced
     from orchestrator.core.planning import Plan, PlanAction, PlannedChange
     from orchestrator.core.policies import (
         CrashLimit,
@@ -99,8 +104,27 @@ if TYPE_CHECKING:
         default_restart_policy,
         never_restart_policy,
     )
+    from orchestrator.core.rollout_info import ReplicaState, RolloutInfo, RolloutMember
+    from orchestrator.core.rollout_policies import (
+        CanaryStep,
+        OnFailure,
+        Promotion,
+        RolloutPolicy,
+        Share,
+    )
+    from orchestrator.core.service_loads import ServiceLoad
     from orchestrator.core.services import Service
     from orchestrator.core.specs import ContainerSpec
+    from orchestrator.core.strategies import (
+        AskPromotion,
+        CustomStrategy,
+        Finish,
+        Move,
+        Retire,
+        Soak,
+        Step,
+        View,
+    )
     from orchestrator.core.table import Table
     from orchestrator.core.tickets import Ticket
     from orchestrator.journal.memory import MemoryJournal
@@ -117,6 +141,7 @@ if TYPE_CHECKING:
         ReconcileOutcome,
         ReconcileReport,
     )
+    from orchestrator.runtime.rollings import EndedRollout, RevisionInfo, RolloutHistory
     from orchestrator.runtime.scales import Orphan, ServiceInfo
     from orchestrator.runtime.secrets import EnvironmentSecrets, FileSecrets, Secrets
     from orchestrator.runtime.steps import Asked
@@ -126,6 +151,7 @@ _NAMES: Final = {
     "codec.fleet_file": "FleetFile read_fleet_file",
     "codec.fleet_functions": "InvalidFleet container fleet",
     "codec.platform_choices": "CloudflareChoice SchedulingPolicy",
+    "core.autoscaling": "Autoscaling Metric",
     "core.backoff": "Backoff",
     "core.custom": "CustomPolicy Situation registered",
     "core.decisions": "Complete CoolDown GiveUp Hold RestartAt",
@@ -135,12 +161,12 @@ _NAMES: Final = {
         "AdHocContainerNotAllowed ContainerError ContainerFailed ContainerNotFound "
         "ContainerNotStopped ContainerStartFailed ContainerStopFailed "
         "CrashLoopDetected EnvVarsFailed InvalidSpec JournalBusy JournalCompacted "
-        "JournalConflict JournalCorrupt JournalLocked JournalTooNew "
-        "JournalUnavailable KeyReused MinReplicaSetContainer NoCapacity NotReplayable "
-        "OperatorClosed PartialReconcile PolicyNotRegistered Problem QuotaExceeded "
-        "RateLimited ReconcileFailed Refused RevisionConflict SecretMissing "
-        "ServiceNotFound StaleOperator StaleRun StartNeedsForce TimedOut Unauthorized "
-        "Unreachable"
+        "JournalConflict JournalCorrupt JournalLocked JournalTooNew JournalUnavailable "
+        "KeyReused MinReplicaSetContainer NoCapacity NotReplayable OperatorClosed "
+        "PartialReconcile PolicyNotRegistered Problem QuotaExceeded RateLimited "
+        "ReconcileFailed Refused RevisionConflict RolloutNotFound RolloutRefused "
+        "SecretMissing ServiceNotFound StaleOperator StaleRun StartNeedsForce TimedOut "
+        "Unauthorized Unreachable"
     ),
     "core.exit_rules": "Codes ExitAction ExitKind ExitRule Kinds Signals",
     "core.explain": "ContainerInfo Explanation",
@@ -149,14 +175,20 @@ _NAMES: Final = {
     "core.groups": "GroupStrategy Membership",
     "core.health": "CheckKind CommandProbe HealthCheck HealthChecks HttpProbe TcpProbe",
     "core.hosting": "INSTANCE_TYPES InstanceType Placement",
+    "core.lineages": "RolloutAction RolloutStatus",
     "core.origins": "Prune",
+    "core.placing": "Misplaced",
     "core.planning": "Plan PlanAction PlannedChange",
     "core.policies": (
         "CrashLimit CustomPolicyRef OnLoop OnLost RestartPolicy When "
         "always_restart_policy default_restart_policy never_restart_policy"
     ),
+    "core.rollout_info": "ReplicaState RolloutInfo RolloutMember",
+    "core.rollout_policies": "CanaryStep OnFailure Promotion RolloutPolicy Share",
+    "core.service_loads": "ServiceLoad",
     "core.services": "Service",
     "core.specs": "ContainerSpec",
+    "core.strategies": "AskPromotion CustomStrategy Finish Move Retire Soak Step View",
     "core.table": "Table",
     "core.tickets": "Ticket",
     "journal.memory": "MemoryJournal",
@@ -168,6 +200,7 @@ _NAMES: Final = {
     "runtime.operator": "OpenFailed Operator",
     "runtime.outcomes": "settled",
     "runtime.reports": "EventRecord FleetConfig ReconcileOutcome ReconcileReport",
+    "runtime.rollings": "EndedRollout RevisionInfo RolloutHistory",
     "runtime.scales": "Orphan ServiceInfo",
     "runtime.secrets": "EnvironmentSecrets FileSecrets Secrets",
     "runtime.steps": "Asked",
@@ -176,124 +209,40 @@ _NAMES: Final = {
 
 _HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.split()}
 
+# A line for each name would be more than a screen.
+# fmt: off
 __all__ = (
-    "INSTANCE_TYPES",
-    "AdHocContainerNotAllowed",
-    "Asked",
-    "Backoff",
-    "CheckKind",
-    "CloudflareChoice",
-    "CloudflarePlatform",
-    "Codes",
-    "CommandProbe",
-    "Complete",
-    "Condition",
-    "ContainerEntry",
-    "ContainerError",
-    "ContainerFailed",
-    "ContainerInfo",
-    "ContainerNotFound",
-    "ContainerNotStopped",
-    "ContainerSpec",
-    "ContainerStartFailed",
-    "ContainerStopFailed",
-    "CoolDown",
-    "CrashLimit",
-    "CrashLoopDetected",
-    "CustomPolicy",
-    "CustomPolicyRef",
-    "Drift",
-    "DriftKind",
-    "EnvVarsFailed",
-    "EnvironmentSecrets",
-    "EventRecord",
-    "ExitAction",
-    "ExitKind",
-    "ExitRule",
-    "Explanation",
-    "FieldChange",
-    "FileSecrets",
-    "FleetConfig",
-    "FleetFile",
-    "FleetSettings",
-    "FleetSpec",
-    "GiveUp",
-    "GroupStrategy",
-    "HealthCheck",
-    "HealthChecks",
-    "Hold",
-    "HttpProbe",
-    "InstanceType",
-    "InvalidFleet",
-    "InvalidSpec",
-    "JournalBusy",
-    "JournalCompacted",
-    "JournalConflict",
-    "JournalCorrupt",
-    "JournalLocked",
-    "JournalTooNew",
-    "JournalUnavailable",
-    "KeyReused",
-    "Kinds",
-    "LocalPlatform",
-    "Membership",
-    "MemoryJournal",
-    "MinReplicaSetContainer",
-    "NoCapacity",
-    "NotReplayable",
-    "OnLoop",
-    "OnLost",
-    "OpenFailed",
-    "Operator",
-    "OperatorClosed",
-    "Orphan",
-    "PartialReconcile",
-    "Placement",
-    "Plan",
-    "PlanAction",
-    "PlannedChange",
-    "PlatformDetail",
-    "PolicyNotRegistered",
-    "Problem",
-    "Prune",
-    "QuotaExceeded",
-    "RateLimited",
-    "ReconcileFailed",
-    "ReconcileOutcome",
-    "ReconcileReport",
-    "Refused",
-    "RestartAt",
-    "RestartPolicy",
-    "RevisionConflict",
-    "SchedulingPolicy",
-    "SecretMissing",
-    "Secrets",
-    "Service",
-    "ServiceInfo",
-    "ServiceNotFound",
-    "Signals",
-    "SimulatedPlatform",
-    "Situation",
-    "StaleOperator",
-    "StaleRun",
-    "StartNeedsForce",
-    "Table",
-    "TcpProbe",
-    "Ticket",
-    "TimedOut",
-    "Unauthorized",
-    "Unreachable",
-    "When",
-    "always_restart_policy",
-    "container",
-    "default_restart_policy",
-    "fleet",
-    "never_restart_policy",
-    "open_sqlite",
-    "read_fleet_file",
-    "registered",
-    "settled",
+    "INSTANCE_TYPES", "AdHocContainerNotAllowed", "AskPromotion", "Asked",
+    "Autoscaling", "Backoff", "CanaryStep", "CheckKind", "CloudflareChoice",
+    "CloudflarePlatform", "Codes", "CommandProbe", "Complete", "Condition",
+    "ContainerEntry", "ContainerError", "ContainerFailed", "ContainerInfo",
+    "ContainerNotFound", "ContainerNotStopped", "ContainerSpec", "ContainerStartFailed",
+    "ContainerStopFailed", "CoolDown", "CrashLimit", "CrashLoopDetected",
+    "CustomPolicy", "CustomPolicyRef", "CustomStrategy", "Drift", "DriftKind",
+    "EndedRollout", "EnvVarsFailed", "EnvironmentSecrets", "EventRecord", "ExitAction",
+    "ExitKind", "ExitRule", "Explanation", "FieldChange", "FileSecrets", "Finish",
+    "FleetConfig", "FleetFile", "FleetSettings", "FleetSpec", "GiveUp", "GroupStrategy",
+    "HealthCheck", "HealthChecks", "Hold", "HttpProbe", "InstanceType", "InvalidFleet",
+    "InvalidSpec", "JournalBusy", "JournalCompacted", "JournalConflict",
+    "JournalCorrupt", "JournalLocked", "JournalTooNew", "JournalUnavailable",
+    "KeyReused", "Kinds", "LocalPlatform", "Membership", "MemoryJournal", "Metric",
+    "MinReplicaSetContainer", "Misplaced", "Move", "NoCapacity", "NotReplayable",
+    "OnFailure", "OnLoop", "OnLost", "OpenFailed", "Operator", "OperatorClosed",
+    "Orphan", "PartialReconcile", "Placement", "Plan", "PlanAction", "PlannedChange",
+    "PlatformDetail", "PolicyNotRegistered", "Problem", "Promotion", "Prune",
+    "QuotaExceeded", "RateLimited", "ReconcileFailed", "ReconcileOutcome",
+    "ReconcileReport", "Refused", "ReplicaState", "RestartAt", "RestartPolicy",
+    "Retire", "RevisionConflict", "RevisionInfo", "RolloutAction", "RolloutHistory",
+    "RolloutInfo", "RolloutMember", "RolloutNotFound", "RolloutPolicy",
+    "RolloutRefused", "RolloutStatus", "SchedulingPolicy", "SecretMissing", "Secrets",
+    "Service", "ServiceInfo", "ServiceLoad", "ServiceNotFound", "Share", "Signals",
+    "SimulatedPlatform", "Situation", "Soak", "StaleOperator", "StaleRun",
+    "StartNeedsForce", "Step", "Table", "TcpProbe", "Ticket", "TimedOut",
+    "Unauthorized", "Unreachable", "View", "When", "always_restart_policy", "container",
+    "default_restart_policy", "fleet", "never_restart_policy", "open_sqlite",
+    "read_fleet_file", "registered", "settled",
 )
+# fmt: on
 
 
 def __getattr__(name: str) -> Any:

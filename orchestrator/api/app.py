@@ -23,6 +23,7 @@ from orchestrator.api.pages import add_page
 from orchestrator.api.past import Past
 from orchestrator.api.plans import Plans
 from orchestrator.api.queries import Asked, read_query
+from orchestrator.api.rollouts import Rollouts
 from orchestrator.api.route import Route
 from orchestrator.api.routes import ROUTES
 from orchestrator.api.serving import Serving
@@ -67,6 +68,7 @@ def make_app(
         Exports(operator),
         Plans(operator),
         Serving(operator, end),
+        Rollouts(operator, end),
         About(operator, version, telemetry),
     )
     for route in ROUTES:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.api import answers, parameters
-from orchestrator.api.bodies import AdoptBody, Asking, ScaleBody, StartBody
+from orchestrator.api.bodies import (
+    AdoptBody,
+    Asking,
+    ScaleBody,
+    StartBody,
+    UndoBody,
+)
 from orchestrator.api.headers import SEQ_HEADER
 from orchestrator.api.route import Failing, Form, Route
 from orchestrator.core import errors
 from orchestrator.core.access_errors import KeyReused
 from orchestrator.core.explain import ContainerInfo
 from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.rollout_info import RolloutInfo
 from orchestrator.runtime.reports import ReconcileReport
 from orchestrator.runtime.scales import Orphan, ServiceInfo
 
@@ -30,7 +37,12 @@ _ASKED: Final[tuple[Failing, ...]] = (
 
 _NAME: Final = "/v1/containers/{name}"
 
-_BODIES: Final = {"start": StartBody, "scale": ScaleBody, "adopt": AdoptBody}
+_BODIES: Final = {
+    "start": StartBody,
+    "scale": ScaleBody,
+    "adopt": AdoptBody,
+    "undo_rollout": UndoBody,
+}
 """What those ask with that say more than who asks, and what for."""
 
 _GONE: Final = errors.ContainerNotFound
@@ -50,6 +62,20 @@ def _ask(
         headers=(parameters.KEY,),
         tells=(SEQ_HEADER,),
         errors=(*_ASKED, *failing),
+    )
+
+
+def _roll(action: str, summary: str) -> Route:
+    """Return the route of something that is asked of a service's rollout."""
+    return _ask(
+        f"/v1/services/{{name}}/rollout/{action}",
+        f"{action}_rollout",
+        summary,
+        RolloutInfo,
+        errors.ServiceNotFound,
+        errors.RolloutNotFound,
+        errors.RolloutRefused,
+        errors.PolicyNotRegistered,
     )
 
 
@@ -123,6 +149,12 @@ ASKS: Final = (
         errors.ServiceNotFound,
         errors.PolicyNotRegistered,
     ),
+    _roll("start", "Roll a service out anew, or once more to what was reverted."),
+    _roll("pause", "Have the rollout of a service wait."),
+    _roll("resume", "Have a rollout that waits go on."),
+    _roll("promote", "Have a rollout go on that waits for it, or watches what is new."),
+    _roll("abort", "Have a rollout go back to the revision before."),
+    _roll("undo", "Roll a service out to an earlier revision."),
     _ask(
         "/v1/orphans/{name}/adopt",
         "adopt",

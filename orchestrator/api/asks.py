@@ -22,6 +22,7 @@ from orchestrator.api.bodies import (
     Asking,
     ScaleBody,
     StartBody,
+    UndoBody,
     answer,
     read_body,
     refusal,
@@ -39,12 +40,12 @@ from orchestrator.core.tickets import Ticket
 from orchestrator.runtime.masks import refused_masks
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import opened
-from orchestrator.runtime.steps import Asked
+from orchestrator.runtime.steps import Asked, Heard
 
 __all__ = ("Asks", "prune_of", "revision_of")
 
 T = TypeVar("T")
-B = TypeVar("B", Asking, ScaleBody, AdoptBody)
+B = TypeVar("B", Asking, ScaleBody, AdoptBody, UndoBody)
 
 
 @attrs.define
@@ -188,6 +189,15 @@ class Asks:
         is_replayed = wish.asked is not None and wish.asked.replayed
         return self._operator.is_down(wish.ticket if is_replayed else None)
 
+    async def _without_key(
+        self,
+        request: web.Request,
+        operation: Callable[[Heard], FutureResult[Any, ContainerError]],
+    ) -> web.Response:
+        """Ask for what may be done twice as well as once."""
+        wish = _Wish(None)
+        return await self._told(request, operation(wish.heard), wish)
+
     async def _told(
         self,
         request: web.Request,
@@ -225,7 +235,9 @@ def _masked(asked: StartBody) -> InvalidSpec | None:
     return None
 
 
-def _said(asked: Asking | ScaleBody | AdoptBody, wish: _Wish) -> dict[str, Any]:
+def _said(
+    asked: Asking | ScaleBody | AdoptBody | UndoBody, wish: _Wish
+) -> dict[str, Any]:
     """Return who asks, and what for, as operations of the library take it."""
     return {
         "by": asked.by,

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeVar
 import attrs
 import orjson
 from aiohttp import web
-from attrs.validators import max_len
+from attrs.validators import ge, le, max_len, optional
 from returns.future import FutureResult
 from returns.result import Failure, Result
 
@@ -28,6 +28,7 @@ from orchestrator.core.errors import (
     RateLimited,
 )
 from orchestrator.core.fields import Json, holds
+from orchestrator.core.load_windows import LOAD_MAX_MILLI
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
@@ -36,8 +37,10 @@ from orchestrator.runtime.outcomes import opened
 __all__ = (
     "AdoptBody",
     "Asking",
+    "LoadBody",
     "ScaleBody",
     "StartBody",
+    "UndoBody",
     "answer",
     "error_body",
     "folded",
@@ -89,6 +92,13 @@ class ScaleBody:
 
 
 @attrs.frozen(kw_only=True)
+class LoadBody:
+    """What a service bears: a sum over its replicas, in whatever its target is in."""
+
+    load: float = attrs.field(validator=[ge(0), le(LOAD_MAX_MILLI // 1_000)])
+
+
+@attrs.frozen(kw_only=True)
 class AdoptBody:
     """Whose an orphan becomes: a replica of *service*, or ad-hoc where that is "".
 
@@ -96,6 +106,18 @@ class AdoptBody:
     """
 
     service: str | None = None
+    by: str = attrs.field(default="owner", validator=[max_len(BY_MAX), _plain])
+    why: str = attrs.field(default="", validator=[max_len(WHY_MAX), _plain])
+
+
+@attrs.frozen(kw_only=True)
+class UndoBody:
+    """To which revision a service shall go back.
+
+    None: to the newest good one that is not serving.
+    """
+
+    to: int | None = attrs.field(default=None, validator=optional([ge(1), le(INT_MAX)]))
     by: str = attrs.field(default="owner", validator=[max_len(BY_MAX), _plain])
     why: str = attrs.field(default="", validator=[max_len(WHY_MAX), _plain])
 

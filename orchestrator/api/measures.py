@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from orchestrator.codec.converter import tag_of
 from orchestrator.core.exits import Exited
+from orchestrator.core.lineages import ENDED, Rollout, RolloutStatus
 from orchestrator.core.moments import Moment
 from orchestrator.core.origins import Origin
 from orchestrator.core.phases import (
@@ -23,10 +24,21 @@ from orchestrator.core.phases import (
     Running,
     phase_name,
 )
+from orchestrator.core.placing import misplaced
+from orchestrator.core.rollout_info import newest_rollout
+from orchestrator.core.service_loads import service_load
 from orchestrator.core.state import Container, Fleet
 from orchestrator.runtime.telemetry import Telemetry
 
-__all__ = ("OTHER", "Measure", "of_containers", "of_fleet", "of_telemetry")
+__all__ = (
+    "OTHER",
+    "Measure",
+    "of_containers",
+    "of_fleet",
+    "of_loads",
+    "of_rollouts",
+    "of_telemetry",
+)
 
 Measure: TypeAlias = tuple[str, tuple[str, ...], float]
 """The name of a metric, the values of its labels in order, the value."""
@@ -143,10 +155,52 @@ def of_fleet(fleet: Fleet) -> Iterator[Measure]:
     yield "fleet_desired_containers", (), wanted
     yield "fleet_healthy_containers", (), healthy
     yield "fleet_strangers", (), len(fleet.strangers)
+    placed = [container for container in containers if container.place]
+    yield "fleet_misplaced", (), sum(map(bool, map(misplaced, placed)))
     interval_s = fleet.settings.reconcile_interval_ms / 1_000
     yield "fleet_reconcile_interval_seconds", (), interval_s
     yield "fleet_epoch", (), fleet.epoch
     yield "fleet_revision", (), fleet.revision
+    yield "fleet_notices_open", (), len(fleet.notices.open)
+    yield "fleet_notices_lost_total", (), fleet.notices.lost
+
+
+def of_rollouts(fleet: Fleet) -> Iterator[Measure]:
+    """Yield what is measured of the newest rollout of each service."""
+    newest = {
+        name: rollout
+        for name, lineage in fleet.lineages.items()
+        if name in fleet.services and (rollout := newest_rollout(lineage)) is not None
+    }
+    statuses = Counter(rollout.status for rollout in newest.values())
+    for status in RolloutStatus:
+        yield "fleet_rollouts", (status.value,), statuses[status]
+    for name, rollout in newest.items():
+        share = _share(rollout, fleet.services[name].replicas)
+        if share is not None:
+            yield "fleet_rollout_progress_ratio", (name,), share
+        if rollout.status not in ENDED:
+            yield "fleet_rollout_failures", (name,), rollout.failures
+
+
+def _share(rollout: Rollout, replicas: int) -> float | None:
+    """Return how much of a rollout is over; None where it has ended without that."""
+    if rollout.status in ENDED:
+        return 1.0 if rollout.status is RolloutStatus.DONE else None
+    return min(1.0, len(rollout.roster.counted) / replicas) if replicas else 1.0
+
+
+def of_loads(fleet: Fleet, now: Moment) -> Iterator[Measure]:
+    """Yield what is measured of services that scale by themselves."""
+    for name, service in fleet.services.items():
+        told = service_load(fleet, service, now)
+        if told is None:
+            continue
+        yield "fleet_service_replicas", (name,), service.replicas
+        yield "fleet_service_wanted", (name,), told.wanted
+        if told.load is not None and service.replicas:
+            ratio = told.load / (told.target * service.replicas)
+            yield "fleet_service_load_ratio", (name,), ratio
 
 
 def of_telemetry(telemetry: Telemetry, now: Moment) -> Iterator[Measure]:

@@ -98,6 +98,13 @@ METRICS: Final = (
         "Containers that the platform runs and the fleet does not know.",
     ),
     Named(
+        "fleet_misplaced",
+        "gauge",
+        (),
+        "Containers that run elsewhere than their spec asks for, as far as the platform"
+        " says where they are.",
+    ),
+    Named(
         "fleet_observation_age_seconds",
         "gauge",
         (),
@@ -109,6 +116,58 @@ METRICS: Final = (
         "gauge",
         (),
         "How often the platform is looked at; 0: only when something asks for it.",
+    ),
+    Named(
+        "fleet_rollouts",
+        "gauge",
+        ("status",),
+        "Services whose newest rollout has that status.",
+    ),
+    Named(
+        "fleet_rollout_progress_ratio",
+        "gauge",
+        ("service",),
+        "How much of a service is new and counted, while a rollout is under way; 1"
+        " where the newest one is done.",
+    ),
+    Named(
+        "fleet_rollout_failures",
+        "gauge",
+        ("service",),
+        "Failures of new replicas that count against the budget of a rollout under"
+        " way.",
+    ),
+    Named(
+        "fleet_service_replicas",
+        "gauge",
+        ("service",),
+        "Replicas that are asked for of a service that scales by itself.",
+    ),
+    Named(
+        "fleet_service_wanted",
+        "gauge",
+        ("service",),
+        "Replicas that its load asks for, within its bounds; another number than"
+        " fleet_service_replicas while a cool-down lasts.",
+    ),
+    Named(
+        "fleet_service_load_ratio",
+        "gauge",
+        ("service",),
+        "What a replica bears on the average, over its target; none where nothing was"
+        " measured.",
+    ),
+    Named(
+        "fleet_notices_open",
+        "gauge",
+        (),
+        "Notices that are not delivered yet.",
+    ),
+    Named(
+        "fleet_notices_lost_total",
+        "counter",
+        (),
+        "Notices that were given up, since the journal began.",
     ),
     Named("fleet_epoch", "gauge", (), "Number that the platform gave this operator."),
     Named("fleet_revision", "gauge", (), "Number of the declared fleet."),

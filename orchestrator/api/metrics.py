@@ -25,7 +25,14 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from orchestrator.api.live.hub import readers_of
-from orchestrator.api.measures import Measure, of_containers, of_fleet, of_telemetry
+from orchestrator.api.measures import (
+    Measure,
+    of_containers,
+    of_fleet,
+    of_loads,
+    of_rollouts,
+    of_telemetry,
+)
 from orchestrator.api.metric_names import METRICS, Named
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.core.state import RULES
@@ -70,6 +77,8 @@ class _Gathering:
         fleet, now = operator.fleet, operator.feed.at
         yield from of_containers(fleet, now, telemetry)
         yield from of_fleet(fleet)
+        yield from of_rollouts(fleet)
+        yield from of_loads(fleet, now)
         yield from of_telemetry(telemetry, now)
         yield "fleet_log_sequence", (), operator.seq
         yield "fleet_log_unavailable", (), operator.journal_error is not None

@@ -21,9 +21,9 @@ from orchestrator.runtime.pieces import FleetHistory
 from orchestrator.runtime.reports import EventRecord, FleetConfig
 from orchestrator.runtime.scales import Orphan, ServiceInfo
 
-__all__ = ("LOOKS", "OPERATOR", "PAST")
+__all__ = ("JOURNAL", "LOOKS", "OPERATOR", "PAST")
 
-_JOURNAL: Final[tuple[Failing, ...]] = (
+JOURNAL: Final[tuple[Failing, ...]] = (
     errors.InvalidSpec,
     errors.JournalBusy,
     errors.JournalCompacted,
@@ -85,7 +85,7 @@ LOOKS: Final = (
         "containers",
         "All containers, in the order of their names.",
         tuple[ContainerInfo, ...],
-        *_JOURNAL,
+        *JOURNAL,
         query=(parameters.PHASES, parameters.PATTERNS, parameters.AT),
         tells=_SEEN,
     ),
@@ -94,7 +94,7 @@ LOOKS: Final = (
         "container",
         "One container.",
         ContainerInfo,
-        *_JOURNAL,
+        *JOURNAL,
         _GONE,
         query=(parameters.AT,),
         tells=_SEEN,
@@ -104,7 +104,7 @@ LOOKS: Final = (
         "explain",
         "Why a container is where it is, and what comes next.",
         Explanation,
-        *_JOURNAL,
+        *JOURNAL,
         _GONE,
         query=(parameters.AT,),
         tells=_SEEN,
@@ -114,6 +114,8 @@ LOOKS: Final = (
         "services",
         "All services, and how many replicas each has.",
         tuple[ServiceInfo, ...],
+        *JOURNAL,
+        query=(parameters.AT,),
     ),
     _look(
         "/v1/orphans",
@@ -211,7 +213,7 @@ PAST: Final = (
         "timeline",
         "What happened to a container: runs, waits, decisions, requests, failures.",
         TimelineTree,
-        *_JOURNAL,
+        *JOURNAL,
         _GONE,
         query=_TOLD,
         about="`containers` holds this one. Of each kind of entry the newest 1000 are"
@@ -222,14 +224,14 @@ PAST: Final = (
         "step",
         "One row explained: what it changed, and what was decided.",
         answers.StepTold,
-        *_JOURNAL,
+        *JOURNAL,
     ),
     _look(
         "/v1/history",
         "history",
         "The fleet over time, in pieces of equal length.",
         FleetHistory,
-        *_JOURNAL,
+        *JOURNAL,
         query=(*_TOLD, parameters.POINTS),
         about="Counted row by row; at most 1000000 rows at a time.",
     ),
@@ -253,7 +255,7 @@ PAST: Final = (
         tells=(SEQ_HEADER,),
         answer=tuple[EventRecord, ...],
         media=("application/json", "text/event-stream", "application/x-ndjson"),
-        errors=_JOURNAL,
+        errors=JOURNAL,
     ),
 )
 

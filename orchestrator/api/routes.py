@@ -8,7 +8,9 @@ from aiohttp import web
 
 from orchestrator.api.asking_routes import ASKS
 from orchestrator.api.export_routes import EXPORTS
+from orchestrator.api.load_routes import LOADS
 from orchestrator.api.reading_routes import LOOKS, OPERATOR, PAST
+from orchestrator.api.rollout_routes import ROLLOUTS
 from orchestrator.api.route import Scope
 
 __all__ = ("PAGE_PATHS", "ROUTES", "SCOPES", "scope_of")
@@ -16,7 +18,7 @@ __all__ = ("PAGE_PATHS", "ROUTES", "SCOPES", "scope_of")
 PAGE_PATHS: Final = ("/", "/page/{file}")
 """Where the page's files are; they hold nothing of the fleet."""
 
-ROUTES: Final = (*LOOKS, *PAST, *EXPORTS, *ASKS, *OPERATOR)
+ROUTES: Final = (*LOOKS, *ROLLOUTS, *PAST, *EXPORTS, *ASKS, *LOADS, *OPERATOR)
 """Everything that can be asked for."""
 
 SCOPES: Final[dict[tuple[str, str], Scope]] = {

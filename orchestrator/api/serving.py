@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from aiohttp import web
+from returns.result import Failure
 
 from orchestrator.api.asks import Asks
-from orchestrator.api.bodies import AdoptBody, ScaleBody, folded
+from orchestrator.api.bodies import (
+    AdoptBody,
+    LoadBody,
+    ScaleBody,
+    folded,
+    read_body,
+    refusal,
+)
 from orchestrator.api.queries import Asked
 
 __all__ = ("Serving",)
@@ -14,9 +22,9 @@ __all__ = ("Serving",)
 class Serving(Asks):
     """Asks one operator for what a caller wants, also of services and orphans."""
 
-    async def services(self, _: web.Request, __: Asked) -> web.Response:
+    async def services(self, _: web.Request, query: Asked) -> web.Response:
         """Answer the services, and how many replicas of each there are."""
-        return await folded(self._operator.list_services())
+        return await folded(self._operator.list_services(at=query["at"]))
 
     async def scale(self, request: web.Request, query: Asked) -> web.Response:
         """Have a service run so many replicas."""
@@ -26,6 +34,17 @@ class Serving(Asks):
             query,
             ScaleBody,
             lambda asked, said: self._operator.scale(name, asked.replicas, **said),
+        )
+
+    async def load(self, request: web.Request, _: Asked) -> web.Response:
+        """Take in what a service bears."""
+        read = await read_body(request, LoadBody)
+        if isinstance(read, Failure):
+            return refusal(read.failure())
+        name, told = request.match_info["name"], read.unwrap()
+        return await self._without_key(
+            request,
+            lambda heard: self._operator.observe_load(name, told.load, heard=heard),
         )
 
     async def orphans(self, _: web.Request, __: Asked) -> web.Response:

@@ -10,6 +10,7 @@ import attrs
 from orchestrator.core.errors import PlatformError, StartError
 from orchestrator.core.exits import Exit
 from orchestrator.core.health import CheckKind
+from orchestrator.core.lineages import RolloutStatus
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.phases import Rule
 from orchestrator.core.table import Table
@@ -23,6 +24,7 @@ __all__ = (
     "HealthTree",
     "LookTree",
     "RequestTree",
+    "RolloutTree",
     "RunTree",
     "SpanTree",
     "TimelineTree",
@@ -126,7 +128,7 @@ class DecisionTree:
 
 @attrs.frozen(kw_only=True)
 class RequestTree:
-    """What the owner asked for."""
+    """What the owner asked for; ``about`` says of what, where no container is."""
 
     row: int
     at: Moment
@@ -134,6 +136,7 @@ class RequestTree:
     force: bool
     by: str
     why: str
+    about: str
 
 
 @attrs.frozen(kw_only=True)
@@ -180,6 +183,21 @@ class LookTree:
 
 
 @attrs.frozen(kw_only=True)
+class RolloutTree:
+    """A rollout of a service began, went on to another step or status, or ended."""
+
+    row: int
+    at: Moment
+    service: str
+    revision: int
+    status: RolloutStatus
+    goal: int
+    until_at: Moment | None
+    failures: int
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class CourseTree:
     """One container's part; ``left_out`` counts what was not kept."""
 
@@ -210,6 +228,7 @@ class TimelineTree:
     boots: tuple[BootTree, ...]
     requests: tuple[RequestTree, ...]
     failed_looks: tuple[LookTree, ...]
+    rollouts: tuple[RolloutTree, ...]
     left_out: Table[str, int]
     rows_decided_otherwise: int
     first_row_decided_otherwise: int | None

@@ -18,6 +18,7 @@ from orchestrator.api.timeline_trees import (
     HealthTree,
     LookTree,
     RequestTree,
+    RolloutTree,
     RunTree,
     SpanTree,
     TimelineTree,
@@ -40,6 +41,7 @@ from orchestrator.replay.timelines.happenings import (
     OrderFailed,
     TookOver,
 )
+from orchestrator.replay.timelines.of_services import RolloutMoved
 from orchestrator.replay.timelines.stretches import Course, RunTold, Span, Timeline
 
 __all__ = ("told_in_full", "tree_of_timeline")
@@ -61,6 +63,7 @@ def told_in_full(told: Timeline) -> TimelineTree:
         boots=tuple(_boot(one) for one in told.boots),
         requests=tuple(_request(one) for one in told.requests),
         failed_looks=tuple(_look(one) for one in told.failed_looks),
+        rollouts=tuple(_rollout(one) for one in told.rollouts),
         left_out=told.left_out,
         rows_decided_otherwise=told.differing,
         first_row_decided_otherwise=told.first_differing,
@@ -191,6 +194,7 @@ def _request(one: Asked) -> RequestTree:
         force=one.force,
         by=one.by,
         why=one.why,
+        about=one.about,
     )
 
 
@@ -221,3 +225,17 @@ def _boot(one: TookOver) -> BootTree:
 
 def _look(one: LookFailed) -> LookTree:
     return LookTree(row=one.seq, at=one.at, cause=one.cause)
+
+
+def _rollout(item: RolloutMoved) -> RolloutTree:
+    return RolloutTree(
+        row=item.seq,
+        at=item.at,
+        service=item.service,
+        revision=item.revision,
+        status=item.status,
+        goal=item.goal,
+        until_at=item.until,
+        failures=item.failures,
+        reason=item.reason,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,12 @@ from orchestrator.cli.failing import Failed
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.planning import is_empty, prune_option, show_plan
 from orchestrator.cli.reach import Reach, reach_options
+from orchestrator.cli.rollout_following import (
+    BACK,
+    AppliedRollouts,
+    Showing,
+    known_rollouts,
+)
 from orchestrator.cli.shown import clock_time, now_ms, output_option
 from orchestrator.cli.state import kept
 from orchestrator.cli.tools import read_file
@@ -77,23 +84,42 @@ def apply(
 
     Only what `plan FILE` shows is changed. Leaves with 3 when the time is up, with 4
     where a container of FILE has failed, is crash-looping, or waits for one that will
-    not come, with 6 where the fleet has another revision than expected.
+    not come, with 6 where the fleet has another revision than expected, with 9 where a
+    rollout of it was reverted, held or aborted.
     """
     fleet = read_file(file)
     reach = reach.of_fleet(fleet.spec.name)
     _tell_what_stays(reach, fleet)
     client, tree = reach.client(), tree_of(fleet.spec)
+    before = known_rollouts(client)
     plan = _applied(client, tree, expect_revision, prune, why)
     if output == "table":
         show_plan(plan, output)
     outcome, code = "detached", 0
     infos: list[Info] = []
+    rollouts: list[Info] = []
     if not detach:
-        names = frozenset(spec.name for spec in fleet.spec.containers)
-        following = _Following(client=client, names=names, plan=plan)
-        outcome, infos, code = following.until_settled(timeout, err=output == "json")
+        is_json = output == "json"
+        following = _Following(
+            client=client,
+            names=frozenset(spec.name for spec in fleet.spec.containers),
+            plan=plan,
+            rolling=AppliedRollouts(
+                client=client,
+                services=frozenset(service.name for service in fleet.spec.services),
+                before=before,
+                showing=Showing(err=is_json),
+            ),
+        )
+        outcome, infos, code = following.until_settled(timeout, err=is_json)
+        rollouts = list(following.rolling.found.values())
     if output == "json":
-        answer = {"plan": plan, "outcome": outcome, "containers": infos}
+        answer = {
+            "plan": plan,
+            "outcome": outcome,
+            "containers": infos,
+            "rollouts": rollouts,
+        }
         click.echo(json.dumps(answer, indent=2))
     return code
 
@@ -136,11 +162,12 @@ def _applied(
 
 @attrs.define(kw_only=True)
 class _Following:
-    """Follows what an apply leads to: the containers of the file, and who leaves."""
+    """Follows what an apply leads to: containers of the file, rollouts, who leaves."""
 
     client: Client
     names: frozenset[str]
     plan: dict[str, Any]
+    rolling: AppliedRollouts
     shown: dict[str, tuple[Any, ...]] = attrs.field(factory=dict)
 
     def until_settled(
@@ -156,11 +183,12 @@ class _Following:
         while True:
             began = time.monotonic()
             infos = self._infos()
+            is_rolling = self.rolling.look()
             now = time.monotonic()
             self._show(infos, err=err)
-            ours = [info for info in infos if info["name"] in self.names]
+            ours = [info for info in infos if self._is_ours(info)]
             rest = self._unsettled(infos)
-            calm_since = None if rest else (calm_since or now)
+            calm_since = None if rest or is_rolling else (calm_since or now)
             if calm_since is not None and now - calm_since >= STEADY_S:
                 return self._judged(ours)
             if now > end:
@@ -177,6 +205,11 @@ class _Following:
             raise Failed(f"{error.message}\n{told}", UNREACHABLE) from None
         return infos
 
+    def _is_ours(self, info: Info) -> bool:
+        """Say whether a container is one of the file, also under another name."""
+        name = info["name"]
+        return name in self.names or _BESIDE.sub("", name) in self.names
+
     def _unsettled(self, infos: list[Info]) -> list[Info]:
         """Return who is not yet where it stays, or not yet gone."""
         stopped = {
@@ -187,7 +220,7 @@ class _Following:
         return [
             info
             for info in infos
-            if (info["name"] in self.names and not _is_settled(info))
+            if (self._is_ours(info) and not _is_settled(info))
             or (info["name"] in stopped and info["desired"] == "stopped")
         ]
 
@@ -209,15 +242,23 @@ class _Following:
         for info in bad:
             line = f"{info['name']} is {info['phase']}: {info['why']}"
             click.echo(cleaned(line), err=True)
+        back = self.rolling.judged(is_news=not is_empty(self.plan))
+        if back is not None:
+            return back, ours, BACK
         return ("failed", ours, FAILED) if bad else ("settled", ours, 0)
 
     def _late(
         self, ours: list[Info], rest: list[Info], limit_ms: Millis
     ) -> tuple[str, list[Info], int]:
         click.echo(f"not settled after {format_duration(limit_ms)}:", err=True)
+        self.rolling.tell_late()
         for info in rest:
             click.echo(cleaned(f"  {info['name']} {_said(info)}"), err=True)
         return "timed_out", ours, TIMED_OUT
+
+
+_BESIDE: Final = re.compile(r"\.r[0-9]+$")
+"""What the name of a replica ends in that was made beside the one it replaces."""
 
 
 def _is_settled(info: Info) -> bool:

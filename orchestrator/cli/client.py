@@ -85,6 +85,10 @@ class Client:
         """Ask for something, as the user of this process."""
         return self._asked("POST", path, {}, {"by": _user(), **body}, timeout_s)[0]
 
+    def tell(self, *path: str, **body: Any) -> Any:
+        """Tell something that nobody asks for, such as what was measured."""
+        return self._asked("POST", path, {}, body, ANSWER_S)[0]
+
     def plan(self, fleet: Any, *, revision: int | None, prune: str | None) -> Any:
         """Ask what it would change to apply a fleet, which is plain JSON."""
         query = {} if prune is None else {"prune": prune}

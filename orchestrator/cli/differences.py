@@ -23,7 +23,7 @@ DIFFERENT: Final = 1
 @output_option("table", "json")
 @reach_options
 def diff(output: str, reach: Reach) -> int:
-    """Show where what runs is not what is asked for; `reconcile` closes it.
+    """Show where what runs is not what is asked for; `reconcile` closes what it can.
 
     Leaves with 0 where nothing differs, with 1 where something does.
     """

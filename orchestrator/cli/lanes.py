@@ -1,9 +1,10 @@
 """A rehearsal as a drawing: a lane for each container, what it was as bars.
 
-Above the lanes stands what befell the fleet: storms and a full disk as bars, kills,
-rollouts and set clocks as marks. Below a lane's bar a tick is a start, above it a
-triangle is a crash; where there are many containers the lanes are low, and the marks
-are left to the pointer.
+Where services were rolled out, each rollout has a panel of its own first
+(``cli.rollout_svg``). Above the lanes stands what befell the fleet: storms and a full
+disk as bars, kills, rollouts and set clocks as marks. Below a lane's bar a tick is a
+start, above it a triangle is a crash; where there are many containers the lanes are
+low, and the marks are left to the pointer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 import attrs
 
 from orchestrator.cli.rehearsed import availability, clock
+from orchestrator.cli.rollout_svg import panels, rollouts_in_words
 from orchestrator.cli.svg import (
     Anchor,
     Box,
@@ -88,20 +90,20 @@ def drawing_of(shown: Rehearsal) -> str:
         is_roomy=is_roomy,
     )
     bottom = plan.top + plan.pitch * len(shown.lanes) + 6
-    body = (
-        *_title(shown),
+    lanes = (
         *words,
         *axis(scale, bottom, top=events_top),
         *_troubles(shown, plan, events_top),
         *_healing(shown, plan, events_top, bottom),
         *(_lane(lane, shown, plan, n) for n, lane in enumerate(shown.lanes)),
     )
+    rollouts, down = panels(shown.rollouts, wish.span_ms, 66)
     return document(
-        body,
+        (*_title(shown), *rollouts, group(lanes, down=down)),
         width=WIDTH,
-        height=bottom + 34,
+        height=down + bottom + 34,
         title=f"Simulation of fleet {wish.fleet.name}",
-        about=_in_words(shown),
+        about=f"{_in_words(shown)} {rollouts_in_words(shown.rollouts)}".rstrip(),
     )
 
 

@@ -1,4 +1,7 @@
-"""What a fleet file or an option names in Python: functions, hooks, policies."""
+"""What a fleet file or an option names in Python: functions, hooks, policies.
+
+Policies are those that restart, and strategies of rollouts, in one register.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,11 @@ from orchestrator.core.custom import (
     NO_POLICIES,
     CustomPolicies,
     CustomPolicy,
+    is_strategy,
     registered,
 )
 from orchestrator.core.errors import PolicyNotRegistered
+from orchestrator.core.strategies import CustomStrategy
 
 __all__ = ("IN_FILE", "OPTION", "named_object", "policies_named", "policies_of")
 
@@ -24,6 +29,8 @@ OPTION: Final = "--policies"
 """Where a command names custom policies; a fleet file does it in ``IN_FILE``."""
 
 IN_FILE: Final = "fleet.policies"
+
+_KINDS: Final = (CustomPolicy, CustomStrategy)
 
 
 def named_object(reference: str | None, folder: Path, place: str) -> Any:
@@ -44,7 +51,7 @@ def named_object(reference: str | None, folder: Path, place: str) -> Any:
 
 
 def policies_of(file: FleetFile, folder: Path) -> CustomPolicies:
-    """Return the custom policies of a fleet file, all that its containers need."""
+    """Return the custom policies of a fleet file, all that its entries need."""
     policies = policies_named(file.policies, folder, IN_FILE)
     template = file.spec.settings.ad_hoc
     for spec in (*file.spec.containers, *((template,) if template else ())):
@@ -53,6 +60,16 @@ def policies_of(file: FleetFile, folder: Path) -> CustomPolicies:
             raise failed(
                 PolicyNotRegistered(
                     name=spec.name, policy=ref.name, version=ref.version
+                )
+            )
+    for service in file.spec.services:
+        policy = service.rollout
+        if policy is not None and not is_strategy(
+            policies, policy.strategy, policy.version
+        ):
+            raise failed(
+                PolicyNotRegistered(
+                    name=service.name, policy=policy.strategy, version=policy.version
                 )
             )
     return policies
@@ -67,11 +84,11 @@ def policies_named(reference: str | None, folder: Path, place: str) -> CustomPol
     if found is None:
         return NO_POLICIES
     try:
-        given = [found] if isinstance(found, CustomPolicy) else list(found)
-        strangers = [each for each in given if not isinstance(each, CustomPolicy)]
+        given = [found] if isinstance(found, _KINDS) else list(found)
+        strangers = [each for each in given if not isinstance(each, _KINDS)]
         if not strangers:
             return registered(given)
-        cause = f"{strangers[0]!r:.60} is no CustomPolicy"
+        cause = f"{strangers[0]!r:.60} is no CustomPolicy, nor a CustomStrategy"
     except Exception as error:  # noqa: BLE001 - it is the owner's code
         cause = f"{type(error).__name__}: {error}"
     raise Failed(f"{place}: {reference!r} holds no policies: {cause}", 2)

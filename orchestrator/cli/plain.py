@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ("cleaned", "written")
+from typing import Final
+
+__all__ = ("cleaned", "short", "written")
+
+TEXT_MOST: Final = 300
+"""Letters of a text from a journal that are shown."""
 
 
 def cleaned(text: str) -> str:
@@ -17,6 +22,18 @@ def cleaned(text: str) -> str:
     return "".join(
         letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text
     )
+
+
+def short(text: str) -> str:
+    r"""Return a text of a journal the same way, and no more than its beginning.
+
+    >>> print(short("a\x1b[31mb"))
+    a\x1b[31mb
+
+    """
+    if len(text) > TEXT_MOST:
+        text = f"{text[: TEXT_MOST - 1]}…"
+    return cleaned(text)
 
 
 def written(text: str) -> str:

@@ -42,6 +42,7 @@ _SIGNS: Final = {
     "create": "+",
     "update": "~",
     "restart": "~",
+    "roll": "~",
     "start": "+",
     "stop": "-",
     "keep": "~",

@@ -99,7 +99,10 @@ def readable(facts: dict[str, Any]) -> dict[str, Any]:
     """Tell the times of failures and the last run as people do."""
     last = facts.pop("last")
     failures = [clock_time(moment) for moment in facts.pop("failures")]
+    wrong = facts.pop("misplaced", None)
     readable = {**facts, "failures": failures}
+    if wrong is not None:
+        readable["misplaced"] = f"expected {wrong['expected']}, found {wrong['found']}"
     if last is not None:
         end = last["exit"].pop("type")
         detail = " ".join(str(value) for value in last["exit"].values())

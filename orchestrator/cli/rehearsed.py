@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import attrs
 
+from orchestrator.cli.rehearsed_rollouts import changes_text, rollouts_text, trees_of
 from orchestrator.core.moments import Moment, format_duration
 from orchestrator.core.uptimes import sum_of
 from orchestrator.simulation.chronicle import Lane
@@ -57,6 +58,8 @@ def text_of(shown: Rehearsal) -> str:
     """Write a rehearsal for people."""
     parts = (
         _head(shown),
+        changes_text(shown, [clock(each.at) for each in shown.changed]),
+        rollouts_text(shown),
         _timeline(shown),
         _containers(shown),
         _counts(shown),
@@ -205,6 +208,7 @@ def json_of(shown: Rehearsal) -> dict[str, Any]:
         "healed_at": shown.healed_at,
         "faults": {name: _plain(value) for name, value in plan.items() if value},
         "not_healed": {name: str(doom) for name, doom in shown.doomed.items()},
+        **trees_of(shown),
         "timeline": [attrs.asdict(noted) for noted in shown.timeline],
         "moments_left_out": shown.left_out,
         "containers": [_lane(shown, lane) for lane in shown.lanes],

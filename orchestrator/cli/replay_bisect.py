@@ -177,7 +177,9 @@ def _snapshots(search: _Search) -> Known:
 def _warn_of_strangers(condition: Condition, fleet: Fleet, before: Fleet) -> None:
     """Warn of names that nobody has: misspelt, more often than meant."""
     for name in names_in(condition):
-        if name not in fleet.containers and name not in before.containers:
+        if not any(
+            name in one.containers or name in one.services for one in (fleet, before)
+        ):
             hint = near(name, tuple(fleet.containers))
             click.echo(
                 f"warning: there is no container {name!r} there"

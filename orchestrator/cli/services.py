@@ -67,9 +67,15 @@ def _brief(info: dict[str, Any]) -> dict[str, Any]:
         "replicas": info["replicas"],
         "in_the_file": info["declared"],
         "ready": info["ready"],
+        "revision": info.get("revision", "-"),
+        "rollout": _words(info.get("rollout")),
         "members": _some(info["members"]),
         "leaving": _some(info["leaving"]),
     }
+
+
+def _words(status: str | None) -> str:
+    return status.replace("_", " ") if status else "-"
 
 
 def _some(names: list[str]) -> str:
@@ -103,6 +109,7 @@ def _settled(client: Client, name: str, until: float) -> dict[str, Any]:
 def services(output: str, reach: Reach) -> None:
     """List the services, and how many replicas each has."""
     found = reach.client().get("services")
+    scales = any(each.get("autoscaling") for each in found)
     rows = [
         (
             each["name"],
@@ -110,10 +117,34 @@ def services(output: str, reach: Reach) -> None:
             str(each["declared"]),
             str(each["ready"]),
             str(len(each["leaving"])),
+            str(each.get("revision", "-")),
+            _words(each.get("rollout")),
+            *(_scaling(each.get("autoscaling")) if scales else ()),
         )
         for each in found
     ]
-    _show(found, rows, ("NAME", "REPLICAS", "IN THE FILE", "READY", "LEAVING"), output)
+    more = ("MIN-MAX", "LOAD", "TARGET", "WANTED") if scales else ()
+    _show(found, rows, (*_SERVICES, *more), output)
+
+
+_SERVICES: Final = (
+    *("NAME", "REPLICAS", "IN THE FILE", "READY", "LEAVING"),
+    *("REVISION", "ROLLOUT"),
+)
+
+
+def _scaling(told: dict[str, Any] | None) -> tuple[str, ...]:
+    """Say what a service that scales by itself bears, and how many it should have."""
+    if told is None:
+        return ("-",) * 4
+    load = told["load"]
+    waits = " (not yet)" if told["until"] is not None else ""
+    return (
+        f"{told['least']}-{told['most']}",
+        "-" if load is None else f"{load:g}",
+        f"{told['target']:g}",
+        f"{told['wanted']}{waits}",
+    )
 
 
 def _show(

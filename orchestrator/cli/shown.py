@@ -29,6 +29,7 @@ __all__ = (
     "show_details",
     "show_facts",
     "show_table",
+    "until",
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -116,7 +117,7 @@ def container_table(
 ) -> Table:
     """Return containers as a table, their ages as they are at *now*."""
     heads = ["NAME", "STATE", "READY", "RESTARTS", "LAST EXIT", "NEXT START", "AGE"]
-    heads += ["ADDRESSES", "RUN", "REV", "ORIGIN"] if wide else []
+    heads += ["ADDRESSES", "RUN", "REV", "ORIGIN", "PLACE"] if wide else []
     heads += ["WHY"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in heads:
@@ -136,13 +137,19 @@ def container_table(
         if wide:
             addresses = [f"{name}={at}" for name, at in info["addresses"].items()]
             cells += [" ".join(addresses) or "-", str(info["run"])]
-            cells += [str(info["revision"]), info["origin"]]
+            cells += [str(info["revision"]), info["origin"], _place(info)]
         cells.append(info["why"])
         # As a Text, cleaned: what somebody wrote is no markup, and moves no cursor.
         table.add_row(
             *(each if isinstance(each, Text) else Text(cleaned(each)) for each in cells)
         )
     return table
+
+
+def _place(info: Info) -> str:
+    """Say where one runs, marked where it is not where its spec asks for."""
+    place = str(info.get("place") or "-")
+    return f"{place} (misplaced)" if info.get("misplaced") else place
 
 
 def show_containers(infos: list[Info], output: str, now: int | None = None) -> None:

@@ -12,9 +12,11 @@ from returns.result import Failure
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.lanes import drawing_of
 from orchestrator.cli.rehearsed import json_of, text_of
+from orchestrator.cli.rehearsed_changes import FORMS, changes_of
 from orchestrator.cli.running import policies_of
 from orchestrator.cli.shown import output_option
 from orchestrator.cli.tools import read_file
+from orchestrator.core.lineages import RolloutStatus
 from orchestrator.core.moments import DURATION_MAX, Millis, parse_duration
 from orchestrator.simulation.profiles import PROFILES
 from orchestrator.simulation.rehearsals import Rehearsal, Wish, rehearse
@@ -23,6 +25,8 @@ __all__ = ("simulate",)
 
 VIOLATED: Final = 4
 NOT_CONVERGED: Final = 3
+REFUSED: Final = 6
+NOT_ROLLED_OUT: Final = 9
 SHORTEST_MS: Final[Millis] = 1_000
 
 
@@ -50,6 +54,10 @@ _EPILOG: Final = "\n".join(
         "\b",
         "Profiles:",
         *(f"  {name:<{_WIDE}}  {each.about}" for name, each in PROFILES.items()),
+        "",
+        "\b",
+        "Changes (--at), each behind its moment:",
+        *(f"  {form}" for form in FORMS),
     )
 )
 
@@ -88,9 +96,16 @@ _EPILOG: Final = "\n".join(
     help="Show the N most telling moments.",
 )
 @click.option(
+    "--at",
+    "written",
+    multiple=True,
+    metavar="CHANGE",
+    help="Do something meanwhile: '5m apply new.toml'. Can be given more than once.",
+)
+@click.option(
     "--svg",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw a lane for each container into this file.",
+    help="Draw each rollout, and a lane for each container, into this file.",
 )
 @output_option("text", "json")
 def simulate(
@@ -99,6 +114,7 @@ def simulate(
     faults: str,
     span_ms: Millis,
     timeline: int,
+    written: tuple[str, ...],
     svg: Path | None,
     output: str,
 ) -> int:
@@ -106,7 +122,8 @@ def simulate(
 
     Nothing is started. The same file, seed and profile give the same output, byte for
     byte. Exit code 4: an invariant did not hold; 3: the fleet did not converge after
-    the faults had ended.
+    the faults had ended; 6: a change was refused; 9: the last rollout of a service was
+    reverted or held.
     """
     fleet = read_file(file)
     wish = Wish(
@@ -116,6 +133,7 @@ def simulate(
         span_ms=span_ms,
         keeps=timeline,
         policies=policies_of(fleet, file.absolute().parent),
+        changes=changes_of(written, span_ms),
     )
     shown = rehearse(wish)
     if not isinstance(shown, Rehearsal):
@@ -129,6 +147,19 @@ def simulate(
         click.echo(json.dumps(json_of(shown), indent=2))
     else:
         click.echo(text_of(shown), nl=False)
+    return code_of(shown)
+
+
+def code_of(shown: Rehearsal) -> int:
+    """Return what a rehearsal ends with: the worst of what it has shown."""
+    last = {tale.service: tale.status for tale in shown.rollouts}
     if shown.violated:
         return VIOLATED
-    return NOT_CONVERGED if shown.converged is False else 0
+    if shown.converged is False:
+        return NOT_CONVERGED
+    if shown.plan.change_every_ms:  # an owner that was drawn gets much refused
+        return 0
+    if any(each.refused for each in shown.changed):
+        return REFUSED
+    bad = {RolloutStatus.REVERTED, RolloutStatus.HELD}
+    return NOT_ROLLED_OUT if bad & {*last.values()} else 0

@@ -29,6 +29,7 @@ from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.events import Event
 from orchestrator.core.moments import Moment
 from orchestrator.core.policies import RestartPolicy
+from orchestrator.core.rollout_policies import RolloutPolicy
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.replay.imagined.hypotheses import FOR_ALL, Hypothesis
@@ -68,19 +69,25 @@ def supposed(given: Given) -> tuple[Hypothesis, CustomPolicies]:
     """Return what is supposed, and the custom policies that it may need."""
     known = policies_named(given.policies, Path.cwd(), OPTION)
     restart: Table[str, RestartPolicy] = Table()
+    rollouts: Table[str, RolloutPolicy] = Table()
     if given.policy is not None:
         file, is_bare = _policy_file(given.policy)
         known = _joined(known, policies_of(file, given.policy.absolute().parent))
         restart = _policies(file, given, is_bare=is_bare)
+        rollouts = _rollouts(file, given)
     specs: Table[str, ContainerSpec] = Table()
     settings = None
     if given.spec is not None:
         fleet = parsed_file(given.spec)
         known = _joined(known, policies_of(fleet, given.spec.absolute().parent))
-        specs = Table.of((spec.name, spec) for spec in fleet.spec.containers)
+        templates = (service.template for service in fleet.spec.services)
+        specs = Table.of(
+            (one.name, one) for one in (*templates, *fleet.spec.containers)
+        )
         settings = fleet.spec.settings
     hypothesis = Hypothesis(
         policies=restart,
+        rollouts=rollouts,
         specs=specs,
         settings=settings,
         skip=frozenset(given.skip),
@@ -137,6 +144,16 @@ def _policies(
             raise failed(invalid("--for", expected, name))
     wanted = given.only or tuple(theirs)
     return Table.of((name, theirs[name]) for name in wanted)
+
+
+def _rollouts(file: FleetFile, given: Given) -> Table[str, RolloutPolicy]:
+    """Return how the services of a file are rolled out, where it says so."""
+    return Table.of(
+        (service.name, service.rollout)
+        for service in file.spec.services
+        if service.rollout is not None
+        and (not given.only or service.name in given.only)
+    )
 
 
 # Events

@@ -199,11 +199,13 @@ def circle(
     return _with_title("circle", attributes, about)
 
 
-def group(children: Iterable[str], *, label: str = "") -> str:
-    """Hold pieces together, under a label for screen readers."""
+def group(children: Iterable[str], *, label: str = "", down: float = 0) -> str:
+    """Hold pieces together, *down* so much, under a label for screen readers."""
     role = "img" if label else ""
+    moved = f"translate(0 {_number(down)})" if down else ""
     inner = "".join(f"\n{child}" for child in children)
-    return f"<g{_attributes(role=role, aria_label=label)}>{inner}\n</g>"
+    given = _attributes(role=role, aria_label=label, transform=moved)
+    return f"<g{given}>{inner}\n</g>"
 
 
 # Time

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, assert_never
 
-from orchestrator.cli.plain import cleaned
+from orchestrator.cli.plain import short as plain
+from orchestrator.cli.service_words import service_words
 from orchestrator.cli.times_of_day import clock_of, date_of
 from orchestrator.core.events import CommandKind
 from orchestrator.core.exits import exit_text
@@ -38,6 +39,12 @@ from orchestrator.replay.timelines.happenings import (
     What,
     Wish,
 )
+from orchestrator.replay.timelines.of_services import (
+    ImageRolled,
+    LoadSeen,
+    PlaceSeen,
+    RolloutMoved,
+)
 
 __all__ = (
     "phase_words",
@@ -46,21 +53,6 @@ __all__ = (
     "sentences",
     "was_already",
 )
-
-TEXT_MOST: Final = 300
-"""Letters of a text from the journal that are shown."""
-
-
-def plain(text: str) -> str:
-    r"""Return a text of the journal as it may stand on a terminal.
-
-    >>> print(plain("a\x1b[31mb"))
-    a\x1b[31mb
-
-    """
-    if len(text) > TEXT_MOST:
-        text = f"{text[: TEXT_MOST - 1]}…"
-    return cleaned(text)
 
 
 def _until(until: Moment, now: Moment) -> str:
@@ -139,6 +131,8 @@ def _told(item: Happening, row: Sequence[Happening]) -> Iterator[str]:
             yield from _entered(item, row)
         case Left():
             yield "it has left the fleet"
+        case RolloutMoved() | ImageRolled() | LoadSeen() | PlaceSeen():
+            yield service_words(item)
         case _:
             assert_never(item)
 
@@ -165,6 +159,7 @@ _WISHES: Final = {
     Wish.SCALE: "scales",
     Wish.ADOPT: "adopts it",
     Wish.STOP_ORPHAN: "asks for the end of the orphan",
+    Wish.ROLLOUT: "asks of the rollout of",
 }
 
 

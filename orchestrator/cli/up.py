@@ -17,6 +17,8 @@ from orchestrator.cli.named import IN_FILE, policies_named
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.reloading import content_of
+from orchestrator.cli.rollout_following import BACK
+from orchestrator.cli.rollout_words import line_of
 from orchestrator.cli.running import (
     Session,
     open_operator,
@@ -27,8 +29,11 @@ from orchestrator.cli.state import kept, state_option, states
 from orchestrator.cli.telling import Telling, telling_options
 from orchestrator.cli.tools import read_file
 from orchestrator.codec.journal_choice import SNAPSHOT_EVERY_MAX
+from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerError
 from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.lineages import RolloutStatus
+from orchestrator.core.moments import Moment
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.secrets import Secrets
@@ -111,6 +116,7 @@ def up(  # noqa: PLR0913 - one for each option
 
 def _converge(limit_ms: int) -> Callable[[Operator, asyncio.Event], Awaitable[int]]:
     async def show(operator: Operator, end: asyncio.Event) -> int:
+        began = operator.now
         done = asyncio.Event()
         showing = asyncio.ensure_future(show_lines(operator, done))
         converging = asyncio.ensure_future(
@@ -134,9 +140,28 @@ def _converge(limit_ms: int) -> Callable[[Operator, asyncio.Event], Awaitable[in
         ]
         for info in bad:
             click.echo(f"{info.name} is {info.phase}: {info.why}", err=True)
+        back = await _gone_back(operator, began)
+        for line in back:
+            click.echo(cleaned(line), err=True)
+        if back:
+            return BACK
         return FAILED if bad else 0
 
     return show
+
+
+async def _gone_back(operator: Operator, began: Moment) -> list[str]:
+    """Tell the rollouts that have ended since a moment, and not where they should."""
+    infos = await settled(operator.list_rollouts())
+    if isinstance(infos, ContainerError):
+        raise failed(infos)
+    return [
+        line_of(tree_of(info))
+        for info in infos
+        if info.ended_at is not None
+        and info.ended_at >= began
+        and info.status is not RolloutStatus.DONE
+    ]
 
 
 @click.command()
@@ -202,8 +227,7 @@ async def _down_alone(folder: Path, secrets: Secrets | None) -> list[str]:
         ended = await settled(operator.down())
         if isinstance(ended, ContainerError):
             raise failed(ended)
-        for _ in range(2):  # the first may wait for a look that began before the end
-            _ = await settled(operator.reconcile(by="down"))
+        _ = await settled(operator.reconcile(by="down"))
         return list(operator.fleet.strangers)
     finally:
         await operator.close()

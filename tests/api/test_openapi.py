@@ -55,11 +55,15 @@ def test_every_route_is_documented_once() -> None:
 
 
 def test_what_changes_something_is_not_asked_for_by_get() -> None:
-    """A plan changes nothing, and is for those alone who may do what it says."""
+    """A plan changes nothing, and is for those alone who may do what it says.
+
+    A load that is told twice counts once, without a key.
+    """
+    keyless = {"/v1/plan", "/v1/services/{name}/load"}
     for route in ROUTES:
         assert (route.scope == "write") is (route.method != "GET"), route.path
         keyed = [one.name for one in route.headers if one.name == "Idempotency-Key"]
-        changes = route.scope == "write" and route.path != "/v1/plan"
+        changes = route.scope == "write" and route.path not in keyless
         assert bool(keyed) == changes, route.path
         operation = document()["paths"][route.path][route.method.lower()]
         told = operation["responses"]["200"].get("headers", {})

@@ -44,6 +44,16 @@ async def test_services_are_listed_with_their_numbers(tmp_path: Path) -> None:
         assert (web["ready"], web["members"]) == (2, ["web-0", "web-1"])
 
 
+async def test_services_are_listed_as_they_were(tmp_path: Path) -> None:
+    async with api(tmp_path) as it:
+        before = it.kit.operator.seq
+        await it.call("POST", SCALE, json={"replicas": 3})
+        [web] = (await it.call("GET", f"/v1/services?at={before}")).body
+        assert (web["replicas"], web["members"]) == (2, ["web-0", "web-1"])
+        gone = await it.call("GET", "/v1/services?at=999999")
+        assert gone.status == 422
+
+
 async def test_a_scale_is_one_row_and_is_done_once(tmp_path: Path) -> None:
     async with api(tmp_path) as it:
         key = {KEY_HEADER: "sale-1"}

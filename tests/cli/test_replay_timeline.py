@@ -13,8 +13,8 @@ import pytest
 from click import ClickException
 from click.testing import CliRunner, Result
 
-from orchestrator.cli.replay_timeline import timeline
 from orchestrator.cli.plain import TEXT_MOST
+from orchestrator.cli.replay_timeline import timeline
 from orchestrator.cli.svg import Scale
 from orchestrator.cli.time_axis import axis_of_day
 from orchestrator.cli.timeline_svg import LANES_MOST, drawing_of
@@ -128,6 +128,7 @@ def test_the_tree_has_stable_names() -> None:
         "boots",
         "requests",
         "failed_looks",
+        "rollouts",
         "left_out",
         "rows_decided_otherwise",
         "first_row_decided_otherwise",

@@ -84,7 +84,7 @@ async def take_card(page: Page, name: str, selector: str) -> None:
 
 async def take_all(browser: Browser, operator: Operator, url: str) -> None:
     """Go through the tutorial, and take each picture where it stands."""
-    page = await opened(browser, url, "#/", viewport={"width": 1180, "height": 362})
+    page = await opened(browser, url, "#/", viewport={"width": 1180, "height": 480})
     await expect(page.get_by_text("crash looping").first).to_be_visible()
     await take(page, "fleet")
     page = await opened(
@@ -108,6 +108,34 @@ async def take_all(browser: Browser, operator: Operator, url: str) -> None:
     )
     await expect(card(page, "why").get_by_role("timer")).to_be_visible()
     await take(page, "phone")
+
+
+def rollout_text() -> str:
+    """Return the table of a rollout that the tutorial has its reader add."""
+    page = (DOCS / "tutorial-page.md").read_text(encoding="utf-8")
+    found = re.search(
+        r"^(\[containers\.rollout\]\n.*?)^```$", page, re.MULTILINE | re.DOTALL
+    )
+    assert found is not None
+    return found[1]
+
+
+async def rollout(browser: Browser, operator: Operator, url: str, folder: str) -> None:
+    """Add a rollout to web and two replicas, change it, and stand in the middle."""
+    head, tail = fleet_text().replace("replicas = 2", "replicas = 4").rsplit("[[", 1)
+    text = f"{head}{rollout_text()}\n[[{tail}"
+    for bind in ('"--bind"', '"--protocol", "HTTP/1.1", "--bind"'):
+        changed = text.replace('"--bind"', bind).encode()
+        read = read_fleet_file(changed, file="fleet.toml", folder=folder).unwrap()
+        _ = await value(operator.apply(read.spec, by="ada", why="keep connections"))
+        for index in range(4):
+            _ = await value(operator.wait(f"web-{index}", limit_ms=LIMIT_MS))
+    page = await opened(
+        browser, url, "#/s/web", viewport={"width": 1180, "height": 860}
+    )
+    await expect(page.locator(".rollout-line")).to_contain_text("soaking")
+    await expect(card(page, "history")).to_contain_text("HTTP/1.1")
+    await take(page, "rollout")
 
 
 async def dialog_and_outcomes(page: Page) -> None:
@@ -167,6 +195,7 @@ async def main() -> None:
                     executable_path=program(), args=["--no-sandbox"]
                 )
                 await take_all(browser, operator, url)
+                await rollout(browser, operator, url, folder)
                 await browser.close()
             finally:
                 await value(operator.down(by="pictures"))

@@ -5,14 +5,11 @@
 import { onToken } from "./api.js";
 import { ACTIONS, commandOf } from "./commands.js";
 import { copyButton } from "./copies.js";
-import { el, replace, say, write } from "./dom.js";
-import { again, asked, ofName, onOutcome } from "./outcomes.js";
-import { badge } from "./phases.js";
-import { href } from "./routes.js";
-import { duration } from "./times.js";
+import { askFor } from "./dialogs.js";
+import { el, replace } from "./dom.js";
+import { outcomeCard, tellOutcome } from "./outcome_cards.js";
+import { asked, ofName, onOutcome } from "./outcomes.js";
 
-const BY_KEY = "by";
-const WHY_MAX = 500;
 const SHOWN = 3;
 
 // Mount it; `info()` is the container as the page knows it. Return `{show(may), stop()}`;
@@ -56,7 +53,7 @@ export function mountActions(host, name, info) {
   const off = onOutcome((whose, outcome) => {
     if (whose !== name) return;
     render();
-    said(outcome);
+    tellOutcome(outcome);
   });
   const offToken = onToken(listed);
   render();
@@ -84,170 +81,12 @@ function equivalents(name) {
 
 // Ask for a reason, and act on it; return the dialog, which is shown.
 function dialog(action, name, info) {
-  const title = `${action.word} ${name}`;
-  const why = el(
-    "textarea",
-    { id: "action-why", rows: 2, maxlength: WHY_MAX, placeholder: "kept in the journal, shown by explain" },
-  );
-  const by = el(
-    "input",
-    {
-      id: "action-by",
-      type: "text",
-      maxlength: 100,
-      placeholder: "owner",
-      autocomplete: "nickname",
-      spellcheck: "false",
-    },
-  );
-  by.value = remembered();
-  const code = el("code", {}, commandOf(action, name, ""));
-  const text = () => commandOf(action, name, why.value.trim());
-  const box = el("dialog", { class: "ask", "aria-labelledby": "action-title" });
-  const close = () => box.close();
-  const form = el(
-    "form",
-    {},
-    el("h2", { id: "action-title" }, title),
-    el("p", {}, action.says),
-    el("label", { for: "action-why" }, "Why?"),
-    why,
-    el("label", { for: "action-by" }, "Your name"),
-    by,
-    el("div", { class: "command" }, code, copyButton(text, "Copy the command")),
-    el("p", { class: "muted fine" }, "The command takes no name: it sends that of who is logged in there."),
-    el(
-      "div",
-      { class: "strip end" },
-      el("button", { type: "button", on: { click: close } }, "Cancel"),
-      el("button", { type: "submit", class: action.danger ? "danger primary" : "primary" }, action.word),
-    ),
-  );
-  why.addEventListener("input", () => write(code, text()));
-  why.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  return askFor({
+    title: `${action.word} ${name}`,
+    says: action.says,
+    word: action.word,
+    danger: action.danger,
+    command: (why) => commandOf(action, name, why),
+    submit: (words) => void asked(action, info() ?? { name, run: 0 }, words),
   });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const words = { by: by.value.trim() || "owner", why: why.value.trim() };
-    remember(by.value.trim());
-    close();
-    void asked(action, info() ?? { name, run: 0 }, words);
-  });
-  box.addEventListener("close", () => box.remove());
-  box.append(form);
-  document.body.append(box);
-  box.showModal();
-  why.focus();
-  return box;
-}
-
-function outcomeCard(outcome) {
-  return el(
-    "section",
-    { class: `outcome ${toneOf(outcome)}`, data: { state: outcome.state, action: outcome.action.id } },
-    el("h3", {}, el("span", { "aria-hidden": "true" }, `${glyphOf(outcome)} `), headline(outcome)),
-    outcome.words.why ? el("p", { class: "muted fine" }, `Reason: ${outcome.words.why}`) : null,
-    bodyOf(outcome),
-  );
-}
-
-function toneOf(outcome) {
-  if (outcome.state === "refused") return "bad";
-  if (outcome.state === "unreachable") return "warn";
-  return outcome.ended?.tone ?? "busy";
-}
-
-function glyphOf(outcome) {
-  return { ok: "✓", bad: "✕", warn: "?", busy: "◌" }[toneOf(outcome)];
-}
-
-function headline(outcome) {
-  const word = outcome.action.word;
-  switch (outcome.state) {
-    case "asking":
-      return `${word}: asking the operator …`;
-    case "refused":
-      return `${word}: refused`;
-    case "unreachable":
-      return `${word}: no answer`;
-    default:
-      if (outcome.ended === null) return `${word}: accepted, under way`;
-      return outcome.ended.tone === "bad" ? `${word}: accepted, but it failed` : `${word}: done`;
-  }
-}
-
-function bodyOf(outcome) {
-  if (outcome.state === "asking") return null;
-  if (outcome.state === "refused") {
-    return el("p", {}, outcome.message, " ", el("code", { class: "fine" }, outcome.code));
-  }
-  if (outcome.state === "unreachable") {
-    return [
-      el(
-        "p",
-        {},
-        "It is not known whether the request arrived. Trying again carries the same key, so nothing is done twice.",
-      ),
-      el("p", { class: "fine" }, outcome.message),
-      el("button", { type: "button", on: { click: () => void again(outcome) } }, "Try again"),
-    ];
-  }
-  const row = outcome.seq === null
-    ? outcome.replayed && el("p", { class: "fine" }, "It had been accepted before.")
-    : el(
-      "p",
-      { class: "fine" },
-      "Accepted as ",
-      el("a", { href: href("past", { at: outcome.seq }) }, `row ${outcome.seq}`),
-      " of the journal.",
-    );
-  return [
-    row,
-    steps(outcome),
-    outcome.ended === null ? null : el("p", { class: "outcome-end" }, outcome.ended.text),
-  ];
-}
-
-function steps(outcome) {
-  if (outcome.steps.length === 0) return null;
-  const first = outcome.steps[0].at;
-  return el(
-    "ol",
-    { class: "steps" },
-    outcome.steps.map(({ at, info }) =>
-      el(
-        "li",
-        {},
-        badge(info),
-        el(
-          "span",
-          { class: "muted fine" },
-          ` run ${info.run}${at > first ? `, after ${duration(at - first)}` : ""}`,
-        ),
-      ),
-    ),
-  );
-}
-
-function said(outcome) {
-  if (outcome.state === "refused") say(`${headline(outcome)}. ${outcome.message}`);
-  else if (outcome.ended !== null) say(`${headline(outcome)}. ${outcome.ended.text}`);
-  else say(headline(outcome));
-}
-
-function remembered() {
-  try {
-    return localStorage.getItem(BY_KEY) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function remember(text) {
-  try {
-    localStorage.setItem(BY_KEY, text);
-  } catch {
-    // Without storage it is asked for again.
-  }
 }

@@ -59,11 +59,16 @@ export function requestOf(action, name, { by, why }) {
 export function commandOf(action, name, why) {
   const words = ["orchestrator", action.verb, name];
   if (action.force) words.push("--force");
-  if (why) words.push("--why", quoted(why));
+  return [...words, ...ending(why)].join(" ");
+}
+
+// Return the words with which each command ends: what for, and at which operator.
+export function ending(why) {
+  const words = why ? ["--why", quoted(why)] : [];
   words.push("--url", quoted(location.origin));
   if (hasToken()) words.push("--token-file", "TOKEN_FILE");
   if (hasToken() && isPlain(location)) words.push("--allow-http");
-  return words.join(" ");
+  return words;
 }
 
 // Without TLS the command shows its token to this machine alone, unless it is told to.

@@ -5,6 +5,7 @@
 
 import { get } from "./api.js";
 import { mountActions } from "./actions.js";
+import { mountBelonging } from "./belonging.js";
 import { buildCards } from "./container_cards.js";
 import { showHealth, showSpec } from "./declared.js";
 import { el, replace, write } from "./dom.js";
@@ -69,6 +70,7 @@ function parted(view) {
       "Enter on one with a crash goes to that place of the past.",
     ),
     events: mountEvents(places.events, name),
+    belonging: mountBelonging(places.belonging, name, at),
   };
   if (at === null) {
     parts.actions = mountActions(places.actions, name, () => view.info);
@@ -198,6 +200,7 @@ function spec(view) {
 
 function shown(view) {
   if (view.info === null) return;
+  view.parts.belonging.show(view.info);
   if (view.at !== null) noted(
     view,
     `This is how it was after row ${view.at}, at ${showExact(view.seen.at)}.`,

@@ -3,15 +3,15 @@
 import { el, replace } from "./dom.js";
 import { href } from "./routes.js";
 
-// Build them for `{name, at}`. Return the places by name: `note`, `columns`, and for each
-// card its own and, with `_note` behind its name, that of a line above it.
+// Build them for `{name, at}`. Return the places by name: `belonging`, `note`, `columns`,
+// and for each card its own and, with `_note` behind its name, that of a line above it.
 export function buildCards(root, { name, at }) {
-  const places = { note: el("div", { class: "place-note" }) };
+  const places = { note: el("div", { class: "place-note" }), belonging: el("div") };
   const isPast = at !== null;
   places.columns = columns(places, isPast);
   replace(
     root,
-    el("div", { class: "details" }, trail(at), title(name, isPast), places.note, places.columns),
+    el("div", { class: "details" }, trail(at), title(name, isPast), places.belonging, places.note, places.columns),
   );
   return places;
 }

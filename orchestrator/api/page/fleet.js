@@ -12,6 +12,8 @@ import { admits, asked, filterBar, written } from "./filters.js";
 import { onKey } from "./keys.js";
 import { lookOf, PHASES, phaseOf } from "./phases.js";
 import { adjust, href } from "./routes.js";
+import { mountStrip } from "./service_strip.js";
+import { onServices } from "./services.js";
 import * as store from "./store.js";
 import { onStatus, retry, status } from "./stream.js";
 import { table } from "./table.js";
@@ -57,14 +59,24 @@ class View {
     this.state = el("div");
     this.stateKey = "";
     this.head = el("div", { class: "fleet-head" }, el("div", null, this.title, this.facts), this.bar.tools);
-    this.node = el("div", { class: "fleet-view" }, this.head, this.bar.node, this.table.node, this.state);
+    const services = el("div");
+    this.strip = mountStrip(services);
+    this.services = [];
+    this.node = el("div", { class: "fleet-view" }, this.head, services, this.bar.node, this.table.node, this.state);
     this.saying = null;
   }
 
   begin() {
     const clear = () => isFiltering(this.filter) && this.cleared();
     this.offs = [
-      store.subscribe(() => this.draw()),
+      store.subscribe(({ facts }) => {
+        if (facts) this.drawServices();
+        this.draw();
+      }),
+      onServices((list) => {
+        this.services = list;
+        this.drawServices();
+      }),
       onStatus(() => this.drawState()),
       onToken(() => this.drawState()),
       onKey("/", "filter the fleet", () => this.bar.field.focus()),
@@ -80,6 +92,7 @@ class View {
     left = { ...this.table.at(), key: this.key() };
     clearTimeout(this.saying);
     this.table.leave();
+    this.strip.stop();
     for (const off of this.offs) off();
   }
 
@@ -124,6 +137,11 @@ class View {
     this.table.sortBy(sort);
     this.order.draw(sort);
     this.draw();
+  }
+
+  drawServices() {
+    const facts = store.facts();
+    this.strip.update(this.services, { may: facts === null ? "unknown" : facts.can_write ? "yes" : "no" });
   }
 
   draw() {

@@ -1,8 +1,9 @@
 // The start of the page: the frame around it, the stream, and one view at a time.
 //
 // Exports nothing. A view is a module with `mount(root, params) -> unmount`; params are
-// those of routes.where() (for a container also `name`). `unmount.update(params)`, if
-// there is one, is told of new parameters of the same view instead of a new mount;
+// those of routes.where() (for a container or a service also `name`).
+// `unmount.update(params)`, if there is one, is told of new parameters of the same view
+// instead of a new mount;
 // `unmount.returned() -> bool` may put the reader back where they were before they left.
 
 import { el, replace, say } from "./dom.js";
@@ -14,6 +15,7 @@ const VIEWS = {
   fleet: () => import("./fleet.js"),
   container: () => import("./container.js"),
   past: () => import("./past.js"),
+  service: () => import("./service.js"),
 };
 
 const root = document.getElementById("view");
@@ -22,7 +24,7 @@ let turn = 0;
 
 async function show() {
   const { view, params } = where();
-  const key = view === "container" ? `${view} ${params.name}` : view;
+  const key = ["container", "service"].includes(view) ? `${view} ${params.name}` : view;
   if (key === current.key && current.unmount?.update) {
     current.unmount.update(params);
     return;

@@ -56,6 +56,7 @@ export function asked(action, info, words) {
     early: [],
     steps: [],
     ended: null,
+    again: () => again(outcome),
   };
   all.push(outcome);
   if (all.length > KEPT_MAX) all.shift();

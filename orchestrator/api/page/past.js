@@ -13,8 +13,10 @@ import { mountPastFleet } from "./past_fleet.js";
 import { mountNote } from "./past_note.js";
 import { mountPastPlots } from "./past_plots.js";
 import { mountStep } from "./past_step.js";
-import { mountSlider } from "./slider.js";
 import { adjust } from "./routes.js";
+import { mountStrip } from "./service_strip.js";
+import { servicesAt } from "./services.js";
+import { mountSlider } from "./slider.js";
 import * as store from "./store.js";
 import { onStatus, status } from "./stream.js";
 import { onZone, showExact, showMoment } from "./times.js";
@@ -44,7 +46,7 @@ export function mount(root, params) {
   const unmount = () => {
     for (const off of offs) off();
     for (const job of Object.values(view.jobs)) job.stop();
-    for (const part of [view.fleet, view.plots]) part.stop();
+    for (const part of [view.fleet, view.plots, view.services]) part.stop();
     view.soon.stop();
     pause(view);
   };
@@ -64,7 +66,7 @@ function build(root, view) {
     rest,
   );
   const slot = () => el("div", { class: "part" });
-  const [slider, plots, step, changes, fleet] = [slot(), slot(), slot(), slot(), slot()];
+  const [slider, plots, step, changes, services, fleet] = Array.from({ length: 6 }, slot);
   view.place = el("p", { class: "place", role: "status" }, "…");
   const note = el("div", { class: "place-note" });
   view.note = mountNote(note);
@@ -83,6 +85,7 @@ function build(root, view) {
         box("plots", "The fleet over time", plots),
       ),
       box("changes", "What it changed", changes),
+      services,
       el(
         "section",
         { id: "card-fleet", class: "part", "aria-labelledby": "title-fleet" },
@@ -102,6 +105,7 @@ function build(root, view) {
   });
   view.plots = mountPastPlots(plots, (seq) => move(view, seq));
   view.step = mountStep({ step, changes }, (name) => named(view, name));
+  view.services = mountStrip(services, { isPast: true });
   view.fleet = mountPastFleet(fleet);
   view.slider.name(view.name);
 }
@@ -194,10 +198,12 @@ function look(view) {
   view.jobs.place.run(
     async (signal) => {
       const step = at > view.base ? get(`/v1/steps/${at}`, {}, signal) : null;
-      const [told, fleet] = await Promise.all([step, get("/v1/containers", { at }, signal)]);
-      return { told: told?.body ?? null, fleet };
+      const [told, fleet, services] = await Promise.all(
+        [step, get("/v1/containers", { at }, signal), servicesAt(at, signal)],
+      );
+      return { told: told?.body ?? null, fleet, services };
     },
-    ({ told, fleet }) => {
+    ({ told, fleet, services }) => {
       mark(view.place.closest(".past"), "aria-busy", null);
       view.note.calm(view.base);
       view.shown = at;
@@ -206,6 +212,7 @@ function look(view) {
       view.slider.moment(at, view.moment);
       view.plots.cursor(view.moment, at, view.head);
       view.step.show(told, at);
+      view.services.update(services, { moment: fleet.at, at });
       view.fleet.show(fleet.body, at, told);
       view.slider.names(fleet.body.map((info) => info.name));
       next(view);

@@ -118,7 +118,7 @@ function named() {
 
 function titled() {
   const fleet = store.facts()?.name ?? "orchestrator";
-  const place = { container: current.params.name, past: "past" }[current.view];
+  const place = { container: current.params.name, service: current.params.name, past: "past" }[current.view];
   document.title = place ? `${place} · ${fleet}` : fleet;
 }
 

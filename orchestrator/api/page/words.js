@@ -54,6 +54,13 @@ const SENTENCES = {
   remove_requested: asked("remove it"),
   crash_history_cleared: asked("clear its crash history"),
   reconcile_requested: asked("reconcile"),
+  scale_requested: (event) => `${who(event)} scaled ${event.service} to ${event.replicas}${reason(event)}`,
+  rollout_requested: (event) =>
+    `${who(event)} asked to ${event.action} the rollout of ${event.service}${event.to ? ` to revision ${event.to}` : ""}${reason(event)}`,
+  service_rolled: (event) =>
+    `the platform's own rollout of ${event.service} to revision ${event.revision}: ${plain(event.outcome)}${because(event.cause)}`,
+  load_observed: (event) => `${event.service} bears a load of ${event.load_milli / 1000}`,
+  place_observed: (event) => `run ${event.run} runs at ${event.place}`,
   container_started: (event) => `run ${event.run} started`,
   container_ready: (event) => `run ${event.run} is ready`,
   container_ended: (event) => `run ${event.run} ended: ${exitWords(event.exit)}`,
@@ -80,6 +87,9 @@ const GLYPHS = {
   time_reached: "◷",
   booted: "⏻",
   fleet_observed: "◎",
+  load_observed: "≈",
+  place_observed: "⌖",
+  service_rolled: "⇄",
   container_observed: "◎",
 };
 
