@@ -27,6 +27,9 @@ _OF_THE_FLEET: Final = (
     "forgetting",
     "services",
     "evicting",
+    "lineages",
+    "loads",
+    "rolls",
 )
 """What is compared of a fleet, beside its containers. Indexes follow from those, and
 what changes with every event (the moment, counters, places in streams) says nothing."""

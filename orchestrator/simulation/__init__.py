@@ -9,6 +9,7 @@
 | ``stage``, ``operators``, ``interpreting``, ``asking``, ``telling`` | virtual time, \
 and the runtime made of values |
 | ``runs`` | all of that, driven together |
+| ``changes``, ``owners`` | what is done to a fleet meanwhile |
 | ``settling`` | by when a fleet must be where it should be |
 | ``moments_of``, ``chronicle``, ``rehearsals`` | what a run came to |
 """

@@ -20,10 +20,14 @@ data: when the run begins, listens, hangs and ends, and what its checks see mean
 | leaky | ends for lack of memory |
 | sleeper | is put to sleep by the platform when it was idle |
 | scripted | ends as its script says, one end a run |
+
+A *release* says it of whatever is made of a template: a bad image is bad in every
+container, and stays so when all else has healed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, assert_never
 
@@ -38,9 +42,19 @@ from orchestrator.core.exits import (
     StartFailed,
 )
 from orchestrator.core.moments import Millis, Moment
+from orchestrator.core.services import is_alike
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.simulation.dice import Dice
 
-__all__ = ("DEFAULT_SCRIPT", "Character", "Fate", "draw_characters", "draw_fate")
+__all__ = (
+    "DEFAULT_SCRIPT",
+    "Character",
+    "Fate",
+    "Release",
+    "draw_characters",
+    "draw_fate",
+    "released",
+)
 
 DEFAULT_SCRIPT: Final[tuple[Exit, ...]] = (Exited(code=1), Exited(code=0))
 """What a scripted container does that nobody wrote a script for."""
@@ -80,6 +94,31 @@ class Fate:
     hangs_at: Moment | None = None
     flaps_ms: Millis = 0
     stubborn: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Release:
+    """What is made of a template behaves so, whatever its container is like."""
+
+    template: ContainerSpec
+    character: Character
+
+
+def released(releases: Iterable[Release], spec: ContainerSpec) -> Character | None:
+    """Return how what is made of *spec* behaves, the newest word on it; None: no word.
+
+    >>> web = ContainerSpec(name="web", command=("run",))
+    >>> bad = Release(template=web, character=Character.DEAD)
+    >>> released([bad], attrs.evolve(web, name="web-0", service="web"))
+    <Character.DEAD: 'dead'>
+
+    """
+    found = None
+    for release in releases:
+        of_its_service = release.template.service == spec.service
+        if of_its_service and is_alike(spec, release.template):
+            found = release.character
+    return found
 
 
 _LIKELY: Final = (

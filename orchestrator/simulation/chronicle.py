@@ -29,9 +29,12 @@ from orchestrator.core.phases import (
     Stopped,
     Unknown,
 )
+from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.uptimes import Uptime, begun
 from orchestrator.simulation.moments_of import Telling, moments_of
+from orchestrator.simulation.rollout_settling import under_way
+from orchestrator.simulation.rollout_watch import RolloutTales
 
 __all__ = ("Chronicle", "Lane", "Look", "Noted", "Violated")
 
@@ -141,7 +144,10 @@ class Lane:
 
 @attrs.define(kw_only=True, eq=False)
 class Chronicle:
-    """Takes in every step of a run of *span_ms*; ``now`` is the world's moment."""
+    """Takes in every step of a run of *span_ms*; ``now`` is the world's moment.
+
+    ``ignored`` need not settle, nor need those whom ``is_excused`` names.
+    """
 
     now: Callable[[], Moment]
     span_ms: Millis
@@ -153,6 +159,8 @@ class Chronicle:
     lanes: dict[str, Lane] = attrs.field(factory=dict[str, Lane])
     violated: dict[str, Violated] = attrs.field(factory=dict[str, Violated])
     ignored: dict[str, None] = attrs.field(factory=dict[str, None])
+    is_excused: Callable[[Container], bool] = lambda _: False
+    rollouts: RolloutTales = attrs.field(factory=RolloutTales)
     settled_at: Moment | None = None
     left_out: int = 0
     _kept: list[tuple[int, int, Noted]] = attrs.field(
@@ -185,10 +193,22 @@ class Chronicle:
             self.note(at, telling)
         for violation in violations(step):
             self._blame(violation.name, violation.about, at)
-        if any(name not in self.ignored for name in step.after.diverged):
+        self.rollouts.take(step, at)
+        if self._is_moving(step.after):
             self.settled_at = None
         elif self.settled_at is None:
             self.settled_at = at
+
+    def _is_moving(self, fleet: Fleet) -> bool:
+        """Say whether somebody is not yet where he should be, or a rollout goes on."""
+        return bool(under_way(fleet)) or any(
+            name not in self.ignored and not self._is_excused(fleet, name)
+            for name in fleet.diverged
+        )
+
+    def _is_excused(self, fleet: Fleet, name: str) -> bool:
+        container = fleet.containers.get(name)
+        return container is not None and self.is_excused(container)
 
     def _lane(self, name: str) -> Lane:
         lane = self.lanes.get(name)

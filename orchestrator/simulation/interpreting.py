@@ -13,7 +13,11 @@ from typing import Final
 import attrs
 from returns.pipeline import is_successful
 
-from orchestrator.core.commands import ContainerCommand, StartContainer
+from orchestrator.core.commands import (
+    ContainerCommand,
+    RollService,
+    StartContainer,
+)
 from orchestrator.core.errors import (
     ContainerStartFailed,
     ContainerStopFailed,
@@ -38,9 +42,11 @@ from orchestrator.core.events import (
     FleetObserved,
 )
 from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.loads import RollOutcome, ServiceRolled
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.observations import Observation, SeenUnreachable, Sighting
 from orchestrator.core.state import Container
+from orchestrator.simulation.characters import Character, released
 from orchestrator.simulation.plans import Doom, during
 from orchestrator.simulation.stage import Stage
 
@@ -54,6 +60,9 @@ RETRY_AFTER_MS: Final[tuple[Millis, Millis]] = (1_000, 60_000)
 
 SLOW_START: Final[tuple[Millis, Millis]] = (1_000, 90_000)
 """How much longer a slow start takes, at least and at most."""
+
+ROLL_MS: Final[tuple[Millis, Millis]] = (1_000, 120_000)
+"""How long the platform takes to bring an image to a service."""
 
 _Error = PlatformError | StartError
 
@@ -75,14 +84,17 @@ class Interpreter:
     def carry_out(self, command: ContainerCommand, container: Container | None) -> None:
         """Carry out a command, after those of the same container before it."""
         stage = self.stage
-        mark = ""
+        mark, kind = "", None
         if isinstance(command, StartContainer) and container is not None:
             mark = fingerprint(container.spec)
+            kind = released(stage.releases, container.spec)
         at = max(self._busy.get(command.name, 0), stage.now) + stage.dice.between(1, 50)
         self._busy[command.name] = at
-        self.later(at, lambda: self._perform(command, mark))
+        self.later(at, lambda: self._perform(command, mark, kind))
 
-    def _perform(self, command: ContainerCommand, mark: str) -> None:
+    def _perform(
+        self, command: ContainerCommand, mark: str, kind: Character | None
+    ) -> None:
         stage = self.stage
         error, has_effect = self._obstacle(command)
         if has_effect:
@@ -90,7 +102,12 @@ class Interpreter:
             if stage.fails(stage.plan.slow_start):
                 slow_ms = stage.dice.between(*SLOW_START)
             done = stage.world.perform(
-                command, mark, stage.now, epoch=self.epoch, slow_ms=slow_ms
+                command,
+                mark,
+                stage.now,
+                epoch=self.epoch,
+                slow_ms=slow_ms,
+                character=kind,
             )
             if not is_successful(done) and error is None:
                 error = done.failure()
@@ -139,6 +156,21 @@ class Interpreter:
             (plan.unauthorized, Unauthorized()),
         )
         return next((error for rate, error in errors if stage.fails(rate)), None)
+
+    def roll(self, command: RollService) -> None:
+        """Have the platform bring an image to a service; it may fail to."""
+        stage = self.stage
+        fails = stage.fails(stage.plan.refused + stage.plan.unanswered)
+        outcome = RollOutcome.FAILED if fails else RollOutcome.DONE
+        rolled = ServiceRolled(
+            at=0,
+            service=command.service,
+            revision=command.revision,
+            outcome=outcome,
+            cause="the platform erred" if fails else "",
+        )
+        at = stage.now + stage.dice.between(*ROLL_MS)
+        self.later(at, lambda: self.tell(rolled))
 
     # Looks
 

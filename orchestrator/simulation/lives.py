@@ -25,7 +25,8 @@ __all__ = ("Life",)
 class Life:
     """One run, with its fate and what was told of it.
 
-    ``ordered``: somebody ends it, it does not end by itself.
+    ``ordered``: somebody ends it, it does not end by itself. ``is_of_its_image``: what
+    is wrong with it, its image brings along.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Life:
     fingerprint: str
     fate: Fate
     ordered: bool = False
+    is_of_its_image: bool = False
     told_started: bool = False
     told_ready: bool = False
     told_ended: bool = False

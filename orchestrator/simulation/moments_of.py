@@ -9,6 +9,7 @@ import attrs
 
 from orchestrator.core.events import Booted, HealthChanged, SpecApplied
 from orchestrator.core.exits import exit_text
+from orchestrator.core.lineages import Rollout, RolloutStatus
 from orchestrator.core.moments import Moment, format_duration
 from orchestrator.core.phases import (
     Asleep,
@@ -24,7 +25,7 @@ from orchestrator.core.phases import (
     Stopping,
     Unknown,
 )
-from orchestrator.core.state import Container
+from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 
 __all__ = ("Telling", "moments_of")
@@ -59,6 +60,38 @@ def moments_of(step: Step) -> Iterator[Telling]:
         if after is not None:
             was = None if before is None else before.phase
             yield from _of_container(was, after, step.after.at)
+    if step.before.lineages is not step.after.lineages:
+        yield from _of_rollouts(step)
+
+
+def _of_rollouts(step: Step) -> Iterator[Telling]:
+    """Yield where rollouts have come to, and why."""
+    services = {**_services(step.before), **_services(step.after)}
+    for service in services:
+        was = _rollouts(step.before, service)
+        for key, rollout in _rollouts(step.after, service).items():
+            known = was.get(key)
+            if known is None or known.status is not rollout.status:
+                why = f": {rollout.reason}" if rollout.reason else ""
+                what = f"rollout of revision {rollout.target} {_said(rollout.status)}"
+                yield Telling(about=service, what=f"{what}{why}", weight=86)
+
+
+def _services(fleet: Fleet) -> dict[str, None]:
+    return dict.fromkeys(fleet.rolling)
+
+
+def _rollouts(fleet: Fleet, service: str) -> dict[tuple[int, Moment], Rollout]:
+    """Return the rollouts of a service that are known, by what tells them apart."""
+    lineage = fleet.lineages.get(service)
+    if lineage is None:
+        return {}
+    now = () if lineage.rollout is None else (lineage.rollout,)
+    return {(each.target, each.began_at): each for each in (*lineage.past, *now)}
+
+
+def _said(status: RolloutStatus) -> str:
+    return str(status).replace("_", " ")
 
 
 def _of_container(was: Phase | None, now: Container, at: Moment) -> Iterator[Telling]:

@@ -15,7 +15,12 @@ import attrs
 from returns.pipeline import is_successful
 
 from orchestrator.core.admit import admit, is_repeated
-from orchestrator.core.commands import Command, ObserveFleet, SendNotice
+from orchestrator.core.commands import (
+    Command,
+    ObserveFleet,
+    RollService,
+    SendNotice,
+)
 from orchestrator.core.errors import (
     JournalUnavailable,
     OperatorClosed,
@@ -107,7 +112,9 @@ class Operator:
 
     def boot(self) -> None:
         """Take over: what the journal says is believed, and looked at."""
-        self.tell(Booted(at=0, epoch=self.epoch, rules=RULES, fences=True))
+        rolls = self.stage.rolls
+        booted = Booted(at=0, epoch=self.epoch, rules=RULES, fences=True, rolls=rolls)
+        self.tell(booted)
         self._refresh(tuple(self.fleet.containers))
 
     def die(self) -> None:
@@ -198,6 +205,8 @@ class Operator:
             self.interpreter.look(began)
         elif isinstance(command, SendNotice):
             self._tell_receiver(command.number)
+        elif isinstance(command, RollService):
+            self.interpreter.roll(command)
         else:
             container = self.fleet.containers.get(command.name)
             self.interpreter.carry_out(command, container)

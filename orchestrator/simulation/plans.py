@@ -80,6 +80,10 @@ all of its commands are given |
     | ``journal_down`` | while it lasts nothing can be written |
     | ``clock_jumps_every_ms`` | its clock is set forward or back, by up to an hour |
     | ``second_operator_every_ms`` | another takes over, and the old one goes on |
+
+    | of the owner | |
+    |---|---|
+    | ``change_every_ms`` | changes templates, numbers and rollouts |
     """
 
     until: Moment
@@ -116,6 +120,7 @@ all of its commands are given |
     journal_down: tuple[Stretch, ...] = ()
     clock_jumps_every_ms: Millis = 0
     second_operator_every_ms: Millis = 0
+    change_every_ms: Millis = 0
 
 
 def calm() -> FaultPlan:

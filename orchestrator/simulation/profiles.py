@@ -52,6 +52,7 @@ class Fault(StrEnum):
     JOURNAL_FAILS = "journal_fails"
     CLOCK_JUMPS = "clock_jumps"
     TWO_OPERATORS = "two_operators"
+    OWNER_CHANGES = "owner_changes"
 
 
 _Draw: TypeAlias = Callable[[Dice, Moment], dict[str, Any]]
@@ -113,7 +114,13 @@ _DRAWS: Final[dict[Fault, _Draw]] = {
     Fault.JOURNAL_FAILS: _stretches("journal_down", 4, 60_000),
     Fault.CLOCK_JUMPS: _every("clock_jumps_every_ms", 60_000, 600_000),
     Fault.TWO_OPERATORS: _every("second_operator_every_ms", 60_000, 300_000),
+    Fault.OWNER_CHANGES: _every("change_every_ms", 30_000, 300_000),
 }
+
+_NOT_ASKED_FOR: Final = tuple(
+    fault for fault in Fault if fault is not Fault.OWNER_CHANGES
+)
+"""What goes wrong without anybody's will: all but what the owner does."""
 
 
 @attrs.frozen(kw_only=True)
@@ -136,7 +143,7 @@ PROFILES: Final[dict[str, Profile]] = {
     "calm": Profile(about="nothing fails but what containers do by themselves"),
     "rough": Profile(
         about="a bad day: half of all faults, at a tenth of their rates",
-        faults=tuple(Fault),
+        faults=_NOT_ASKED_FOR,
         swarms=True,
         gentle=10,
     ),
@@ -179,9 +186,20 @@ PROFILES: Final[dict[str, Profile]] = {
             Fault.TWO_OPERATORS,
         ),
     ),
+    "restless": Profile(
+        about="its owner changes it over and over, on a bad day",
+        faults=(
+            Fault.OWNER_CHANGES,
+            Fault.START_FAILS,
+            Fault.SLOW_START,
+            Fault.LOST_EVENTS,
+            Fault.OPERATOR_KILLED,
+            Fault.KILLED_IN_STEP,
+        ),
+    ),
     "all": Profile(
         about="all faults, each in half of the seeds",
-        faults=tuple(Fault),
+        faults=_NOT_ASKED_FOR,
         swarms=True,
     ),
     **{

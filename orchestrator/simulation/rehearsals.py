@@ -2,7 +2,8 @@
 
 For three quarters of the span (or less, so that there is time to converge) the drawn
 faults are in force and containers behave as drawn. Then all heals but the doomed, and
-the fleet must settle within its bound (``simulation.settling``) and stay there.
+the fleet must settle within its bound (``simulation.settling``) and stay there. What is
+done to the fleet meanwhile (``simulation.changes``) is done before all heals.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Apply
-from orchestrator.core.state import empty_fleet
-from orchestrator.simulation.characters import Character, draw_characters
+from orchestrator.core.state import Container, Fleet, empty_fleet
+from orchestrator.simulation.changes import Change, Changed, ask, made, releases_of
+from orchestrator.simulation.characters import Character, draw_characters, released
 from orchestrator.simulation.chronicle import Chronicle, Lane, Noted, Violated
 from orchestrator.simulation.dice import Dice
 from orchestrator.simulation.moments_of import Telling
+from orchestrator.simulation.owners import Owner, let_him_change_it
 from orchestrator.simulation.plans import Doom, FaultPlan
 from orchestrator.simulation.profiles import PROFILES, Profile, draw_of
+from orchestrator.simulation.rollout_settling import rollouts_bound
+from orchestrator.simulation.rollout_tales import RolloutTale
 from orchestrator.simulation.runs import Run, start_run
 from orchestrator.simulation.settling import bound_of, spoilt_by
 
@@ -34,9 +39,6 @@ __all__ = ("Rehearsal", "Wish", "rehearse")
 
 DOOMED: Final = 30
 """Of a thousand containers, how many stay as they are when all heals."""
-
-PATIENCE: Final[Millis] = 1_000
-"""How long to wait before a request is made again that nobody could take."""
 
 
 @attrs.frozen(kw_only=True)
@@ -49,6 +51,7 @@ class Wish:
     span_ms: Millis
     keeps: int = 20
     policies: CustomPolicies = NO_POLICIES
+    changes: tuple[Change, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +61,7 @@ class Rehearsal:
     ``healed_at`` is when the faults ended; ``bound_ms`` within how long the fleet had
     to settle then; ``settled_ms`` after how long it did, for good (None: it did not);
     ``converged`` whether that was in time (None: the span was too short to tell).
+    ``changed`` is what was done meanwhile, ``rollouts`` what became of each.
     """
 
     wish: Wish
@@ -80,6 +84,8 @@ class Rehearsal:
     troubles: tuple[tuple[Moment, str], ...]
     held: tuple[str, ...]
     violated: tuple[Violated, ...]
+    changed: tuple[Changed, ...] = ()
+    rollouts: tuple[RolloutTale, ...] = ()
 
 
 TROUBLES_MAX: Final = 2_000
@@ -88,9 +94,10 @@ TROUBLES_MAX: Final = 2_000
 
 @attrs.define(kw_only=True, eq=False)
 class _Stagehand:
-    """Writes down what befalls the run itself."""
+    """Writes down what befalls the run itself, and what is done to it."""
 
     chronicle: Chronicle
+    changed: list[Changed] = attrs.field(factory=list[Changed])
     troubles: list[tuple[Moment, str]] = attrs.field(factory=list[tuple[Moment, str]])
 
     def note(self, what: str, about: str) -> None:
@@ -99,19 +106,24 @@ class _Stagehand:
         if len(self.troubles) < TROUBLES_MAX:
             self.troubles.append((at, what))
 
+    def change(self, changed: Changed) -> None:
+        refused = f": refused, {changed.refused}" if changed.refused else ""
+        what = f"asked: {changed.words}{refused}"
+        self.chronicle.note(changed.at, Telling(about="", what=what, weight=500))
+        if len(self.changed) < TROUBLES_MAX:
+            self.changed.append(changed)
+
 
 def rehearse(wish: Wish) -> Rehearsal | RequestError:
     """Run a fleet through its span; refused where its spec is."""
-    profile = PROFILES[wish.profile]
-    names = tuple(spec.name for spec in wish.fleet.containers)
-    empty = empty_fleet(wish.fleet.name)
-    declared = admit(empty, Apply(spec=wish.fleet), 0, wish.policies)
-    if not is_successful(declared):
-        return declared.failure()
-    fleet = reduce(empty, declared.unwrap(), wish.policies).fleet
+    profile, names = PROFILES[wish.profile], _names(wish)
+    fleet = _declared(wish)
+    if not isinstance(fleet, Fleet):
+        return fleet
     characters = _characters(wish, profile, names)
     calm_ms = max(wish.span_ms // 4, min(bound_of(fleet), wish.span_ms // 2))
-    healed_at = wish.span_ms - calm_ms
+    last = max((change.at for change in wish.changes), default=0)
+    healed_at = max(wish.span_ms - calm_ms, last)
     plan = draw_of(profile, wish.seed, healed_at)
     chronicle = Chronicle(now=lambda: 0, span_ms=wish.span_ms, keeps=wish.keeps)
     hand = _Stagehand(chronicle=chronicle)
@@ -125,20 +137,65 @@ def rehearse(wish: Wish) -> Rehearsal | RequestError:
     )
     chronicle.now = lambda: run.now
     run.on_trouble = hand.note
-    _declare(run, wish.fleet)
+    _play(run, wish, hand)
     run.run_until(healed_at)
     doomed = _doomed(wish, profile, names)
     run.heal(doomed)
     chronicle.note(run.now, Telling(about="", what="all faults end", weight=1_000))
     chronicle.ignored = dict.fromkeys(spoilt_by(doomed, wish.fleet.containers))
+    chronicle.is_excused = lambda one: _is_bad(run, one)
     chronicle.forget_settling()
-    bound_ms = bound_of(run.fleet)
+    bound_ms = bound_of(run.fleet) + rollouts_bound(run.fleet)
     run.run_until(wish.span_ms)
     chronicle.close(run.now)
+    drawn = (plan, characters, doomed)
+    return _told(wish, run, hand, drawn=drawn, bound_ms=bound_ms)
+
+
+def _declared(wish: Wish) -> Fleet | RequestError:
+    """Return the fleet right after it was declared, or why it cannot be."""
+    empty = empty_fleet(wish.fleet.name)
+    declared = admit(empty, Apply(spec=wish.fleet), 0, wish.policies)
+    if not is_successful(declared):
+        return declared.failure()
+    return reduce(empty, declared.unwrap(), wish.policies).fleet
+
+
+def _play(run: Run, wish: Wish, hand: _Stagehand) -> None:
+    """Declare the fleet, as soon as somebody can write it down, and change it then."""
+    run.stage.releases += releases_of(wish.fleet, wish.changes)
+    _ = ask(run, Apply(spec=wish.fleet, by="fleet file"))
+    every_ms = run.plan.change_every_ms
+    if every_ms:
+        dice, releases = Dice(wish.seed ^ 0x0FFE), run.stage.releases
+        owner = Owner(spec=wish.fleet, dice=dice, releases=releases)
+        let_him_change_it(run, owner, every_ms, hand.change)
+    for change in sorted(wish.changes, key=lambda each: each.at):
+        hand.change(made(run, change))
+
+
+def _is_bad(run: Run, container: Container) -> bool:
+    """Say whether what a container is made of keeps it from settling."""
+    kind = released(run.stage.releases, container.spec)
+    return kind is not None and kind is not Character.STEADY
+
+
+def _told(
+    wish: Wish,
+    run: Run,
+    hand: _Stagehand,
+    *,
+    drawn: tuple[FaultPlan, dict[str, Character], dict[str, Doom]],
+    bound_ms: Millis,
+) -> Rehearsal:
+    """Sum up a run that is over."""
+    chronicle = hand.chronicle
+    (plan, characters, doomed), healed_at = drawn, drawn[0].until
     settled_ms = None
     if chronicle.settled_at is not None:
         settled_ms = chronicle.settled_at - healed_at
     in_time = settled_ms is not None and settled_ms <= bound_ms
+    is_told = in_time or wish.span_ms - healed_at >= bound_ms
     return Rehearsal(
         wish=wish,
         plan=plan,
@@ -147,7 +204,7 @@ def rehearse(wish: Wish) -> Rehearsal | RequestError:
         healed_at=healed_at,
         bound_ms=bound_ms,
         settled_ms=settled_ms,
-        converged=in_time if in_time or calm_ms >= bound_ms else None,
+        converged=in_time if is_told else None,
         boots=run.boots,
         stale_orders=run.world.stale_orders,
         steps=chronicle.steps,
@@ -160,7 +217,17 @@ def rehearse(wish: Wish) -> Rehearsal | RequestError:
         troubles=tuple(hand.troubles),
         held=chronicle.held(),
         violated=tuple(chronicle.violated.values()),
+        changed=tuple(hand.changed),
+        rollouts=chronicle.rollouts.told(),
     )
+
+
+def _names(wish: Wish) -> tuple[str, ...]:
+    """Return the containers that are declared: first those of the fleet file."""
+    applied = (each.wanted for each in wish.changes if isinstance(each.wanted, Apply))
+    specs = (wish.fleet, *(apply.spec for apply in applied))
+    names = (one.name for spec in specs for one in spec.containers)
+    return tuple(dict.fromkeys(names))
 
 
 def _characters(
@@ -189,9 +256,3 @@ def _doomed(wish: Wish, profile: Profile, names: tuple[str, ...]) -> dict[str, D
         return {}
     dice = Dice(wish.seed ^ 0x5EED)
     return {name: dice.pick(tuple(Doom)) for name in names if dice.happens(DOOMED)}
-
-
-def _declare(run: Run, fleet: FleetSpec) -> None:
-    """Declare the fleet, as soon as there is somebody who can write it down."""
-    while run.ask(Apply(spec=fleet, by="fleet file")) is not None:
-        run.run_until(run.now + PATIENCE)

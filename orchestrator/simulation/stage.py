@@ -11,6 +11,7 @@ import attrs
 
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.moments import Millis, Moment
+from orchestrator.simulation.characters import Release
 from orchestrator.simulation.dice import Dice
 from orchestrator.simulation.plans import Doom, FaultPlan
 from orchestrator.simulation.world import World
@@ -29,7 +30,9 @@ class Stage:
     """Virtual time with what is to come, and what everything happens to.
 
     Nothing waits: time goes from one thing to the next. ``skew_ms`` is how far the
-    wall clock is off, ``doomed`` what stays wrong when the plan is over.
+    wall clock is off, ``doomed`` what stays wrong when the plan is over. ``releases``
+    say how what is made of a template behaves, ``rolls`` whether the platform itself
+    brings another image to a service.
     """
 
     world: World
@@ -39,6 +42,8 @@ class Stage:
     policies: CustomPolicies = NO_POLICIES
     skew_ms: int = 0
     doomed: dict[str, Doom] = attrs.field(factory=dict[str, Doom])
+    releases: list[Release] = attrs.field(factory=list[Release])
+    rolls: bool = False
     _due: list[Due] = attrs.field(factory=list[Due])
     _numbers: count[int] = attrs.field(factory=count)
 

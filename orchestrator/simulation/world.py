@@ -85,10 +85,12 @@ class World:
         *,
         epoch: int | None = None,
         slow_ms: Millis = 0,
+        character: Character | None = None,
     ) -> Result[None, PlatformError]:
         """Carry out a command; the same one twice does the same as once.
 
         *epoch* None is the newest; *slow_ms* is how much longer a start takes.
+        *character* is what the image of a start makes of it, None: its container does.
         """
         if epoch is not None and epoch < self.epoch:
             self.stale_orders += 1
@@ -96,7 +98,8 @@ class World:
         life = self.lives.get(command.name)
         match command:
             case StartContainer(run=run):
-                return self._start(command.name, run, fingerprint, at + slow_ms)
+                born = (fingerprint, character)
+                return self._start(command.name, run, born, at + slow_ms)
             case StopContainer(run=run, grace_ms=grace_ms):
                 self._end(command.name, run, at, grace_ms)
             case DestroyContainer(run=run):
@@ -110,14 +113,15 @@ class World:
         return Success(None)
 
     def _start(
-        self, name: str, run: int, fingerprint: str, at: Moment
+        self, name: str, run: int, born: tuple[str, Character | None], at: Moment
     ) -> Result[None, PlatformError]:
         life = self.lives.get(name)
         if life is not None and life.run > run:
             return Failure(StaleRun(name=name, run=run, highest=life.run))
         if life is not None and life.run == run:
             return Success(None)
-        if self.characters.get(name) is Character.REFUSED:
+        own = self.characters.get(name) if born[1] is None else born[1]
+        if own is Character.REFUSED:
             return Failure(ContainerStartFailed(name=name, cause="it is refused"))
         if life is not None and not life.has_ended(at):
             # The platform fences: the older run is ended before the newer begins.
@@ -126,19 +130,28 @@ class World:
         if life is not None and not life.told_ended:
             self._replaced.append(life)
             self._tell(life)
-        self._put(self._born(name, run, fingerprint, at))
+        self._put(self._born(name, run, born, at))
         return Success(None)
 
-    def _born(self, name: str, run: int, fingerprint: str, at: Moment) -> Life:
-        """Draw the fate of a run from the character of its container."""
-        character = self.characters.get(name, Character.STEADY)
+    def _born(
+        self, name: str, run: int, born: tuple[str, Character | None], at: Moment
+    ) -> Life:
+        """Draw the fate of a run from the character of its image or container."""
+        fingerprint, of_image = born
+        character = of_image or self.characters.get(name, Character.STEADY)
         script = self.scripts.get(name) or DEFAULT_SCRIPT
         fate = draw_fate(character, self.dice, at, script[(run - 1) % len(script)])
         if character is Character.WEDGED:
             if name in self._wedged:
                 fate = attrs.evolve(fate, hangs_at=fate.ready_at)
             self._wedged[name] = None
-        return Life(name=name, run=run, fingerprint=fingerprint, fate=fate)
+        return Life(
+            name=name,
+            run=run,
+            fingerprint=fingerprint,
+            fate=fate,
+            is_of_its_image=of_image is not None,
+        )
 
     def _put(self, life: Life) -> None:
         self.lives[life.name] = life
@@ -190,13 +203,14 @@ class World:
         """Make every container steady but the doomed: what runs, runs on.
 
         What never listened never will; what hangs by then goes on to hang, where it
-        is among the *hanging*: only another run cures that.
+        is among the *hanging*: only another run cures that. A bad image stays bad.
         """
         for name in self.characters:
             if name not in doomed:
                 self.characters[name] = Character.STEADY
         for name, life in self.lives.items():
-            if name not in doomed and not (life.ordered or life.told_ended):
+            stays = life.ordered or life.told_ended or life.is_of_its_image
+            if name not in doomed and not stays:
                 hangs = life.hangs(at) and name in hanging
                 life.fate = attrs.evolve(
                     life.fate,

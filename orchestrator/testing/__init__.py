@@ -2,13 +2,14 @@
 
 * ``Scenario``: given a fleet, when this happens, then that is so; in virtual time.
 * ``check_policy``: the laws that every restart policy obeys, tried with Hypothesis.
+* ``check_strategy``: the laws that every strategy of rollouts obeys.
 * ``FleetMachine``: a ready state machine of Hypothesis, to subclass.
 * ``strategies``: Hypothesis strategies for all that the core knows.
 * ``VirtualClock``: time that only a test moves.
 * ``check_platform``, ``check_takeover``, ``check_journal``: laws for adapters.
 
-Nothing is loaded before it is used. ``check_policy``, ``FleetMachine`` and
-``strategies`` need Hypothesis (the extra ``[testing]``); the others do not.
+Nothing is loaded before it is used. ``check_policy``, ``check_strategy``,
+``FleetMachine`` and ``strategies`` need Hypothesis (the extra ``[testing]``).
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ if TYPE_CHECKING:
     from orchestrator.testing.machine import FleetMachine
     from orchestrator.testing.platforms import check_platform, check_takeover
     from orchestrator.testing.policies import check_policy
+    from orchestrator.testing.rollout_checks import (
+        STRATEGY_LAWS,
+        StrategyBroken,
+        check_strategy,
+    )
     from orchestrator.testing.scenarios import (
         ExpectationFailed,
         HistoryFailed,
@@ -124,16 +130,20 @@ _HOMES: dict[str, str] = {
     **dict.fromkeys(_SCENARIOS, "scenarios"),
     "FleetMachine": "machine",
     "LAWS": "laws",
+    "STRATEGY_LAWS": "rollout_checks",
+    "StrategyBroken": "rollout_checks",
     "VirtualClock": "clock",
     "check_journal": "journals",
     "check_platform": "platforms",
     "check_policy": "policies",
+    "check_strategy": "rollout_checks",
     "check_takeover": "platforms",
     "save_history": "evidence",
 }
 
 __all__ = (
     "LAWS",
+    "STRATEGY_LAWS",
     "Act",
     "Expectation",
     "ExpectationFailed",
@@ -142,6 +152,7 @@ __all__ = (
     "ImpossibleHistory",
     "LawBroken",
     "Scenario",
+    "StrategyBroken",
     "VirtualClock",
     "accepts",
     "admitted",
@@ -150,6 +161,7 @@ __all__ = (
     "check_journal",
     "check_platform",
     "check_policy",
+    "check_strategy",
     "check_takeover",
     "comes_down",
     "comes_up",

@@ -14,6 +14,7 @@ import attrs
 from orchestrator.core.errors import NoCapacity, RateLimited, TimedOut, Unreachable
 from orchestrator.core.events import CommandKind
 from orchestrator.core.exits import Exited, OutOfMemory, RolledOut, Slept, Stopped
+from orchestrator.core.lineages import RolloutAction
 from orchestrator.core.moments import Millis, earliest, format_duration
 from orchestrator.core.observations import SeenEnded, SeenRunning, SeenUnreachable
 from orchestrator.core.phases import Running, Starting, Stopping
@@ -21,6 +22,7 @@ from orchestrator.core.requests import (
     ClearCrashHistory,
     Reconcile,
     Restart,
+    Roll,
     Scale,
     Start,
     Stop,
@@ -197,6 +199,11 @@ def wishes(tale: Tale, name: str) -> tuple[Act, ...]:
         for service in tale.fleet.services.values()
         for replicas in (0, max(0, service.replicas - 1), service.replicas + 1)
     )
+    rolls = (
+        asks(Roll(service=service, action=action))
+        for service in tale.fleet.services
+        for action in RolloutAction
+    )
     return (
         asks(Start(name=name)),
         asks(Stop(name=name)),
@@ -206,6 +213,7 @@ def wishes(tale: Tale, name: str) -> tuple[Act, ...]:
         asks(Reconcile()),
         restarts_operator(),
         *scales,
+        *rolls,
     )
 
 

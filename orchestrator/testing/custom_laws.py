@@ -58,7 +58,8 @@ def asked_of(tale: Tale) -> list[Asked]:
         return log
     register = NO_POLICIES
     for key, policy in tale.policies.items():
-        register = register.put(key, _spied(policy, log))
+        own = _spied(policy, log) if isinstance(policy, CustomPolicy) else policy
+        register = register.put(key, own)
     _ = fold(empty_fleet(tale.spec.name), tale.events, register)
     return log
 

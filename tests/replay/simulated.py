@@ -12,6 +12,7 @@ from orchestrator.core.admit import admit
 from orchestrator.core.commands import (
     Command,
     ObserveFleet,
+    RollService,
     SendNotice,
     StartContainer,
 )
@@ -203,7 +204,7 @@ def _answers(command: Command, fleet: Fleet) -> list[Event]:
     at = fleet.at
     if isinstance(command, ObserveFleet):
         return [FleetObserved(at=at + 20, complete=True)]
-    if isinstance(command, SendNotice):
+    if isinstance(command, SendNotice | RollService):
         return []
     name, run = command.name, command.run
     if not isinstance(command, StartContainer):

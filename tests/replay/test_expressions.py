@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import attrs
 import pytest
 from returns.result import Failure
 
@@ -13,6 +14,12 @@ from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import Problem
 from orchestrator.core.events import Event
 from orchestrator.core.exits import Exit
+from orchestrator.core.lineages import Lineage, Rollout, RolloutStatus
+from orchestrator.core.rollout_policies import RolloutPolicy
+from orchestrator.core.services import Service
+from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.state import Fleet
+from orchestrator.core.table import Table
 from orchestrator.replay.conditions.conditions import (
     Condition,
     counts_phases,
@@ -312,3 +319,59 @@ def test_the_page_tells_of_every_fact_and_its_examples_are_conditions() -> None:
     assert len(examples.splitlines()) > 5
     for line in examples.splitlines():
         assert parsed(line).text == line
+
+
+def rolled(status: RolloutStatus, *, past: bool) -> Fleet:
+    """Return a fleet whose service is at its third revision, or was."""
+    web = ContainerSpec(name="web", image="x")
+    rollout = Rollout(
+        service="web",
+        target=3,
+        previous=2,
+        policy=RolloutPolicy(),
+        status=status,
+        since=1,
+        began_at=1,
+        progress_at=1,
+        failures=2,
+    )
+    lineage = Lineage(
+        count=3,
+        serving=2,
+        rollout=None if past else rollout,
+        past=(rollout,) if past else (),
+    )
+    return attrs.evolve(
+        NOTHING,
+        services=Table.of([("web", Service(template=web, replicas=4))]),
+        lineages=Table.of([("web", lineage)]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "past"), [(RolloutStatus.PAUSED, False), (RolloutStatus.HELD, True)]
+)
+def test_a_service_is_asked_for_its_newest_rollout(
+    status: RolloutStatus,
+    past: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    now = Situation(seq=1, fleet=rolled(status, past=past))
+    for text in (
+        f"rollout('web') == '{status}'",
+        "rollout('api') == 'none'",
+        "rollout_failures('web') == 2 and rollout_failures('api') == 0",
+        "revision('web') == 2 and revision('api') == 0",
+        "replicas('web') == 4 and replicas('api') == 0",
+    ):
+        assert holds_in(parsed(text), now), text
+
+
+def test_a_service_that_was_never_rolled_out_is_at_its_first_revision() -> None:
+    fleet = attrs.evolve(
+        rolled(RolloutStatus.DONE, past=True),
+        lineages=Table.of([("web", Lineage(count=1, serving=1))]),
+    )
+    text = "revision('web') == 1 and rollout('web') == 'none'"
+    assert holds_in(parsed(text), Situation(seq=1, fleet=fleet))
+    bare = attrs.evolve(fleet, lineages=Table[str, Lineage]())
+    assert holds_in(parsed(text), Situation(seq=1, fleet=bare))

@@ -462,3 +462,30 @@ def test_a_signal_a_size_or_a_check_of_ours_is_no_secret() -> None:
     assert redact(odd, hears(odd)).signal.startswith("text-")
     ill = exits.Unhealthy(check="liveness")
     assert redact(ill, hears(ill)) == ill
+
+
+def test_replicas_are_named_by_what_their_service_has_become() -> None:
+    heard = Vocabulary()
+    _ = heard.text(Kind.SERVICE, "web")
+    for name in ("web-0", "web-api", "api", "web-1.r2", "web-00"):
+        _ = heard.text(Kind.NAME, name)
+    words = Pseudonyms.of(heard, key=bytes(16))
+    assert words.text(Kind.NAME, "web") == "c2"
+    assert words.text(Kind.NAME, "web-7.r3") == "c2-7.r3"
+    others = [words.text(Kind.NAME, name) for name in sorted(heard.words[Kind.NAME])]
+    assert others == ["c1", "c2-0", "c2-0-1", "c2-1.r2", "c2-1.r2-2"]
+    assert others == sorted(others)
+    with pytest.raises(KeyError):
+        _ = words.text(Kind.NAME, "web-unheard")
+
+
+def test_what_the_core_says_itself_is_kept_and_the_owner_s_words_are_not() -> None:
+    words = Pseudonyms.of(Vocabulary(), key=bytes(16))
+    own = (
+        "autoscaler",
+        "its rollout is over",
+        "a replica of revision 3 has taken its place",
+        "its load is 412 on the average of 1m, 0.25 for each: 3 to 5 replicas",
+    )
+    assert tuple(words.text(Kind.TEXT, text) for text in own) == own
+    assert words.text(Kind.TEXT, f"{own[2]}, said Ada").startswith("text-")

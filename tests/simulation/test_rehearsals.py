@@ -20,10 +20,12 @@ from orchestrator.core.policies import (
     RestartPolicy,
     When,
 )
+from orchestrator.core.requests import Apply
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table
+from orchestrator.simulation.changes import ask
 from orchestrator.simulation.characters import Character, draw_characters
 from orchestrator.simulation.chronicle import Chronicle, Look
 from orchestrator.simulation.dice import Dice
@@ -34,7 +36,6 @@ from orchestrator.simulation.rehearsals import (
     TROUBLES_MAX,
     Rehearsal,
     Wish,
-    _declare,
     _doomed,
     _Stagehand,
     rehearse,
@@ -242,7 +243,7 @@ def test_one_that_waits_for_another_one_next_is_told_of_that() -> None:
 def test_a_fleet_is_declared_as_soon_as_it_can_be_written_down() -> None:
     plan = FaultPlan(until=HOUR, journal_down=(Stretch(begins=0, ends=5_000),))
     run = start_run(1, plan, {}, on_step=lambda _: None)
-    _declare(run, fleet(1))
+    assert ask(run, Apply(spec=fleet(1))) == ""
     assert run.now >= 5_000
     assert "c0" in run.fleet.containers
 

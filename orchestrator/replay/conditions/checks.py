@@ -35,6 +35,7 @@ TRUTHS: Final = ("true", "false")
 
 _EXAMPLES: Final = {
     Asks.CONTAINER: "'web-1'",
+    Asks.SERVICE: "'web'",
     Asks.PHASE: "'running'",
     Asks.COMMAND: "'start_container'",
 }
@@ -111,7 +112,7 @@ def _not_asked(word: Token, takes: Asks, fact: Fact) -> tuple[Problem, ...]:
     if word.mark is not Mark.TEXT or not isinstance(value, str):
         expected = f"{takes} such as {_EXAMPLES[takes]}"
         return (problem(word.column, expected, quoted(word.text)),)
-    if takes is Asks.CONTAINER:
+    if takes in {Asks.CONTAINER, Asks.SERVICE}:
         if is_name(value):
             return ()
         return (problem(word.column, takes, quoted(value)),)

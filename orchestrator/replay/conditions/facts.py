@@ -29,15 +29,20 @@ from orchestrator.core.phases import (
 )
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
-from orchestrator.replay.conditions.kinds import Asks, Fact, Kind, Situation, Value
+from orchestrator.replay.conditions.kinds import (
+    NONE,
+    Asks,
+    Fact,
+    Kind,
+    Situation,
+    Value,
+)
+from orchestrator.replay.conditions.service_facts import SERVICE_QUESTIONS
 
 __all__ = ("ABSENT", "FACTS", "NONE", "NO_CODE", "QUESTIONS", "phases_counted")
 
 ABSENT: Final = "absent"
 """The phase of a container that is not there."""
-
-NONE: Final = "none"
-"""A text where there is nothing to say."""
 
 NO_CODE: Final = -1
 """The exit code where no run has ended with one."""
@@ -206,6 +211,7 @@ def _read_command(now: Situation, asked: tuple[str, ...]) -> bool:
 
 
 QUESTIONS: Final[dict[str, Fact]] = {
+    **SERVICE_QUESTIONS,
     "phase": _asked(
         Kind.TEXT,
         "its phase, such as `'crash_looping'`; `'absent'` where it is not there",
@@ -233,9 +239,6 @@ QUESTIONS: Final[dict[str, Fact]] = {
         Kind.NUMBER, "its failures within the window of its policy", _failures, 0
     ),
     "run": _counter("the number of its newest run", lambda one: one.run),
-    "revision": _asked(
-        Kind.NUMBER, "the revision of its spec", lambda one, _: one.revision, 0
-    ),
     "rule": _asked(
         Kind.TEXT,
         "the rule that put it into its phase, or `'none'`",

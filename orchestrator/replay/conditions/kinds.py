@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
 from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
 
-__all__ = ("Asks", "Fact", "Kind", "Reader", "Situation", "Value")
+__all__ = ("NONE", "Asks", "Fact", "Kind", "Reader", "Situation", "Value")
+
+NONE: Final = "none"
+"""A text where there is nothing to say."""
 
 Value: TypeAlias = int | str | bool
 
@@ -30,6 +33,7 @@ class Asks(StrEnum):
     """What a question is about; the value is how a problem calls it."""
 
     CONTAINER = "the name of a container"
+    SERVICE = "the name of a service"
     PHASE = "a phase"
     COMMAND = "a command"
 

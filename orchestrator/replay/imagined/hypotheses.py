@@ -27,8 +27,10 @@ from orchestrator.core.events import (
     StartRequested,
 )
 from orchestrator.core.fleet_specs import FleetSettings
+from orchestrator.core.lineages import Lineage
 from orchestrator.core.moments import Moment
 from orchestrator.core.policies import RestartPolicy
+from orchestrator.core.rollout_policies import RolloutPolicy
 from orchestrator.core.service_events import AdoptRequested, ScaleRequested
 from orchestrator.core.services import Service
 from orchestrator.core.specs import ContainerSpec
@@ -88,13 +90,16 @@ class Hypothesis:
     """What is supposed to have been otherwise; nothing, where nothing is given.
 
     ``policies``: restart policies by the name of a container or of its service, or
-    ``FOR_ALL``. ``specs`` and ``settings`` take the place of those that were applied.
-    ``skip``: numbers of rows that never happened. ``insert``: what happened besides,
-    each at its moment; news of run 0 are about the run that is live then.
+    ``FOR_ALL``. ``rollouts``: how services are rolled out, by their names. ``specs``
+    and ``settings`` take the place of those that were applied; the template of a
+    service is the spec of its name. ``skip``: numbers of rows that never happened.
+    ``insert``: what happened besides, each at its moment; news of run 0 are about the
+    run that is live then.
     ``follows`` False: no container follows the record, all are played from the begin.
     """
 
     policies: Table[str, RestartPolicy] = Table()
+    rollouts: Table[str, RolloutPolicy] = Table()
     specs: Table[str, ContainerSpec] = Table()
     settings: FleetSettings | None = None
     skip: frozenset[int] = frozenset()
@@ -139,13 +144,16 @@ def _declared(declaration: Declaration, hypothesis: Hypothesis) -> Declaration:
 
 
 def _served(service: Service, hypothesis: Hypothesis) -> Service:
-    return attrs.evolve(service, template=hypothesis.spec_for(service.template))
+    template = hypothesis.spec_for(service.template)
+    rollout = hypothesis.rollouts.get(service.name) or service.rollout
+    return attrs.evolve(service, template=template, rollout=rollout)
 
 
 def under(fleet: Fleet, hypothesis: Hypothesis) -> Fleet:
     """Return a fleet that a record begins behind, with the specs it would have had.
 
-    A container stays in the group that it was in then.
+    A container stays in the group that it was in then. A rollout under way goes on by
+    the policy that it began with; the revisions it may go back to are as supposed.
     """
     containers: Table[str, Container] = fleet.containers
     for name, container in fleet.containers.items():
@@ -157,15 +165,32 @@ def under(fleet: Fleet, hypothesis: Hypothesis) -> Fleet:
     services = Table.of(
         (name, _served(service, hypothesis)) for name, service in fleet.services.items()
     )
-    return attrs.evolve(
-        fleet, containers=containers, settings=settings, services=services
+    lineages = Table.of(
+        (name, _descended(lineage, hypothesis))
+        for name, lineage in fleet.lineages.items()
     )
+    return attrs.evolve(
+        fleet,
+        containers=containers,
+        settings=settings,
+        services=services,
+        lineages=lineages,
+    )
+
+
+def _descended(lineage: Lineage, hypothesis: Hypothesis) -> Lineage:
+    revisions = tuple(
+        attrs.evolve(one, template=hypothesis.spec_for(one.template))
+        for one in lineage.revisions
+    )
+    return attrs.evolve(lineage, revisions=revisions)
 
 
 def problems_of(hypothesis: Hypothesis, record: Recorded) -> InvalidSpec | None:
     """Say what of a hypothesis cannot be asked of a record; None: all can."""
     found = [*_skips(hypothesis, record), *_inserts(hypothesis, record)]
-    named = [name for name in (*hypothesis.policies, *hypothesis.specs) if name]
+    asked = (*hypothesis.policies, *hypothesis.rollouts, *hypothesis.specs)
+    named = [name for name in asked if name]
     if named and not any(name in record.names for name in named):
         theirs = f"a container of the record: {_listed(record.names)}"
         found.append(_wrong("the hypothesis", theirs, _listed(named)))

@@ -6,6 +6,7 @@ changes nothing; ``Pseudonyms``, made from it, says another word for each:
 | kinds | become |
 |---|---|
 | names, keys | ``c01``, ``g1``, ``k07``: numbered in their order |
+| names of replicas | ``c01-3``: by what their service has become |
 | free texts, values | ``text-`` and a keyed hash |
 | regions and such | another one of the same list: a spec may name no others |
 
@@ -19,8 +20,8 @@ draws, and forgets: without it nobody can try out what a text might have been.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
 from typing import Final, Protocol
 
 import attrs
@@ -28,46 +29,10 @@ import attrs
 from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.replay.history import NOTHING
+from orchestrator.replay.redacted.kinds import Kept, Kind
+from orchestrator.replay.redacted.replica_names import numbered_names, replica_name
 
 __all__ = ("OWN_TEXTS", "Kept", "Kind", "Pseudonyms", "Vocabulary", "Words")
-
-
-class Kept(StrEnum):
-    """What may be shared as it is."""
-
-    NAMES = "names"
-    CONFIG = "config"
-    TEXTS = "texts"
-    ADDRESSES = "addresses"
-    PARAMS = "params"
-
-
-class Kind(StrEnum):
-    """What a text is."""
-
-    NAME = "name"
-    GROUP = "group"
-    FLEET = "fleet"
-    PORT = "port"
-    CONFIG_KEY = "config_key"
-    ENV_KEY = "env_key"
-    HEADER = "header"
-    SECRET = "secret"  # noqa: S105 - the key of one, never one
-    PARAM_KEY = "param_key"
-    IMAGE = "image"
-    WORD = "word"
-    PATH = "path"
-    CONFIG_VALUE = "config_value"
-    REGION = "region"
-    JURISDICTION = "jurisdiction"
-    HINT = "hint"
-    PARAM_VALUE = "param_value"
-    TEXT = "text"
-    ADDRESS = "address"
-    CURSOR = "cursor"
-    FINGERPRINT = "fingerprint"
-    TICKET = "ticket"
-    URL = "url"
 
 
 _NUMBERED: Final[Mapping[Kind, str]] = {
@@ -84,7 +49,7 @@ _NUMBERED: Final[Mapping[Kind, str]] = {
 """Kinds whose order is kept, with the letter that stands before the number."""
 
 _MAY_BE_KEPT: Final[Mapping[Kind, Kept]] = {
-    **dict.fromkeys((Kind.NAME, Kind.GROUP, Kind.FLEET), Kept.NAMES),
+    **dict.fromkeys((Kind.NAME, Kind.SERVICE, Kind.GROUP, Kind.FLEET), Kept.NAMES),
     **dict.fromkeys(
         (
             Kind.PORT,
@@ -113,9 +78,19 @@ Nor is the address of who is told of trouble: there may be a secret in its path.
 """
 
 OWN_TEXTS: Final = frozenset(
-    {"", "owner", "its spec has left the fleet", "its service was scaled down"}
+    {
+        *("", "owner", "its spec has left the fleet", "its service was scaled down"),
+        *("autoscaler", "its rollout is over"),
+    }
 )
 """What the program itself writes where the owner may write, too (``core.declare``)."""
+
+_OWN_SENTENCE: Final = re.compile(
+    r"a replica of revision \d+ has taken its place"
+    r"|its load is [\d.]+ on the average of (?:\d+(?:d|h|m|s|ms))+, [\d.]+ for each"
+    r"(?:: \d+ to \d+ replicas)?"
+)
+"""The same, with numbers in it (``core.rollout_moves``, ``core.autoscale``)."""
 
 _FIXED: Final[Mapping[Kind, str]] = {
     Kind.FLEET: NOTHING.name,
@@ -161,9 +136,12 @@ class Vocabulary:
     def __init__(self) -> None:
         """Begin with no word."""
         self.words: dict[Kind, set[str]] = {kind: set() for kind in _NUMBERED}
+        self.services: set[str] = set()
 
     def text(self, kind: Kind, text: str) -> str:
         """Hear a text."""
+        if kind is Kind.SERVICE:
+            self.services.add(text)
         if kind in self.words:
             self.words[kind].add(text)
         return text
@@ -197,6 +175,7 @@ class Pseudonyms:
     key: bytes
     kept: frozenset[Kept]
     numbered: Mapping[Kind, Mapping[str, str]]
+    services: frozenset[str] = frozenset()
     _fingerprints: dict[str, str] = attrs.field(factory=dict[str, str])
 
     @staticmethod
@@ -213,7 +192,15 @@ class Pseudonyms:
 
         """
         numbered = {kind: _in_order(kind, vocabulary.words[kind]) for kind in _NUMBERED}
-        return Pseudonyms(key=key, kept=frozenset(kept), numbered=numbered)
+        names, services = vocabulary.words[Kind.NAME], vocabulary.services
+        letter = _NUMBERED[Kind.NAME]
+        numbered[Kind.NAME] = numbered_names(names - {""}, services, letter)
+        return Pseudonyms(
+            key=key,
+            kept=frozenset(kept),
+            numbered=numbered,
+            services=frozenset(services),
+        )
 
     def replaces(self, kind: Kind) -> bool:
         """Say whether words of a kind are replaced, and not kept."""
@@ -225,11 +212,19 @@ class Pseudonyms:
             return self._fingerprint(text)
         if not text or not self.replaces(kind):
             return text
+        if kind in {Kind.NAME, Kind.SERVICE}:
+            return self._name(text)
         if kind in self.numbered:
             return self.numbered[kind][text]
-        if kind is Kind.TEXT and text in OWN_TEXTS:
+        if kind is Kind.TEXT and (text in OWN_TEXTS or _OWN_SENTENCE.fullmatch(text)):
             return text
         return f"{_LABELS[kind]}-{self._hashed(kind, text).hex()}"
+
+    def _name(self, text: str) -> str:
+        names = self.numbered[Kind.NAME]
+        return (
+            names.get(text) or replica_name(text, names, self.services) or names[text]
+        )
 
     def _fingerprint(self, text: str) -> str:
         """Return that of the redacted spec; one of no spec is that of none still."""

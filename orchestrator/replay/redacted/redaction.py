@@ -23,6 +23,8 @@ from orchestrator.core import (
     errors,
     events,
     exits,
+    lineages,
+    loads,
     notices,
     observations,
     phases,
@@ -43,6 +45,8 @@ from orchestrator.core.hosting import (
 from orchestrator.core.notices import Notice, Notices
 from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CustomPolicyRef
+from orchestrator.core.rollout_policies import RolloutPolicy
+from orchestrator.core.services import Service
 from orchestrator.core.specs import STOP_SIGNALS, ContainerSpec
 from orchestrator.core.state import Container, Desired, Fleet
 from orchestrator.core.table import Table
@@ -94,6 +98,8 @@ def _walk(value: Any, words: Words) -> Any:
     if not attrs.has(kind):
         msg = f"expected a decision about a {kind.__name__}"
         raise AssertionError(msg)
+    if kind is Service:  # the core makes names of its name
+        _ = words.text(Kind.SERVICE, value.name)
     changed: dict[str, Any] = {}
     for field, treatment in _treatments(kind):
         old = getattr(value, field)
@@ -127,6 +133,7 @@ NAMES: Final = table(NAME, same)
 ADDRESSES: Final = table(PORT, as_(Kind.ADDRESS))
 TICKET: Final = as_(Kind.TICKET)
 ASKED: Final = {"by": TEXT, "why": TEXT}
+PLACED: Final = table(both(same, NAME), same)
 TOLD: Final = {"name": NAME, "cursor": CURSOR}
 
 DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
@@ -149,6 +156,7 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
         "regions": each(choice(Kind.REGION, REGIONS)),
         "jurisdiction": choice(Kind.JURISDICTION, JURISDICTIONS),
         "location_hint": choice(Kind.HINT, LOCATION_HINTS),
+        "spread": each(choice(Kind.HINT, LOCATION_HINTS)),
     },
     HttpProbe: {
         "port": PORT,
@@ -163,10 +171,24 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
         "params": json(Kind.PARAM_KEY, Kind.PARAM_VALUE),
     },
     Notify: {"url": as_(Kind.URL), "secret": as_(Kind.SECRET)},
-    Notice: {"name": NAME},
+    RolloutPolicy: {
+        "strategy": same,  # it names code, too
+        "params": json(Kind.PARAM_KEY, Kind.PARAM_VALUE),
+    },
+    lineages.Revision: ASKED,
+    lineages.Rollout: {"service": NAME, "reason": TEXT, "trouble": TEXT, **ASKED},
+    lineages.Roster: {
+        **dict.fromkeys(("old", "old_down", "resting", "drained"), PLACED),
+        **dict.fromkeys(("due", "ripening", "kept", "spent", "surplus"), PLACED),
+        **dict.fromkeys(("living", "counted", "kept_up", "going"), NAMES),
+        "moved": table(NAME, _walk),
+        "twins": table(same, NAME),
+    },
+    lineages.PlatformRoll: {"id": CURSOR, "given_up": CURSOR, "restarted": each(NAME)},
+    Notice: {"name": NAME, "why": TEXT},
     Notices: {"open": table(same, _walk), "troubled": NAMES},
     notices.NoticeFailed: {"cause": TEXT},
-    Container: {"name": NAME, "stops_after": NAME},
+    Container: {"name": NAME, "stops_after": NAME, "place": as_(Kind.ADDRESS)},
     Desired: ASKED,
     Awaited: {
         "lacking": table(same, NAMES),
@@ -189,6 +211,9 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
         "strangers": NAMES,
         "services": table(NAME, _walk),
         "evicting": NAMES,
+        "lineages": table(NAME, _walk),
+        "rolling": NAMES,
+        "loads": table(NAME, _walk),
         "groups": table(as_(Kind.GROUP), each(both(same, NAME))),
         "awaited": table(NAME, _walk),
     },
@@ -202,6 +227,15 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
     service_events.ScaleRequested: {"service": NAME, **ASKED},
     service_events.AdoptRequested: {"name": NAME, **ASKED},
     service_events.OrphanStopRequested: {"name": NAME, **ASKED},
+    service_events.RolloutRequested: {"service": NAME, **ASKED},
+    loads.LoadObserved: {"service": NAME},
+    loads.ServiceRolled: {
+        "service": NAME,
+        "cause": TEXT,
+        "id": CURSOR,
+        "behind": each(NAME),
+    },
+    events.PlaceObserved: {"name": NAME, "place": as_(Kind.ADDRESS)},
     events.ContainerStarted: TOLD,
     events.ContainerReady: {**TOLD, "addresses": ADDRESSES},
     events.ContainerEnded: TOLD,
@@ -217,6 +251,7 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
     commands.StopContainer: {"name": NAME, "signal": one_of(*STOP_SIGNALS)},
     commands.DestroyContainer: {"name": NAME},
     commands.ForgetContainer: {"name": NAME},
+    commands.RollService: {"service": NAME},
     phases.Running: {"addresses": ADDRESSES},
     phases.Pending: {"waits_for": NAME},
     phases.BackingOff: {"waits_for": NAME},

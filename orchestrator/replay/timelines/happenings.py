@@ -19,6 +19,7 @@ from orchestrator.core.exits import Exit
 from orchestrator.core.health import CheckKind
 from orchestrator.core.moments import Moment
 from orchestrator.core.phases import Rule
+from orchestrator.replay.timelines.of_services import ServiceHappening
 
 __all__ = (
     "Asked",
@@ -97,6 +98,7 @@ class Wish(StrEnum):
     SCALE = "scale"
     ADOPT = "adopt"
     STOP_ORPHAN = "stop_orphan"
+    ROLLOUT = "rollout"
 
 
 @attrs.frozen(kw_only=True)
@@ -301,4 +303,6 @@ OwnHappening: TypeAlias = (
     | Left
 )
 
-Happening: TypeAlias = OwnHappening | TookOver | LookFailed | Opened | Closed
+Happening: TypeAlias = (
+    OwnHappening | ServiceHappening | TookOver | LookFailed | Opened | Closed
+)

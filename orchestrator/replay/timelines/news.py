@@ -22,6 +22,7 @@ from orchestrator.core.events import (
 from orchestrator.core.service_events import (
     AdoptRequested,
     OrphanStopRequested,
+    RolloutRequested,
     ScaleRequested,
 )
 from orchestrator.replay.timelines.happenings import (
@@ -47,6 +48,7 @@ _WISHES: Final = {
     ScaleRequested: Wish.SCALE,
     AdoptRequested: Wish.ADOPT,
     OrphanStopRequested: Wish.STOP_ORPHAN,
+    RolloutRequested: Wish.ROLLOUT,
 }
 
 Message: TypeAlias = TookOver | LookFailed | Asked | Checked | OrderFailed | LostSight
@@ -87,6 +89,7 @@ def news_of(event: Event, seq: int) -> Message | None:
             | ScaleRequested()
             | AdoptRequested()
             | OrphanStopRequested()
+            | RolloutRequested()
         ):
             is_of_fleet = isinstance(event, OrphanStopRequested)
             return Asked(
@@ -110,5 +113,8 @@ def _about(event: Event) -> str:
             return f"{service} to {replicas}"
         case OrphanStopRequested(name=name):
             return name
+        case RolloutRequested(service=service, action=action, to=to):
+            place = "" if to is None else f" to revision {to}"
+            return f"{service}: {action.value}{place}"
         case _:
             return ""

@@ -34,6 +34,12 @@ from orchestrator.replay.timelines.happenings import (
     TookOver,
     What,
 )
+from orchestrator.replay.timelines.of_services import (
+    ImageRolled,
+    LoadSeen,
+    PlaceSeen,
+    RolloutMoved,
+)
 from orchestrator.replay.timelines.stretches import Course, RunTold, Span, Timeline
 
 __all__ = ("Recorder",)
@@ -212,6 +218,7 @@ class Recorder:
         self._boots = _Newest[TookOver](limit)
         self._requests = _Newest[Asked](limit)
         self._looks = _Newest[LookFailed](limit)
+        self._rollouts = _Newest[RolloutMoved](limit)
 
     def take(self, item: Happening) -> None:
         """Take in one item."""
@@ -224,6 +231,10 @@ class Recorder:
                 self._boots.add(item)
             case LookFailed():
                 self._looks.add(item)
+            case RolloutMoved():
+                self._rollouts.add(item)
+            case ImageRolled() | LoadSeen() | PlaceSeen():
+                pass  # told in words, as they come
             case Asked(name=""):
                 self._requests.add(item)
             case _:
@@ -241,6 +252,7 @@ class Recorder:
             "boots": self._boots.left_out,
             "requests": self._requests.left_out,
             "failed_looks": self._looks.left_out,
+            "rollouts": self._rollouts.left_out,
         }
         end = self._closed.at
         return Timeline(
@@ -254,6 +266,7 @@ class Recorder:
             boots=tuple(self._boots.kept),
             requests=tuple(self._requests.kept),
             failed_looks=tuple(self._looks.kept),
+            rollouts=tuple(self._rollouts.kept),
             left_out=_counted(left_out),
             differing=self._closed.differing,
             first_differing=self._closed.first_differing,

@@ -26,6 +26,7 @@ from orchestrator.replay.timelines.happenings import (
     RunBegun,
     TookOver,
 )
+from orchestrator.replay.timelines.of_services import RolloutMoved
 
 __all__ = ("Course", "RunTold", "Span", "Timeline")
 
@@ -123,6 +124,7 @@ class Timeline:
     boots: tuple[TookOver, ...]
     requests: tuple[Asked, ...]
     failed_looks: tuple[LookFailed, ...]
+    rollouts: tuple[RolloutMoved, ...]
     left_out: Table[str, int]
     differing: int
     first_differing: int | None

@@ -23,6 +23,10 @@ from orchestrator.replay.timelines.grants import rules_of_starts
 from orchestrator.replay.timelines.happenings import Closed, Happening, Opened
 from orchestrator.replay.timelines.items import as_it_was, items_of
 from orchestrator.replay.timelines.news import Message, news_of
+from orchestrator.replay.timelines.of_services import (
+    ServiceHappening,
+    of_services,
+)
 from orchestrator.replay.timelines.recording import Recorder
 from orchestrator.replay.timelines.stretches import Timeline
 
@@ -155,6 +159,9 @@ def _items(
     told = news_of(step.event, seq)
     if told is not None and _concerns(told, shown):
         yield told
+    for item in of_services(step, seq):
+        if _concerns(item, shown):
+            yield item
     names = dict.fromkeys(step.touched)
     for command in step.commands:
         name = getattr(command, "name", None)
@@ -166,7 +173,7 @@ def _items(
             yield from items_of(step, seq, name, rules)
 
 
-def _concerns(told: Message, shown: Collection[str] | None) -> bool:
+def _concerns(told: Message | ServiceHappening, shown: Collection[str] | None) -> bool:
     """Say whether news is about the fleet, or about a container that is shown."""
     name: str = getattr(told, "name", "")
     return shown is None or not name or name in shown

@@ -28,6 +28,7 @@ from orchestrator.testing.strategies.histories import (
     fault_plans,
     histories,
     moves,
+    rolled_histories,
     scenarios,
 )
 from orchestrator.testing.strategies.policies import (
@@ -53,6 +54,14 @@ from orchestrator.testing.strategies.records import (
     phases,
     sights,
 )
+from orchestrator.testing.strategies.rollouts import (
+    autoscalings,
+    canary_steps,
+    measurements,
+    rollout_policies,
+    rollout_requests,
+    shares,
+)
 from orchestrator.testing.strategies.specs import (
     container_specs,
     dependencies,
@@ -70,7 +79,9 @@ from orchestrator.testing.strategies.specs import (
 __all__ = (
     "FILE_FOLDER",
     "addresses",
+    "autoscalings",
     "backoffs",
+    "canary_steps",
     "command_errors",
     "configs",
     "container_specs",
@@ -89,6 +100,7 @@ __all__ = (
     "health_checks",
     "histories",
     "instance_types",
+    "measurements",
     "memberships",
     "moments",
     "moves",
@@ -102,9 +114,13 @@ __all__ = (
     "platform_exits",
     "probes",
     "restart_policies",
+    "rolled_histories",
+    "rollout_policies",
+    "rollout_requests",
     "runs",
     "scenarios",
     "services",
+    "shares",
     "sights",
     "start_errors",
     "tables",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 from hypothesis import strategies as st
@@ -19,12 +19,15 @@ from orchestrator.codec.platform_choices import (
     SchedulingPolicy,
     SimulatedChoice,
 )
+from orchestrator.core.autoscaling import Autoscaling
 from orchestrator.core.fields import Json
 from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.hosting import Placement
+from orchestrator.core.rollout_policies import RolloutPolicy
 from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec, named
 from orchestrator.core.table import Table
+from orchestrator.testing.strategies.rollouts import autoscalings, rollout_policies
 from orchestrator.testing.strategies.specs import fleet_specs
 
 __all__ = ("FILE_FOLDER", "fleet_files", "platform_choices")
@@ -71,7 +74,7 @@ def fleet_files(*, nulls: bool = True) -> st.SearchStrategy[FleetFile]:
     return st.builds(
         _file,
         fleet_specs(custom=True),
-        st.lists(st.integers(-1, 2), min_size=5, max_size=5),
+        st.lists(_counts(), min_size=5, max_size=5),
         platform_choices(),
         st.builds(
             FleetFile,
@@ -87,15 +90,24 @@ def fleet_files(*, nulls: bool = True) -> st.SearchStrategy[FleetFile]:
     )
 
 
+_Count: TypeAlias = tuple[int, RolloutPolicy | None, Autoscaling | None]
+"""How many replicas there are of an entry, -1: it says none; and its policies."""
+
+
+def _counts() -> st.SearchStrategy[_Count]:
+    policies = st.none() | rollout_policies(custom=True)
+    return st.tuples(st.integers(-1, 2), policies, st.none() | autoscalings())
+
+
 def _file(
     spec: FleetSpec,
-    counts: list[int],
+    counts: list[_Count],
     platform: PlatformChoice,
     file: FleetFile,
     *,
     nulls: bool,
 ) -> FleetFile:
-    """Return a file with that fleet; in *counts* -1: no replicas are said."""
+    """Return a file with that fleet."""
     template = spec.settings.ad_hoc
     if template is not None:
         template = _written(named(template, "ad-hoc"), platform, nulls=nulls)
@@ -103,11 +115,16 @@ def _file(
     specs = [_written(each, platform, nulls=nulls) for each in _entries(spec)]
     containers: list[ContainerSpec] = []
     services: list[Service] = []
-    for each, count in zip(specs, counts, strict=False):
+    for each, (count, policy, scaling) in zip(specs, counts, strict=False):
         if count < 0:
-            containers.append(each)
+            containers.append(_unspread(each))
             continue
-        service = Service(template=each, replicas=count)
+        service = Service(
+            template=each,
+            replicas=count,
+            rollout=_said(policy, nulls=nulls),
+            autoscaling=scaling,
+        )
         services.append(service)
         containers += [replica_of(service, index) for index in range(count)]
     fleet = FleetSpec(
@@ -165,6 +182,18 @@ def _written(
         working_dir=None,
         placement=Placement() if places_itself else spec.placement,
     )
+
+
+def _said(policy: RolloutPolicy | None, *, nulls: bool) -> RolloutPolicy | None:
+    """Return a policy as a file can say it."""
+    if policy is None or nulls:
+        return policy
+    return attrs.evolve(policy, params=_without_nulls(policy.params))
+
+
+def _unspread(spec: ContainerSpec) -> ContainerSpec:
+    """Return a container of its own, which nothing is spread of."""
+    return attrs.evolve(spec, placement=attrs.evolve(spec.placement, spread=()))
 
 
 def _without_nulls(table: Table[str, Json]) -> Table[str, Json]:

@@ -21,6 +21,7 @@ from orchestrator.core.events import (
     FleetObserved,
     HealthChanged,
     OwnerEvent,
+    PlaceObserved,
     ReconcileRequested,
     RemoveRequested,
     RestartRequested,
@@ -49,6 +50,7 @@ from orchestrator.testing.strategies.pools import (
     tickets,
 )
 from orchestrator.testing.strategies.records import sights
+from orchestrator.testing.strategies.rollouts import measurements, rollout_requests
 from orchestrator.testing.strategies.specs import (
     container_specs,
     dependencies,
@@ -127,6 +129,7 @@ def _asked_for() -> st.SearchStrategy[OwnerEvent]:
             )
         ),
         st.builds(OrphanStopRequested, at=at, name=name, run=runs(), ticket=ticket),
+        rollout_requests(),
     )
 
 
@@ -136,7 +139,14 @@ def events() -> st.SearchStrategy[Event]:
     at, name, run = moments(), names(), runs()
     kinds = st.sampled_from(CommandKind)
     return st.one_of(
-        st.builds(Booted, at=at, epoch=runs(), rules=st.just(1), fences=st.booleans()),
+        st.builds(
+            Booted,
+            at=at,
+            epoch=runs(),
+            rules=st.just(1),
+            fences=st.booleans(),
+            rolls=st.booleans(),
+        ),
         _asked_for(),
         st.builds(ContainerStarted, at=at, name=name, run=run, cursor=texts()),
         st.builds(ContainerReady, at=at, name=name, run=run, addresses=addresses()),
@@ -167,6 +177,14 @@ def events() -> st.SearchStrategy[Event]:
             complete=st.booleans(),
             strangers=tables(names(), runs()),
         ),
+        st.builds(
+            PlaceObserved,
+            at=at,
+            name=name,
+            run=run,
+            place=st.sampled_from(("", "WEUR/fra01", "ENAM")),
+        ),
+        measurements(),
         st.builds(NoticeDelivered, at=at, number=run),
         st.builds(NoticeFailed, at=at, number=run, cause=texts()),
         st.builds(TimeReached, at=at, name=st.none() | name),

@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 from orchestrator.core.custom import CustomPolicy
 from orchestrator.core.events import Event
 from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.requests import Apply
+from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.table import Table
 from orchestrator.simulation.faults import FaultPlan
 from orchestrator.testing.chances import BRANCHES, Move, played
 from orchestrator.testing.scenarios import Scenario
-from orchestrator.testing.strategies.specs import fleet_specs
+from orchestrator.testing.strategies.rollouts import rollout_policies
+from orchestrator.testing.strategies.specs import fleet_specs, services
+from orchestrator.testing.turns import asks, comes_up
 
-__all__ = ("fault_plans", "histories", "moves", "scenarios")
+__all__ = ("fault_plans", "histories", "moves", "rolled_histories", "scenarios")
 
 WAITS = (0, -1, 0, -1, 1_000, -1, 60_000, 700_000)
 PERMILLE_MAX = 300
@@ -62,6 +67,38 @@ def histories(
         told = scenarios(*given, policies=policies, max_size=max_size)
         return told.map(lambda scenario: scenario.tale.events)
     return fleet_specs().flatmap(lambda spec: histories(spec, max_size=max_size))
+
+
+def rolled_histories(max_size: int = 20) -> st.SearchStrategy[tuple[Event, ...]]:
+    """Draw the events of a service that is up, and is rolled out to another template.
+
+    So lineages are drawn, too: fold what comes.
+    """
+    served = st.builds(
+        attrs.evolve,
+        services(),
+        replicas=st.integers(1, 3),
+        rollout=rollout_policies(),
+        autoscaling=st.none(),
+    ).map(lambda drawn: attrs.evolve(drawn, declared=drawn.replicas))
+    return st.builds(_rolled, served, moves(max_size))
+
+
+def _rolled(service: Service, drawn: list[Move]) -> tuple[Event, ...]:
+    template = attrs.evolve(service.template, depends_on=Table(), group=None)
+    now = attrs.evolve(service, template=template)
+    other = attrs.evolve(template, env=Table.of([("NEW", "1")]))
+    scenario = Scenario.of(_fleet_of(now))
+    for name in scenario.tale.fleet.containers:
+        scenario = scenario.when(comes_up(name))
+    then = attrs.evolve(now, template=other)
+    scenario = scenario.when(asks(Apply(spec=_fleet_of(then))), after=1_000)
+    return played(scenario, drawn).tale.events
+
+
+def _fleet_of(service: Service) -> FleetSpec:
+    replicas = (replica_of(service, index) for index in range(service.replicas))
+    return FleetSpec(name="demo", containers=tuple(replicas), services=(service,))
 
 
 def fault_plans(until: int = 600_000) -> st.SearchStrategy[FaultPlan]:

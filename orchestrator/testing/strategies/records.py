@@ -154,4 +154,6 @@ def containers() -> st.SearchStrategy[Container]:
         leaving=st.booleans(),
         changed_at=moments(),
         stops_after=st.just("") | names(),
+        generation=st.integers(1, 3),
+        place=st.sampled_from(("", "WEUR/fra01", "ENAM")),
     )

@@ -33,6 +33,7 @@ from orchestrator.core.specs import STOP_SIGNALS, ContainerSpec, named
 from orchestrator.core.table import Table
 from orchestrator.testing.strategies.policies import backoffs, restart_policies
 from orchestrator.testing.strategies.pools import configs, made_once, names, tables
+from orchestrator.testing.strategies.rollouts import autoscalings, rollout_policies
 
 __all__ = (
     "container_specs",
@@ -177,13 +178,20 @@ def instance_types() -> st.SearchStrategy[InstanceType]:
 
 @made_once
 def placements() -> st.SearchStrategy[Placement]:
-    """Draw a placement."""
+    """Draw the placement of one container."""
     return st.builds(
         Placement,
         regions=st.lists(st.sampled_from(REGIONS), unique=True, max_size=3).map(tuple),
         jurisdiction=st.none() | st.sampled_from(JURISDICTIONS),
         location_hint=st.none() | st.sampled_from(LOCATION_HINTS),
     )
+
+
+@made_once
+def _spreads() -> st.SearchStrategy[tuple[str, ...]]:
+    """Draw what each replica is given in turn, mostly nothing."""
+    hints = st.lists(st.sampled_from(LOCATION_HINTS), min_size=1, max_size=3)
+    return st.just(()) | hints.map(tuple)
 
 
 @made_once
@@ -222,12 +230,24 @@ def notifies() -> st.SearchStrategy[Notify]:
 
 @made_once
 def services(*, custom: bool = False, name: str = "crew") -> st.SearchStrategy[Service]:
-    """Draw a service of a name: a template, and a number of replicas."""
+    """Draw a service of a name: a template, a number of replicas, its policies."""
     return st.builds(
-        lambda spec, replicas: Service(template=named(spec, name), replicas=replicas),
-        container_specs(st.just(name), custom=custom),
-        st.integers(0, 3),
+        Service,
+        template=st.tuples(
+            container_specs(st.just(name), custom=custom), _spreads()
+        ).map(lambda both: _spread(named(both[0], name), both[1])),
+        replicas=st.integers(0, 3),
+        rollout=st.none() | rollout_policies(custom=custom),
+        autoscaling=st.none() | autoscalings(),
     )
+
+
+def _spread(template: ContainerSpec, hints: tuple[str, ...]) -> ContainerSpec:
+    """Return a template of which each replica is given a hint in turn."""
+    if not hints:
+        return template
+    place = attrs.evolve(template.placement, location_hint=None, spread=hints)
+    return attrs.evolve(template, placement=place)
 
 
 @made_once
