@@ -20,6 +20,7 @@ from orchestrator.core.commands import (
     DestroyContainer,
     ForgetContainer,
     ObserveFleet,
+    RollService,
     SendNotice,
     StartContainer,
 )
@@ -198,7 +199,7 @@ def _follow(world: _World, step: Step) -> None:
         match command:
             case ObserveFleet():
                 world.put(FleetObserved(at=world.in_(200, 1_000), complete=True))
-            case ForgetContainer() | SendNotice():
+            case ForgetContainer() | SendNotice() | RollService():
                 raise AssertionError(command)
             case _:
                 _answer(world, command.name, command.run, COMMAND_KINDS[type(command)])

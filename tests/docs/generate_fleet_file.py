@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from orchestrator.codec.api_choice import ApiChoice
+from orchestrator.codec.fleet_autoscaling import NAMED
 from orchestrator.codec.fleet_groups import GROUP_KEYS
 from orchestrator.codec.fleet_health import PROBES
 from orchestrator.codec.fleet_policies import MATCHES
@@ -20,6 +21,7 @@ from orchestrator.codec.platform_choices import (
     LocalChoice,
     SimulatedChoice,
 )
+from orchestrator.core.autoscaling import Autoscaling, Metric
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.exit_rules import ExitAction, ExitKind
 from orchestrator.core.fleet_specs import FleetSettings
@@ -36,9 +38,24 @@ from orchestrator.core.hosting import (
 from orchestrator.core.moments import format_duration
 from orchestrator.core.notify import Notify
 from orchestrator.core.policies import CrashLimit, CustomPolicyRef, RestartPolicy
+from orchestrator.core.rollout_policies import (
+    BUILT_IN,
+    CanaryStep,
+    OnFailure,
+    Promotion,
+    RolloutPolicy,
+    Share,
+)
 from orchestrator.core.specs import ContainerSpec
 
 __all__ = ("fields_of", "fleet_file")
+
+
+def _words(known: typing.Iterable[object]) -> str:
+    """List words as one would write them in the file."""
+    *before, last = (f"`{word}`" for word in known)
+    return f"{', '.join(before)} or {last}"
+
 
 ABOUT: dict[type, dict[str, str]] = {
     FleetSettings: {
@@ -96,7 +113,7 @@ ABOUT: dict[type, dict[str, str]] = {
         "orphan_after_ms": "stop the containers after so long without an operator, 1m"
         " at least; unsaid, never",
         "account_id": "the account, 32 hexadecimal digits; wrangler deploys there, and"
-        " the REST API is asked how lost runs ended",
+        " the REST API rolls services out and is asked how lost runs ended",
         "api_token_secret": "the secret that holds a token for the REST API",
         "timeout_ms": "how long an answer of the gateway may take, 2m at most",
     },
@@ -157,6 +174,7 @@ ABOUT: dict[type, dict[str, str]] = {
         f" {', '.join(JURISDICTIONS)}",
         "location_hint": "where its object is asked to be made; counts once:"
         f" {', '.join(LOCATION_HINTS)}",
+        "spread": "location hints of the replicas of a service, one each in turn",
     },
     RestartPolicy: {
         "when": "`always`, `on_failure` or `never`",
@@ -174,6 +192,44 @@ ABOUT: dict[type, dict[str, str]] = {
         " most",
         "custom": "a policy of the embedding program, in place of `when`, the limits"
         " and the backoff",
+    },
+    RolloutPolicy: {
+        "strategy": f"{_words(BUILT_IN)}, or the name of one of the program's own, that"
+        " `policies` of the fleet names",
+        "version": "of a strategy of the program's own",
+        "max_unavailable": "so many of the replicas asked for may be missing, rounded"
+        " down; 1 where this and `max_surge` come to nothing; above 0 where"
+        " `max_surge` is 0",
+        "max_surge": "so many may run beside them, rounded up",
+        "steps": "of `canary`, needed there: so many replicas are new, each with more"
+        " than the one before; 100 at most",
+        "promote": f"of `canary` and `blue_green`: {_words(Promotion)}, an owner says"
+        " that it goes on",
+        "keep_old_ms": "of `blue_green`: how long the old replicas stay beside the new",
+        "min_ready_ms": "ready for so long, a new replica counts",
+        "container_deadline_ms": "a new replica that does not count by then is a"
+        " failure; longer than `min_ready`",
+        "progress_deadline_ms": "without progress for so long it has failed; longer"
+        " than `min_ready`",
+        "failure_budget": "so many failures of new replicas are borne, rounded up",
+        "on_failure": f"{_words(OnFailure)}: back to the last revision that was wholly"
+        " healthy, or all stays as it is, or it waits for its owner",
+        "params": "handed to a strategy of the program's own",
+    },
+    CanaryStep: {
+        "share": "so many replicas are new; needed",
+        "soak_ms": "how long all waits then",
+    },
+    Autoscaling: {
+        "metric": f"{_words(Metric)}: requests in flight, percent of the processors it"
+        " may use, or what somebody tells; needed",
+        "target_milli": "what each replica is to be measured at; needed",
+        "least": "so many at least",
+        "most": "so many at most; needed",
+        "window_ms": "what was measured is averaged over it",
+        "tolerance_percent": "nothing changes within so much of the target",
+        "up_after_ms": "so long after a change before there are more",
+        "down_after_ms": "so long after a change before there are fewer",
     },
     CrashLimit: {
         "window_ms": "the window in which crashes count",
@@ -216,7 +272,7 @@ fleet export` writes either form. Comments are not carried over.
 ## `[ad_hoc]`
 
 The template of containers that are started by request with a bare name: the keys of
-`[[containers]]`, without `name` and `replicas`.
+`[[containers]]`, without `name` and `replicas` and what goes with these.
 
 ## Placeholders
 
@@ -250,7 +306,19 @@ def fleet_file() -> str:
             "",
             "so many of it, numbered from 0, at most 10000;"
             " `orchestrator scale` changes it while it runs",
-        )
+        ),
+        "rollout": (
+            "table",
+            "",
+            "how its replicas come to another template; unsaid, all at once; only"
+            " beside `replicas`",
+        ),
+        "autoscaling": (
+            "table",
+            "",
+            "how many replicas it has, by what it is measured at; only beside"
+            " `replicas`, which is where it begins",
+        ),
     }
     restart = "`[restart]`, and `restart` of a container"
     sections = [
@@ -271,6 +339,9 @@ def fleet_file() -> str:
         _section("`backoff` of a restart policy", fields_of(Backoff)),
         _section("`exit_rules` of a restart policy, each", _rule()),
         _section("`custom` of a restart policy", fields_of(CustomPolicyRef)),
+        _section(ROLLOUT, fields_of(RolloutPolicy)) + A_SHARE,
+        _section("`steps` of a rollout, each", fields_of(CanaryStep)),
+        _section("`autoscaling` of a container with replicas", _autoscaling()),
         _section(CHECKS, _probes() | fields_of(HealthCheck)),
         _section("`http` of a health check", fields_of(HttpProbe)),
         _section("`tcp` of a health check", fields_of(TcpProbe)),
@@ -280,6 +351,21 @@ def fleet_file() -> str:
 
 
 CHECKS = "`health.startup`, `health.readiness`, `health.liveness` of a container"
+
+
+ROLLOUT = "`[rollout]`, and `rollout` of a container with replicas"
+A_SHARE = """
+A share of the replicas is a number of them, `2`, or a text, `"25%"`. What stands under
+`[rollout]` holds for every entry with replicas, unless its own table says otherwise;
+one with another strategy takes over nothing that only the strategy of `[rollout]` has.
+"""
+
+
+def _autoscaling() -> dict[str, tuple[str, str, str]]:
+    """Describe the keys of autoscaling, some of which are fields under another name."""
+    rows = {NAMED.get(key, key): row for key, row in fields_of(Autoscaling).items()}
+    _, default, about = rows["tolerance"]
+    return rows | {"tolerance": ("text", f'`"{default}%"`', about)}
 
 
 def _rule() -> dict[str, tuple[str, str, str]]:
@@ -342,6 +428,8 @@ def _kind(hint: Any) -> str:
     args = [arg for arg in typing.get_args(hint) if arg is not type(None)]
     if hint is InstanceType:
         return "text or table"
+    if hint is Share:
+        return "number or text"
     if typing.get_origin(hint) is tuple:
         (inner, _) = typing.get_args(hint)
         return f"array of {_kind(inner)}s"
@@ -362,6 +450,8 @@ def _default(field: Any) -> str:
         return f"{default} ({format_duration(default)})"
     if isinstance(default, Enum):
         return f'`"{default.value}"`'
+    if isinstance(default, Share):
+        return f'`"{default}"`' if default.is_percent else str(default)
     if isinstance(default, InstanceType):
         return f'`"{default.name}"`'
     if isinstance(default, bool):

@@ -174,6 +174,7 @@ def test_every_fleet_file_of_the_docs_is_valid() -> None:
 
 SHELL = {
     "README.md",
+    "autoscale.md",
     "tutorial.md",
     "tutorial-cloudflare.md",
     "restart-policies.md",
@@ -183,6 +184,7 @@ SHELL = {
 
 
 PROGRAMS = {
+    "autoscale.md",
     "embed.md",
     "notifications.md",
     "scale-a-service.md",

@@ -14,6 +14,7 @@ from orchestrator import (
     EventRecord,
     Operator,
     ReconcileReport,
+    RolloutInfo,
     settled,
 )
 
@@ -25,6 +26,9 @@ def plain(operator: Operator) -> None:
         operator.start_container("web"), FutureResult[ContainerInfo, ContainerError]
     )
     _ = assert_type(operator.reconcile(), FutureResult[ReconcileReport, ContainerError])
+    _ = assert_type(
+        operator.rollout("web", "undo", to=3), FutureResult[RolloutInfo, ContainerError]
+    )
     _ = assert_type(
         operator.events(after=3), FutureResult[tuple[EventRecord, ...], ContainerError]
     )
