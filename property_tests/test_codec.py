@@ -39,7 +39,7 @@ def test_a_record_decodes_to_itself(container: Container) -> None:
     assert decode_container(data).unwrap() == container
 
 
-@given(history=HISTORIES)
+@given(history=HISTORIES | drawn.rolled_histories().map(list))
 def test_a_fleet_and_its_commands_decode_to_themselves(history: list[Event]) -> None:
     fleet = empty_fleet("demo")
     for event in in_order(history):

@@ -248,7 +248,7 @@ def test_words_keep_their_order_and_their_number(names: set[str]) -> None:
 
 
 SUFFIXES = st.sampled_from(
-    ("", "-0", "-1", "-10", "-0.r5", "-1.r12", "-00", "-x", "-0-x")
+    ("", "-0", "-1", "-10", "-0.r5", "-0.r5.1", "-1.r12", "-00", "-x", "-0-x")
 )
 NAMED = st.tuples(st.sampled_from(("web", "web-a", "we", "api")), SUFFIXES).map("".join)
 

@@ -85,7 +85,7 @@ def apply(
     Only what `plan FILE` shows is changed. Leaves with 3 when the time is up, with 4
     where a container of FILE has failed, is crash-looping, or waits for one that will
     not come, with 6 where the fleet has another revision than expected, with 9 where a
-    rollout of it was reverted, held or aborted.
+    rollout of it was reverted, held or aborted, now or when it was applied before.
     """
     fleet = read_file(file)
     reach = reach.of_fleet(fleet.spec.name)
@@ -97,22 +97,24 @@ def apply(
         show_plan(plan, output)
     outcome, code = "detached", 0
     infos: list[Info] = []
-    rollouts: list[Info] = []
+    is_json = output == "json"
+    rolling = AppliedRollouts(
+        client=client,
+        services=frozenset(service.name for service in fleet.spec.services),
+        before=before,
+        showing=Showing(err=is_json),
+    )
     if not detach:
-        is_json = output == "json"
         following = _Following(
             client=client,
             names=frozenset(spec.name for spec in fleet.spec.containers),
             plan=plan,
-            rolling=AppliedRollouts(
-                client=client,
-                services=frozenset(service.name for service in fleet.spec.services),
-                before=before,
-                showing=Showing(err=is_json),
-            ),
+            rolling=rolling,
         )
         outcome, infos, code = following.until_settled(timeout, err=is_json)
-        rollouts = list(following.rolling.found.values())
+    elif rolling.judged(is_news=not is_empty(plan)) is not None:
+        code = BACK
+    rollouts = list(rolling.found.values())
     if output == "json":
         answer = {
             "plan": plan,

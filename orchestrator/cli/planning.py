@@ -21,6 +21,7 @@ from orchestrator.api.places import JOURNAL
 from orchestrator.cli.client import NoOperator
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
+from orchestrator.cli.rollout_following import known_rollouts, told_back, untried
 from orchestrator.cli.shown import output_option
 from orchestrator.cli.tools import read_file
 from orchestrator.codec.wire import tree_of
@@ -74,8 +75,11 @@ def plan(file: Path, prune: str | None, output: str, reach: Reach) -> int:
     """
     fleet = read_file(file)
     reach = reach.of_fleet(fleet.spec.name)
+    rollouts: dict[str, dict[str, Any]] = {}
     try:
-        found = reach.client().plan(tree_of(fleet.spec), revision=None, prune=prune)
+        client = reach.client()
+        found = client.plan(tree_of(fleet.spec), revision=None, prune=prune)
+        rollouts = known_rollouts(client) if is_empty(found) else {}
     except NoOperator:
         state = reach.folder()
         if state is None:
@@ -89,6 +93,9 @@ def plan(file: Path, prune: str | None, output: str, reach: Reach) -> int:
         planned = module.planned_alone(state, fleet, file.absolute().parent, prune)
         found = tree_of(asyncio.run(planned))
     show_plan(found, output)
+    services = frozenset(service.name for service in fleet.spec.services)
+    for info in untried(rollouts, services).values():
+        click.echo(cleaned(told_back(info)), err=True)
     return 0 if is_empty(found) else PENDING
 
 

@@ -16,7 +16,15 @@ from orchestrator.cli.rollout_words import hint_of, line_of, progress_of
 from orchestrator.cli.shown import clock_time, now_ms
 from orchestrator.core.moments import Millis, format_duration
 
-__all__ = ("BACK", "AppliedRollouts", "Showing", "followed", "known_rollouts")
+__all__ = (
+    "BACK",
+    "AppliedRollouts",
+    "Showing",
+    "followed",
+    "known_rollouts",
+    "told_back",
+    "untried",
+)
 
 Info = dict[str, Any]
 
@@ -115,17 +123,15 @@ class AppliedRollouts:
     def judged(self, *, is_news: bool) -> str | None:
         """Tell those that did not come to their end; return how the first ended.
 
-        Where the apply has changed nothing (*is_news* is false), it is told what it
-        does not try again.
+        Where the apply has changed nothing (*is_news* is false), those belong to them
+        that have failed before with what is declared: nobody tries it again.
         """
+        if not is_news:
+            for service, info in untried(self.before, self.services).items():
+                self.found.setdefault(service, info)
         back = [info for info in self.found.values() if info["status"] in _BACK]
         for info in back:
-            click.echo(cleaned(line_of(info)), err=True)
-        for service, info in () if is_news else self.before.items():
-            is_left = service in self.services and service not in self.found
-            if is_left and info["status"] in {"reverted", "held"}:
-                told = f"{line_of(info)}; {hint_of(info)}"
-                click.echo(cleaned(told), err=True)
+            click.echo(cleaned(told_back(info)), err=True)
         return str(back[0]["status"]) if back else None
 
     def tell_late(self) -> None:
@@ -136,6 +142,32 @@ class AppliedRollouts:
 
 
 _BACK: Final = ENDED - {"done"}
+
+
+def untried(rollouts: dict[str, Info], services: frozenset[str]) -> dict[str, Info]:
+    """Return those of *services* that have failed with what is declared now.
+
+    An apply of the same file does not try them again.
+    """
+    return {
+        service: info
+        for service, info in rollouts.items()
+        if service in services
+        and info["status"] in {"reverted", "held"}
+        and info.get("declared", False)
+    }
+
+
+def told_back(info: Info) -> str:
+    """Say where a rollout is that did not come to its end, and what its owner can do.
+
+    >>> told_back({"service": "web", "status": "held", "revision": 3, "reason": "",
+    ...            "until": None, "back_to": None})  # doctest: +ELLIPSIS
+    'web: the rollout to revision 3 is held; `orchestrator rollout start web` ...'
+
+    """
+    hint = hint_of(info)
+    return line_of(info) if hint is None else f"{line_of(info)}; {hint}"
 
 
 def _which(info: Info) -> tuple[Any, ...]:

@@ -70,14 +70,18 @@ def service_words(item: ServiceHappening) -> str:
 
 
 _GOALS: Final = {RolloutStatus.PROGRESSING, RolloutStatus.REVERTING}
+_BACK: Final = {RolloutStatus.REVERTING, RolloutStatus.REVERTED}
 
 
 def _moved(item: RolloutMoved) -> str:
     who = f"the rollout of {short(item.service)} to revision {item.revision}"
     words = status_words(item.status)
+    is_back = item.status in _BACK and item.back_to is not None
+    if is_back:
+        words = f"{words} to revision {item.back_to}"
     if item.status in _GOALS and item.goal:
         many = "1 replica is" if item.goal == 1 else f"{item.goal} replicas are"
-        words = f"{words}, {many} to be new"
+        words = f"{words}, {many} to be {'back' if is_back else 'new'}"
     if item.status is RolloutStatus.SOAKING and item.until is not None:
         words = f"{words} for {format_duration(max(0, item.until - item.at))}"
     return f"{who} {words}{_cause(item.reason)}"

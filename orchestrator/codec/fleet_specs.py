@@ -19,6 +19,7 @@ from orchestrator.codec.fleet_tables import Tree, sized, spelt_out
 from orchestrator.codec.platform_choices import LocalChoice, PlatformChoice
 from orchestrator.codec.problems import shown
 from orchestrator.core.groups import Membership
+from orchestrator.core.rollout_requests import wrong_names
 from orchestrator.core.services import REPLICAS_MAX, Service, replica_of
 from orchestrator.core.specs import ContainerSpec
 
@@ -166,9 +167,14 @@ class SpecReader:
             scaling = read_autoscaling(said["autoscaling"], where, self.problems)
         where = f"{path}.rollout"
         policy = self.rollouts.policy(said.get("rollout"), where, replicas)
-        return Service(
+        service = Service(
             template=spec, replicas=replicas, rollout=policy, autoscaling=scaling
         )
+        wrong = wrong_names((service,))
+        for problem in () if wrong is None else wrong.problems:
+            expected, found = problem.expected, problem.found
+            self.problems.wrong(f"{path}.name", expected, found, problem.hint)
+        return service
 
     def _alone(self, spec: ContainerSpec, path: str) -> list[ContainerSpec]:
         if spec.name in self.services:

@@ -70,6 +70,9 @@ DURATIONS: Final = frozenset(
 LISTS: Final = frozenset({"delays_ms"})
 """Lists of durations; the test has these, too."""
 
+_NUMBERS: Final = frozenset({"autoscaling.max"})
+"""Numbers by a key that is a duration in other tables."""
+
 
 def spelt_out(tree: Tree, path: str, wrong: TellWrong) -> Tree:
     """Return a table with every duration in milliseconds."""
@@ -80,7 +83,7 @@ def spelt_out(tree: Tree, path: str, wrong: TellWrong) -> Tree:
             read[key] = value
         elif isinstance(value, dict):
             read[key] = spelt_out(cast("Tree", value), where, wrong)
-        elif not _is_duration(key, value):
+        elif not _is_duration(key, value, where):
             read[key] = value
         elif f"{key}_ms" in tree:
             wrong(where, f"{key} or {key}_ms", "both")
@@ -97,9 +100,15 @@ def _is_array(value: object) -> bool:
     return isinstance(value, list)
 
 
-def _is_duration(key: str, value: object) -> bool:
-    is_text = f"{key}_ms" in DURATIONS and isinstance(value, str)
-    return is_text or f"{key}_ms" in LISTS
+def _is_duration(key: str, value: object, where: str) -> bool:
+    """Say whether a key is that of a duration, and a value is meant to be one.
+
+    A number or a boolean is meant so, too: it is told what was expected instead.
+    """
+    if where.endswith(tuple(_NUMBERS)):
+        return False
+    is_one = f"{key}_ms" in DURATIONS and isinstance(value, str | int | float)
+    return is_one or f"{key}_ms" in LISTS
 
 
 def _in_ms(value: object, where: str, wrong: TellWrong) -> Any:

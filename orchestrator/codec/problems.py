@@ -65,12 +65,17 @@ class Refusal(Exception):
 
 
 def shown(value: object) -> str:
-    """Show a found value, shortened; tables and arrays by their kind only."""
+    """Show a found value, shortened; tables and arrays by their kind only.
+
+    >>> shown(True), shown("True"), shown(["a"])
+    ('true', "'True'", 'an array')
+
+    """
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
         return "an array"
-    text = repr(value)
+    text = repr(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}..."
 
 

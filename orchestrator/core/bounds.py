@@ -56,8 +56,8 @@ def resets_have_a_reason(step: Step) -> Iterable[str]:
     for before, after in step.pairs():
         if before is None or after is None or after.revision > before.revision:
             continue
-        if before.leaving and after.generation != before.generation:
-            continue  # its name was taken again, at once, by another one
+        if after.generation != before.generation:
+            continue  # another one has its name now
         fewer = after.history.attempts < before.history.attempts
         if fewer and not _was_proven(before, step.after.at):
             yield after.name

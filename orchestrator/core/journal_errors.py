@@ -183,7 +183,7 @@ class JournalBusy:
 
 @attrs.frozen(kw_only=True)
 class PolicyNotRegistered:
-    """A spec names a custom restart policy that the program has not registered.
+    """A spec names a policy or strategy that the program has not registered.
 
     A journal that needs it is not replayed: nobody guesses what it would decide.
     """
@@ -197,8 +197,8 @@ class PolicyNotRegistered:
     def message(self) -> str:
         """Say it in a sentence."""
         return (
-            f"{self.name} needs the restart policy {self.policy!r} version"
-            f" {self.version}, which is not registered"
+            f"{self.name} needs the restart policy or rollout strategy"
+            f" {self.policy!r} version {self.version}, which is not registered"
         )
 
 

@@ -109,14 +109,16 @@ def plan(
     def planned(after: Fleet, touched: tuple[str, ...]) -> Plan:
         was, now = fleet.settings, after.settings
         shown = masks.settings(was), masks.settings(now)
+        changes = tuple(_changes(fleet, after, touched, masks))
         return Plan(
             fleet=after.name,
             revision_before=fleet.revision,
             revision_after=after.revision,
-            changes=tuple(_changes(fleet, after, touched, masks)),
+            changes=changes,
             settings=(
                 *field_changes((was, now), shown),
                 *_of_services(fleet, after, masks),
+                *_running(fleet, after, frozenset(each.name for each in changes)),
             ),
         )
 
@@ -189,6 +191,30 @@ def _of_services(fleet: Fleet, after: Fleet, masks: Masks) -> Iterator[FieldChan
             values = was.template, now.template
             shown = masks.spec(was.template), masks.spec(now.template)
             yield from field_changes(values, shown, f"services.{name}.template")
+
+
+def _running(
+    fleet: Fleet, after: Fleet, changed: frozenset[str]
+) -> Iterator[FieldChange]:
+    """Yield the services whose new template is what their replicas are made of now.
+
+    So it is where a file goes back to what runs since a rollout was reverted.
+    """
+    moved = {
+        container.spec.service
+        for container in after.containers.values()
+        if container.name in changed
+    }
+    for name, now in after.services.items():
+        was = fleet.services.get(name)
+        if was is None or not now.replicas or name in moved:
+            continue
+        if was.template != now.template:
+            yield FieldChange(
+                path=f"services.{name}.template",
+                before="another one",
+                after="what runs already",
+            )
 
 
 def _action(was: Container | None, now: Container | None) -> PlanAction | None:

@@ -53,9 +53,14 @@ from orchestrator.core.noticing import delivered, failed, given_again
 from orchestrator.core.ordering import settle
 from orchestrator.core.outstanding import outstanding_of
 from orchestrator.core.phases import Starting
-from orchestrator.core.platform_rollouts import rolls_again
 from orchestrator.core.rollout_requests import request_rollout
-from orchestrator.core.rollouts import roll, service_rolled, take_in, with_rolled
+from orchestrator.core.rollouts import (
+    roll,
+    seen_again,
+    service_rolled,
+    take_in,
+    with_rolled,
+)
 from orchestrator.core.scaling import scale
 from orchestrator.core.service_events import (
     AdoptRequested,
@@ -234,7 +239,7 @@ def _observed(draft: FleetDraft, event: FleetObserved) -> tuple[Command, ...]:
     commands += (
         ForgetContainer(name=name, run=run) for name, run in draft.forgetting.items()
     )
-    again = rolls_again(draft) if first else ()
+    again = seen_again(draft) if first else ()
     return (*commands, *again, *meet(draft, event))
 
 

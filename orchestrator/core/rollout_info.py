@@ -17,6 +17,7 @@ from typing import Final
 
 import attrs
 
+from orchestrator.core.generations import is_same_process
 from orchestrator.core.lineages import ENDED, Lineage, Rollout, RolloutStatus, Roster
 from orchestrator.core.moments import Moment
 from orchestrator.core.scaling import is_ready
@@ -64,12 +65,14 @@ class RolloutInfo:
     over; ``goal`` of ``replicas`` are to be new now, ``moved`` were, ``counted`` of
     them are ready for long enough. ``old`` are not moved, ``old_available`` of them
     accept work. More than ``budget`` ``failures``, and it has failed. ``deadline`` is
-    when something has to have come about, None: nothing has.
+    when something has to have come about, None: nothing has. ``declared``: what it
+    rolls out is what the fleet file declares now.
     """
 
     service: str
     status: RolloutStatus
     revision: int
+    declared: bool
     previous: int
     back_to: int | None
     strategy: str
@@ -140,8 +143,9 @@ def rollout_infos(fleet: Fleet, now: Moment) -> tuple[RolloutInfo, ...]:
 def _info(fleet: Fleet, name: str, replicas: Iterable[Container]) -> RolloutInfo | None:
     service, lineage = fleet.services.get(name), fleet.lineages.get(name)
     rollout = None if lineage is None else newest_rollout(lineage)
-    if rollout is None or service is None:
+    if lineage is None or rollout is None or service is None:
         return None
+    target = lineage.revision(rollout.target)
     members = tuple(sorted(_members(rollout, replicas), key=_order))
     states = [member.state for member in members]
     counted = states.count(ReplicaState.COUNTED)
@@ -150,6 +154,8 @@ def _info(fleet: Fleet, name: str, replicas: Iterable[Container]) -> RolloutInfo
         service=name,
         status=rollout.status,
         revision=rollout.target,
+        declared=target is not None
+        and is_same_process(target.template, service.template),
         previous=rollout.previous,
         back_to=rollout.back_to,
         strategy=rollout.policy.strategy,

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from orchestrator.core.generations import with_handling
 from orchestrator.core.lineages import ENDED, Rollout, RolloutStatus
+from orchestrator.core.owner_events import SpecApplied
 from orchestrator.core.rollout_turns import gauge_of, heading_of
 from orchestrator.core.rosters import found_in
+from orchestrator.core.services import Service
 from orchestrator.core.standings import UNMOVED, Spot, is_member, is_up, spot_of
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
@@ -23,6 +26,7 @@ __all__ = (
     "who_rolls_has_a_rollout",
 )
 
+_ALL_DOWN: Final = "recreate"
 _TOLD: Final = frozenset(ENDED - {RolloutStatus.SUPERSEDED})
 
 
@@ -36,7 +40,8 @@ def _under_way(fleet: Fleet, service: str) -> Rollout | None:
 def nobody_is_taken_down_too_early(step: Step) -> Iterable[str]:
     """Have a rollout leave as many available as its policy asks for.
 
-    What it makes beside others are no more than its policy allows.
+    What it makes beside others are no more than its policy allows. ``recreate`` takes
+    all down first: it is held to that on its way back alone.
     """
     for service in step.after.rolling:
         rollout, known = _under_way(step.after, service), step.after.services[service]
@@ -49,11 +54,17 @@ def nobody_is_taken_down_too_early(step: Step) -> Iterable[str]:
             if (is_member(was, service) or is_member(now, service))
             and not _may_have_ended(step, was)
         ]
+        taken = [pair for pair in pairs if not _by_a_file(step, known, pair[0])]
         fewest = replicas - policy.unavailable(replicas)
         is_short = rollout.roster.available < fewest
         is_own = step.before.services is step.after.services
         extra = replicas if rollout.beside else policy.surge(replicas)
-        if is_short and any(_was_taken(*pair, is_own=is_own) for pair in pairs):
+        stays = not (policy.strategy == _ALL_DOWN and rollout.back_to is None)
+        if (
+            is_short
+            and stays
+            and any(_was_taken(*pair, is_own=is_own) for pair in taken)
+        ):
             yield service
         is_full = rollout.roster.present > replicas + extra
         if is_full and any(_was_made_beside(rollout, *pair) for pair in pairs):
@@ -65,6 +76,13 @@ def _may_have_ended(step: Step, was: Container | None) -> bool:
     if was is None:
         return False
     return was.spec.group is not None or was.name == getattr(step.event, "name", None)
+
+
+def _by_a_file(step: Step, service: Service, was: Container | None) -> bool:
+    """Say whether a file changes how a replica is handled, and so if it is ready."""
+    if was is None or not isinstance(step.event, SpecApplied):
+        return False
+    return with_handling(was.spec, service.template) != was.spec
 
 
 def _was_taken(was: Container | None, now: Container | None, *, is_own: bool) -> bool:

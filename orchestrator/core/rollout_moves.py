@@ -15,6 +15,8 @@ their way out count as being there, so that never more run at once than may.
 
 from __future__ import annotations
 
+from itertools import chain, count
+
 from orchestrator.core.commands import Command
 from orchestrator.core.declare import declare
 from orchestrator.core.drafts import FleetDraft, place
@@ -70,9 +72,13 @@ def dismiss_one(
     if first is None:
         return None
     name = first[0][1]
-    if name in roster.kept_up and not _spared(rollout, replicas):
-        return None
     container = draft.containers[name]
+    if isinstance(container.phase, Unknown):
+        fewest = replicas - rollout.policy.unavailable(replicas)
+        if first[0] in roster.surplus or roster.available < fewest:
+            return None  # it may accept work, and be missed
+    elif name in roster.kept_up and not _spared(rollout, replicas):
+        return None
     why = f"a replica of revision {heading_of(rollout)} has taken its place"
     asked = Desired(running=False, by=rollout.by, why=why, at=draft.at)
     left, commands = leave(container, asked)
@@ -182,10 +188,14 @@ def _beside(
 def beside_name(
     draft: FleetDraft, replica: tuple[str, int], revision: int
 ) -> str | None:
-    """Return what a replica is called that is made beside another: plain, if free."""
+    """Return what a replica is called that is made beside another: plain, if free.
+
+    Some name is free always: at worst with a number, as ``web-0.r2.1``. None: it would
+    be too long.
+    """
     service, index = replica
     plain = f"{service}-{index}"
-    for name in (plain, f"{plain}.r{revision}"):
-        if name not in draft.containers and is_name(name):
-            return name
-    return None
+    beside = f"{plain}.r{revision}"
+    names = chain((plain, beside), (f"{beside}.{number}" for number in count(1)))
+    free = next(name for name in names if name not in draft.containers)
+    return free if is_name(free) else None

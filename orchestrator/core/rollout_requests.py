@@ -27,7 +27,7 @@ from orchestrator.core.errors import (
     ServiceNotFound,
 )
 from orchestrator.core.evolving import evolve
-from orchestrator.core.generations import first_lineage, template_of
+from orchestrator.core.generations import first_lineage, is_same_process, template_of
 from orchestrator.core.lineages import (
     Lineage,
     Outcome,
@@ -109,7 +109,10 @@ def _refusal(
             return None
         case RolloutAction.UNDO:
             if lineage is None or _earlier(lineage, request.to) is None:
-                return RolloutNotFound(service=service, revision=request.to)
+                is_undo = lineage is not None and request.to is None
+                return RolloutNotFound(
+                    service=service, revision=request.to, is_undo=is_undo
+                )
             return None
         case _:
             return _not_now(lineage, service, action)
@@ -142,15 +145,21 @@ def may(rollout: Rollout, action: RolloutAction) -> bool:
 
 
 def _earlier(lineage: Lineage, to: int | None) -> Revision | None:
-    """Return the revision to go back to: the one asked for, or the newest good one."""
+    """Return the revision to go back to: the one asked for, or the newest good one.
+
+    While none is under way, that is one whose replicas are not alike those there are.
+    """
     if to is not None:
         return lineage.revision(to)
     rollout = lineage.rollout
     present = lineage.serving if rollout is None else heading_of(rollout)
+    now = None if rollout is not None else lineage.revision(present)
     good = (
         one
         for one in reversed(lineage.revisions)
-        if one.outcome is Outcome.GOOD and one.number != present
+        if one.outcome is Outcome.GOOD
+        and one.number != present
+        and (now is None or not is_same_process(one.template, now.template))
     )
     return next(good, None)
 
@@ -253,6 +262,11 @@ def _anew(
     return begin(draft, service.name, target, asked, anew=anew)
 
 
+def _is_asked(again: Revision, service: Service) -> bool:
+    """Say whether the file still asks for a revision that has failed."""
+    return is_same_process(again.template, service.template)
+
+
 def _wanted(
     lineage: Lineage, service: Service, event: RolloutRequested
 ) -> tuple[Revision | None, bool]:
@@ -260,7 +274,7 @@ def _wanted(
     newest = lineage.past[-1] if lineage.past else None
     if event.action is RolloutAction.START and newest is not None:
         again = lineage.revision(newest.target)
-        if newest.status in _AGAIN and again is not None:
+        if newest.status in _AGAIN and again is not None and _is_asked(again, service):
             return evolve(again, outcome=Outcome.UNPROVEN), False
     if event.action is RolloutAction.START:
         template, anew = template_of(service, lineage), True

@@ -14,6 +14,7 @@ reason. The platform's own part of a rollout is asked for here (``prepared``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, assert_never
 
 from orchestrator.core.commands import Command
@@ -107,13 +108,13 @@ def begin(
         for each in draft.containers.values()
         if is_member(each, service) and not each.leaving
     ]
-    if all(each.generation == lineage.serving and is_up(each) for each in stay):
+    are_up = (each.generation == lineage.serving and is_up(each) for each in stay)
+    if stay and all(are_up):
         lineage = judge(lineage, lineage.serving, Outcome.GOOD)
     equal = frozenset[int]() if anew else alike(lineage, target.template)
     lineage = with_revision(lineage, target)
-    for each in stay:
-        if each.generation in equal:
-            commands += _renumbered(draft, each, target)
+    for each in _one_of_each(stay, equal, target.number):
+        commands += _renumbered(draft, each, target)
     at = asked.at
     rollout = Rollout(
         service=service,
@@ -132,6 +133,22 @@ def begin(
     keep(draft, lineage, evolve(rollout, roster=roster))
     draft.rolling = draft.rolling.put(service, None)
     return commands + orders
+
+
+def _one_of_each(
+    stay: list[Container], equal: frozenset[int], number: int
+) -> Iterable[Container]:
+    """Return who is new at once: of two of one index one, the other may go then."""
+    found: dict[int, Container] = {}
+    for each in stay:
+        if each.generation in equal:
+            index = each.spec.replica
+            found[index] = max(
+                found.get(index, each),
+                each,
+                key=lambda one: (one.generation == number, is_up(one), one.name),
+            )
+    return found.values()
 
 
 def _renumbered(
@@ -172,7 +189,9 @@ def end(draft: FleetDraft, service: str, status: RolloutStatus, reason: str) -> 
     lineage = evolve(lineage, rollout=None, past=(*lineage.past, over))
     if status is RolloutStatus.DONE:
         served = evolve(lineage, serving=rollout.target)
-        lineage = judge(served, rollout.target, Outcome.GOOD)
+        counted = (draft.containers[name] for name in rollout.roster.counted)
+        is_proven = any(map(is_up, counted))
+        lineage = judge(served, rollout.target, Outcome.GOOD) if is_proven else served
     draft.lineages = draft.lineages.put(service, trimmed(lineage))
     draft.rolling = draft.rolling.drop(service)
     if status in _TOLD and draft.settings.notify is not None:
@@ -190,6 +209,8 @@ def supersede(draft: FleetDraft, service: str, reason: str) -> None:
 
 def drop_lineage(draft: FleetDraft, service: str) -> None:
     """Forget the revisions of a service that there is no more, and its rollout."""
+    if service in draft.rolling:
+        _waken(draft, under_way(draft, service)[1].roster)
     draft.lineages = draft.lineages.drop(service)
     draft.rolling = draft.rolling.drop(service)
 

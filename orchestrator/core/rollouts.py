@@ -9,8 +9,8 @@ event ─▶ containers move (core.advance) ─▶ their places in the rosters (
 
 A strategy says how many are to be new; who, and when, is said here, within the bounds
 of the policy. It is total: whatever happens, a rollout ends, or waits for its owner,
-with a reason. Nothing moves before the platform was seen, nor while the platform itself
-brings the image.
+with a reason. Nothing moves, and nothing is judged, before the platform was seen;
+nothing moves while the platform itself brings the image.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ from orchestrator.core.commands import (
 )
 from orchestrator.core.companions import release_orphans
 from orchestrator.core.drafts import FleetDraft
-from orchestrator.core.events import Booted, Event
+from orchestrator.core.events import Event
 from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import exit_text
 from orchestrator.core.lineages import Doing, Rollout, RolloutStatus
 from orchestrator.core.loads import ServiceRolled
-from orchestrator.core.platform_rollouts import awaits_platform, take_rolled
+from orchestrator.core.platform_rollouts import (
+    awaits_platform,
+    rolls_again,
+    take_rolled,
+)
 from orchestrator.core.rollout_moves import dismiss_one, drain_one, move_one
 from orchestrator.core.rollout_steps import (
     asked,
@@ -47,10 +51,10 @@ from orchestrator.core.rollout_turns import (
     under_way,
 )
 from orchestrator.core.rosters import ripened, updated
-from orchestrator.core.standings import is_member
+from orchestrator.core.standings import is_member, is_up
 from orchestrator.core.state import Container
 
-__all__ = ("roll", "service_rolled", "take_in", "with_rolled")
+__all__ = ("roll", "seen_again", "service_rolled", "take_in", "with_rolled")
 
 
 def roll(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
@@ -61,8 +65,6 @@ def roll(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
     commands: list[Command] = []
     is_changed = False
     for service in concerned:
-        if isinstance(event, Booted):
-            _change(draft, service, forgiven_time(_rollout(draft, service), draft.at))
         while service in draft.rolling:
             orders = _once(draft, service)
             if orders is None:
@@ -97,6 +99,13 @@ def service_rolled(draft: FleetDraft, event: ServiceRolled) -> tuple[Command, ..
     """Take in what the platform tells of its own part of a rollout."""
     commands, reason = take_rolled(draft, event)
     return commands + (fail(draft, event.service, reason) if reason else ())
+
+
+def seen_again(draft: FleetDraft) -> tuple[Command, ...]:
+    """Take up the rollouts at the first look after a boot: nobody saw them before."""
+    for service in list(draft.rolling):
+        _change(draft, service, forgiven_time(_rollout(draft, service), draft.at))
+    return rolls_again(draft)
 
 
 # Taken in
@@ -175,6 +184,8 @@ def _once(draft: FleetDraft, service: str) -> tuple[Command, ...] | None:
     if not replicas:
         _end(draft, rollout, "it has no replicas")
         return ()
+    if not draft.observed:
+        return None  # what is not seen is not judged, either
     judged = _judged(draft, rollout)
     if judged is not rollout:
         _change(draft, service, judged)
@@ -182,7 +193,7 @@ def _once(draft: FleetDraft, service: str) -> tuple[Command, ...] | None:
     reason = failure_of(rollout, replicas, at)
     if reason:
         return fail(draft, service, reason)
-    if awaits_platform(rollout) or not draft.observed:
+    if awaits_platform(rollout):
         return None
     orders = dismiss_one(draft, rollout, replicas)
     if orders is None and rollout.doing is Doing.STOPPING:
@@ -223,11 +234,22 @@ def _next_step(
     if not is_over(rollout, replicas, at):
         return None
     if rollout.doing is Doing.FINISHING:
-        of = f"{replicas} replicas are" if replicas > 1 else "its replica is"
-        _end(draft, rollout, f"{of} of revision {heading_of(rollout)}, and ready")
+        _end(draft, rollout, _found(draft, rollout, replicas))
     else:
         _change(draft, service, over(rollout, at))
     return ()
+
+
+def _found(draft: FleetDraft, rollout: Rollout, replicas: int) -> str:
+    """Say what a rollout has come to; who counts and is not up was stopped."""
+    of = f"{replicas} replicas are" if replicas > 1 else "its replica is"
+    found = f"{of} of revision {heading_of(rollout)}, and"
+    counted = rollout.roster.counted
+    up = sum(is_up(draft.containers[name]) for name in counted)
+    if not up:
+        return f"{found} stopped"
+    stopped = len(counted) - up
+    return f"{found} ready, but for {stopped} stopped" if stopped else f"{found} ready"
 
 
 def _end(draft: FleetDraft, rollout: Rollout, found: str) -> None:

@@ -20,22 +20,32 @@ class ServiceNotFound:
     def message(self) -> str:
         """Say it in a sentence."""
         return (
-            f"there is no service {self.name!r}: what the fleet file gives"
-            " `replicas` can be scaled"
+            f"there is no service {self.name!r}: a service is an entry of the fleet"
+            " file with `replicas`"
         )
 
 
 @attrs.frozen(kw_only=True)
 class RolloutNotFound:
-    """The service has no rollout, or no revision of that number is kept."""
+    """The service has no rollout, or no revision of that number is kept.
+
+    ``is_undo``: none of those that are kept is one to go back to.
+    """
 
     code: ClassVar[str] = "rollout_not_found"
     service: str
     revision: int | None = None
+    is_undo: bool = False
 
     @property
     def message(self) -> str:
         """Say it in a sentence."""
+        if self.revision is None and self.is_undo:
+            return (
+                f"service {self.service!r} has no earlier revision that was good;"
+                f" `rollout history {self.service}` lists what is kept, and `--to N`"
+                " names one"
+            )
         if self.revision is None:
             return f"service {self.service!r} has no rollout"
         return f"revision {self.revision} of service {self.service!r} is not kept"

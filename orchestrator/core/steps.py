@@ -16,7 +16,7 @@ from orchestrator.core.events import (
 from orchestrator.core.evolving import quick
 from orchestrator.core.state import Container, Fleet
 
-__all__ = ("Step", "is_asked_for")
+__all__ = ("Step", "is_another", "is_asked_for")
 
 
 @quick
@@ -34,6 +34,12 @@ class Step:
         """Yield what each touched container was and is."""
         for name in self.touched:
             yield self.before.containers.get(name), self.after.containers.get(name)
+
+
+def is_another(before: Container, after: Container) -> bool:
+    """Say whether a name was let go, and taken by another container, in one step."""
+    is_known = before.leaving or before.started_revision > 0
+    return is_known and after.started_revision == 0
 
 
 def is_asked_for(event: Event) -> bool:

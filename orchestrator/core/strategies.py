@@ -176,18 +176,23 @@ def _rolling(view: View) -> Step:
 
 
 def _canary(view: View) -> Step:
-    """Take the steps of the policy; the last one needs no promotion of its own."""
-    return _nth(_canary_steps(view.policy), view.step)
+    """Take the steps of the policy, then move the rest."""
+    return _nth(_canary_steps(view.policy, view.replicas), view.step)
 
 
-def _canary_steps(policy: RolloutPolicy) -> Iterator[Step]:
-    last = len(policy.steps) - 1
-    for place, step in enumerate(policy.steps):
+def _canary_steps(policy: RolloutPolicy, replicas: int) -> Iterator[Step]:
+    """Yield the steps; while some are still old, an owner may be asked after each.
+
+    How many steps there are does not hang on the number of replicas, which may change
+    on the way: where all are new, the move that is over stands for the question.
+    """
+    for step in policy.steps:
         yield Move(step.share)
         if step.soak_ms:
             yield Soak(step.soak_ms)
-        if policy.promote is Promotion.MANUAL and place < last:
-            yield AskPromotion()
+        if policy.promote is Promotion.MANUAL:
+            is_whole = step.share.up(replicas) >= replicas
+            yield Move(step.share) if is_whole else AskPromotion()
     yield Move(WHOLE)
 
 

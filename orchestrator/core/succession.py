@@ -21,7 +21,7 @@ from typing import Final
 import attrs
 
 from orchestrator.core.commands import Command
-from orchestrator.core.drafts import FleetDraft
+from orchestrator.core.drafts import FleetDraft, place
 from orchestrator.core.evolving import evolve
 from orchestrator.core.generations import (
     adapted,
@@ -41,8 +41,11 @@ from orchestrator.core.services import Service
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.standings import is_member
 from orchestrator.core.state import Container, Desired
+from orchestrator.core.wishes import leave
 
 __all__ = ("Line", "lines_of", "succeed")
+
+_ONE_OF_TWO: Final = "its service needs one of its index alone"
 
 
 class _Way(Enum):
@@ -71,7 +74,7 @@ class Line:
         template, index = self.service.template, declaration.spec.replica
         at_once = self.target if self.way is _Way.AT_ONCE else None
         change = _CHANGES[self.way]
-        for known in self.present.get(index, ()):
+        for known in self.present.get(index, ())[: None if at_once is None else 1]:
             if at_once is not None:
                 spec, number = spec_for(template, index, known.name), at_once.number
             else:
@@ -195,7 +198,25 @@ def succeed(
             commands += begin(draft, name, line.target, asked, anew=False)
             continue
         supersede(draft, name, "all replicas were changed at once")
+        commands += _without_twins(draft, line, asked)
         lineage = with_revision(draft.lineages[name], line.target)
         at_once = evolve(lineage, serving=line.target.number)
         draft.lineages = draft.lineages.put(name, at_once)
+    return commands
+
+
+def _without_twins(
+    draft: FleetDraft, line: Line, asked: Desired
+) -> tuple[Command, ...]:
+    """Have go who runs beside another one of its index: that one has become new."""
+    commands: tuple[Command, ...] = ()
+    away = evolve(asked, running=False, why=_ONE_OF_TWO)
+    for row in line.present.values():
+        for known in row[1:]:
+            twin = draft.containers.get(known.name)
+            if twin is None or twin.leaving or not is_member(twin, line.service.name):
+                continue  # its index has left the file
+            left, orders = leave(twin, away)
+            left = evolve(left, changed_at=asked.at)
+            commands += orders + place(draft, twin, left)
     return commands

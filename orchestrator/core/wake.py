@@ -115,14 +115,14 @@ def _roll_at(fleet: Fleet, service: str) -> Moment | None:
     """
     lineage = fleet.lineages.get(service)
     rollout = None if lineage is None else lineage.rollout
-    if rollout is None or rollout.status is RolloutStatus.PAUSED:
-        return None
+    if rollout is None or rollout.status is RolloutStatus.PAUSED or not fleet.observed:
+        return None  # nothing is judged before a look
     policy, roster = rollout.policy, rollout.roster
     due, ripening = roster.due.first(), roster.ripening.first()
     return earliest(
         None if due is None else due[0][0] + policy.container_deadline_ms,
         None if ripening is None else ripening[0][0] + policy.min_ready_ms,
-        rollout.until if fleet.observed else None,  # no step is taken before a look
+        rollout.until,
         progress_due(rollout),
     )
 

@@ -29,16 +29,14 @@ _UNFINISHED: Final = frozenset({RolloutStatus.HELD, RolloutStatus.SUPERSEDED})
 
 def rollouts_bound(fleet: Fleet) -> Millis:
     """Return within how long the rollouts under way must be over, as deadlines say."""
-    return max((_longest(fleet, service) for service in fleet.rolling), default=0)
+    rolling = (lineage.rollout for lineage in fleet.lineages.values())
+    spans = (_longest(fleet, rollout) for rollout in rolling if rollout is not None)
+    return max(spans, default=0)
 
 
-def _longest(fleet: Fleet, service: str) -> Millis:
-    lineage = fleet.lineages.get(service)
-    rollout = None if lineage is None else lineage.rollout
-    if rollout is None:
-        return 0
+def _longest(fleet: Fleet, rollout: Rollout) -> Millis:
     policy = rollout.policy
-    count = len(members(fleet.containers.values(), service))
+    count = len(members(fleet.containers.values(), rollout.service))
     steps = len(policy.steps) if policy.steps else OWN_STEPS
     once = (count + steps) * (policy.progress_deadline_ms + policy.min_ready_ms)
     return 2 * once + _soaks(policy)
@@ -55,12 +53,12 @@ def waits_for_its_owner(rollout: Rollout) -> bool:
 
 def under_way(fleet: Fleet) -> tuple[str, ...]:
     """Return the services whose rollout is not over, and waits for nobody."""
+    if not fleet.rolling:
+        return ()
     return tuple(
         service
-        for service in fleet.rolling
-        if (lineage := fleet.lineages.get(service)) is not None
-        and lineage.rollout is not None
-        and not waits_for_its_owner(lineage.rollout)
+        for service, lineage in fleet.lineages.items()
+        if lineage.rollout is not None and not waits_for_its_owner(lineage.rollout)
     )
 
 

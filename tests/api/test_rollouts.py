@@ -85,7 +85,7 @@ async def test_each_request_is_one_row_and_is_done_once(tmp_path: Path) -> None:
         assert aborted.body["status"] == "reverting"
         await over(it)
         started = await it.call("POST", f"{ROLLOUT}/start", json={})
-        assert started.body["revision"] == 3
+        assert started.body["revision"] == 4
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_what_compact_refuses_it_says_in_a_sentence(
         ((path, "--keep-rows", "1", "--keep", "1d"), 2, "give --keep-rows N or"),
         ((path, "--keep-rows", "0"), 2, "0 is not in the range x>=1"),
         ((path, "--keep", "soon"), 2, "expected a duration"),
-        ((path, "--keep-rows", "9"), 2, "needs the restart policy 'strikes'"),
+        ((path, "--keep-rows", "9"), 2, "policy or rollout strategy 'strikes'"),
         ((str(EXPORT), "--keep-rows", "9"), 2, "only the journal of an operator"),
         ((str(tmp_path / "none"), "--keep-rows", "9"), 2, "does not exist"),
         ((path, "--keep", "1s", "--no-archive", "--archive", "x"), 2, "give one"),

@@ -278,7 +278,7 @@ def test_a_custom_policy_of_the_file_is_asked(
             "fleet.policies: 'own_policies:STRANGE' holds no policies: 3 is no Custom",
         ),
         ("TWICE", 1, "policy 'own' version 1 is given twice"),
-        ("ONE", 2, "web needs the restart policy 'own' version 2, which is not reg"),
+        ("ONE", 2, "rollout strategy 'own' version 2, which is not registered"),
     ],
 )
 def test_policies_that_are_not_there_are_told(

@@ -211,7 +211,9 @@ def test_a_policy_that_is_not_given_is_asked_for() -> None:
     for words in ((), ("--verify",)):
         done = run("replay", str(NEW), *words)
         assert done.code == 2
-        assert "needs the restart policy 'strikes' version 1, which is not" in done.err
+        assert (
+            "policy or rollout strategy 'strikes' version 1, which is not" in done.err
+        )
         assert "give it with --policies MODULE:OBJECT" in done.err
         assert "Traceback" not in done.err
 
@@ -391,7 +393,7 @@ def test_a_compacted_journal_begins_with_the_fleet_that_was_kept(
     assert f"expected a row from {base} to {LAST}, the newest" in done.err
     done = run("replay", str(path), "--verify")
     assert (done.code, done.out) == (2, "")
-    assert "needs the restart policy 'strikes'" in done.err
+    assert "policy or rollout strategy 'strikes'" in done.err
 
 
 def test_what_a_journal_holds_is_no_markup(

@@ -274,7 +274,7 @@ def test_custom_policies_are_asked_for(tmp_path: Path) -> None:
     text = "phase('web-1') == 'backing_off'"
     done = ran(*words, "--when", text)
     assert done.code == 2
-    assert "needs the restart policy 'strikes' version 1" in done.err
+    assert "policy or rollout strategy 'strikes' version 1" in done.err
     assert "--policies" in done.err
     known = ran(*words, "--when", text, "--policies", "tests.replay.golden:STRIKES")
     assert (known.code, known.out[:6]) == (0, "row 6,")

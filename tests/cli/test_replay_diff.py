@@ -262,7 +262,7 @@ def test_custom_policies_are_asked_for(tmp_path: Path) -> None:
     for words in ((journal, journal), (journal, "--from", "1")):
         done = ran("replay", "diff", *words)
         assert done.code == 2
-        assert "needs the restart policy 'strikes' version 1" in done.err
+        assert "policy or rollout strategy 'strikes' version 1" in done.err
         known = ran(
             "replay", "diff", *words, "--policies", "tests.replay.golden:STRIKES"
         )

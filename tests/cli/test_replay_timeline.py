@@ -233,7 +233,7 @@ def test_a_mistake_gets_a_sentence(
 
 def test_a_policy_that_is_not_registered_is_named() -> None:
     result = CliRunner().invoke(timeline, (JOURNAL,))
-    assert "needs the restart policy 'strikes'" in str(result.output)
+    assert "policy or rollout strategy 'strikes'" in str(result.output)
 
 
 def test_a_damaged_journal_is_told_up_to_the_damage(tmp_path: Path) -> None:

@@ -144,8 +144,17 @@ def test_what_dies_is_reverted_and_tried_again_only_when_asked(tmp_path: Path) -
         now = {info["name"]: info["run"] for info in client.get("containers")}
         assert sum(now[name] != runs[name] for name in runs) == 1
         again = shop.applies(2, DIE)
-        assert again.code == 0, again
-        assert "`orchestrator rollout start web` tries it again" in again.err
+        assert again.code == 9, "a job that runs again does not turn green"
+        assert "nothing to change" in again.out
+        said = "web: the rollout to revision 2 was reverted to revision 1: "
+        for same in (again, shop.says("plan", str(shop.file(2, DIE)))):
+            assert same.err.startswith(said)
+            assert "`orchestrator rollout start web` tries it again" in same.err
+        assert shop.says("plan", str(shop.file(2, DIE))).code == 0
+        assert shop.applies(2, DIE, "--detach").code == 9
+        machine = json.loads(shop.applies(2, DIE, "-o", "json").out)
+        assert machine["outcome"] == "reverted"
+        assert [each["revision"] for each in machine["rollouts"]] == [2]
         tried = shop.says("rollout", "start", "web", "--wait", "-o", "json")
         assert tried.code == 9, tried
         assert json.loads(tried.out)["status"] == "reverted"
@@ -154,6 +163,13 @@ def test_what_dies_is_reverted_and_tried_again_only_when_asked(tmp_path: Path) -
         machine = json.loads(shop.applies(3, DIE, "-o", "json").out)
         assert machine["outcome"] == "reverted"
         assert "exit 3" in machine["rollouts"][0]["reason"]
+        back = shop.applies(1)
+        assert back.code == 0, "what runs is declared again"
+        told = "services.web.template: another one -> what runs already"
+        assert told in back.out
+        quiet = shop.applies(1)
+        assert (quiet.code, quiet.err) == (0, "")
+        assert shop.says("plan", str(shop.file(1))).err == ""
 
 
 def test_what_is_to_be_held_stays_as_it_is(tmp_path: Path) -> None:
@@ -186,6 +202,9 @@ def test_a_rollout_waits_for_its_owner(tmp_path: Path) -> None:
         assert "to look at it" in told
         assert shop.says("rollout", "promote", "web").code == 6
         assert shop.says("rollout", "resume", "web").code == 0
+        assert shop.says("rollout", "promote", "web").code == 0
+        _ = until(client, lambda info: info["counted"] == info["goal"] == 2)
+        _ = until(client, has_status("awaiting_promotion"))
         done = shop.says("rollout", "promote", "web", "--wait", "--timeout", "30s")
         assert done.code == 0, done
         assert set(versions(shop, client)) == {"I am 2"}

@@ -202,6 +202,71 @@ def test_the_drawing_says_how_it_ended() -> None:
     assert "1 invariants" in drawing_of(attrs.evolve(shown, violated=(wrong,)))
 
 
+def changing(file: Path, *changes: str) -> tuple[int, str]:
+    new = FLEET.replace('["serve"]', '["serve", "2"]')
+    file.with_name("new.toml").write_text(f"{new}")
+    words = [word for each in changes for word in ("--at", each)]
+    return run(file, "--faults", "steady", "--for", "20m", *words)
+
+
+def rolled(file: Path) -> str:
+    """Have the service of the file roll out step by step; return the new file."""
+    rollout = "rollout = { max_unavailable = 1, failure_budget = 1 }\n"
+    text = FLEET.replace('command = ["serve"]\n', f'command = ["serve"]\n{rollout}')
+    file.write_text(text)
+    new = file.with_name("rolled.toml")
+    new.write_text(text.replace('["serve"]', '["serve", "2"]'))
+    return str(new)
+
+
+def test_a_rollout_can_be_rehearsed_and_is_told(file: Path) -> None:
+    new = rolled(file)
+    code, text = changing(file, f"2m apply {new}")
+    assert code == 0
+    assert "changes\n  00:02:00.0  apply" in text
+    assert "web      1 to 2    rolling   done" in text
+    assert "2 of 3" in text
+
+
+def test_one_that_is_reverted_is_code_9_and_one_that_is_refused_code_6(
+    file: Path,
+) -> None:
+    new = rolled(file)
+    code, text = changing(file, f"2m apply {new} as dead")
+    assert (code, "reverted" in text) == (9, True)
+    code, text = changing(file, "2m rollout promote web")
+    assert (code, "REFUSED" in text) == (6, True)
+    code, text = changing(file, "2m scale nobody 3")
+    assert (code, "nobody" in text) == (6, True)
+
+
+def test_programs_are_told_of_changes_and_rollouts(file: Path, tmp_path: Path) -> None:
+    new = rolled(file)
+    svg = tmp_path / "a.svg"
+    words = ("--faults", "steady", "--for", "20m", "-o", "json", "--svg", svg)
+    code, text = run(file, *words, "--at", f"2m apply {new}")
+    tree = json.loads(text)
+    assert (code, tree["changes"][0]["refused"]) == (0, "")
+    (rollout,) = tree["rollouts"]
+    assert (rollout["status"], rollout["least_available"]) == ("done", 2)
+    assert rollout["marks"][-1]["kind"] == "end"
+    drawing = svg.read_text()
+    assert "web: revision 1 to 2, rolling, done" in drawing
+    assert ET.fromstring(drawing) is not None  # noqa: S314 - ours
+
+
+def test_a_restless_owner_is_no_mistake_of_the_user(file: Path) -> None:
+    code, text = run(file, "--faults", "restless", "--for", "1h")
+    assert code in {0, 3}
+    assert "release 1 of web" in text
+
+
+def test_many_changes_are_told_in_short(file: Path) -> None:
+    many = [f"{second}s scale web {second % 3 + 1}" for second in range(1, 60)]
+    _, text = changing(file, *many)
+    assert "and 19 more" in text
+
+
 def test_a_drawing_and_a_report_of_all_faults_have_all_they_need() -> None:
     for seed in range(3):
         shown = rehearsed(seed=seed, span_ms=1_800_000)

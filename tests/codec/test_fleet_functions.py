@@ -318,7 +318,7 @@ class Lost:
             "working_dir: expected a text, found a path that raises LookupError",
         ),
         ({"replicsa": 2}, "replicsa: expected a known key, found 'replicsa'; did you"),
-        ({"stop_grace": 5}, "stop_grace: expected a known key, found 'stop_grace'; d"),
+        ({"stop_grace": 5}, "stop_grace: expected a duration such as"),
         ({"stop_grace": timedelta(-1)}, "stop_grace: expected a duration such as"),
         (
             {"stop_grace": timedelta(microseconds=1)},

@@ -117,6 +117,7 @@ def test_a_number_beside_a_percentage_goes_on_where_it_is_no_less() -> None:
     )
 
 
+DURATION = 'a duration such as "250ms", "10s", "5m" or "1h30m"'
 NEEDED = 'a number of replicas up to 10000, or a text such as "25%"'
 
 
@@ -125,7 +126,7 @@ NEEDED = 'a number of replicas up to 10000, or a text such as "25%"'
     [
         ('max_surge = "1"', f"max_surge: expected {NEEDED}, found '1'"),
         ("max_surge = 10001", f"max_surge: expected {NEEDED}, found 10001"),
-        ("failure_budget = true", f"failure_budget: expected {NEEDED}, found True"),
+        ("failure_budget = true", f"failure_budget: expected {NEEDED}, found true"),
         ('max_unavailable = "101%"', f"expected {NEEDED}, found '101%'"),
         ("max_unavailable = 0", "expected more than 0 where max_surge is 0, found 0"),
         (
@@ -171,18 +172,36 @@ NEEDED = 'a number of replicas up to 10000, or a text such as "25%"'
         ),
         ("max_unavailible = 1", 'did you mean "max_unavailable"?'),
         ('min_ready = "soon"', "rollout.min_ready: expected"),
+        ("min_ready = true", f"min_ready: expected {DURATION}, found true"),
+        ("progress_deadline = 60", f"deadline: expected {DURATION}, found 60"),
+        (
+            'strategy = "blue_green"\nkeep_old = 5',
+            f"rollout.keep_old: expected {DURATION}, found 5",
+        ),
         (
             'container_deadline = "1s"',
             "rollout.container_deadline: expected more than min_ready, 10s, found 1s",
         ),
         ("container_deadline_ms = 0", "container_deadline_ms: expected > 0, found 0"),
-        ("min_ready_ms = true", "min_ready_ms: expected an integer, found True"),
+        ("min_ready_ms = true", "min_ready_ms: expected an integer, found true"),
     ],
 )
 def test_what_is_wrong_with_a_rollout_is_told(text: str, expected: str) -> None:
     (told,) = rollout(text)
     assert told.startswith("rollout.")
     assert expected in told
+
+
+def test_a_name_leaves_room_for_replicas_beside_others_where_there_are_any() -> None:
+    name = "w" * 55
+    long = WEB.replace('"web"', f'"{name}"')
+    (told,) = refused(f"{long}{ROLLOUT}max_surge = 1\n")
+    assert told == (
+        "name: expected a name of at most 51 letters: replicas run beside others,"
+        " found one of 55"
+    )
+    _ = read(f"{long.replace(name, name[:51])}{ROLLOUT}max_surge = 1\n")
+    _ = read(f"{long}{ROLLOUT}")  # none is made beside another
 
 
 def test_a_deadline_by_default_may_be_too_early() -> None:
@@ -196,6 +215,14 @@ def test_a_deadline_by_default_may_be_too_early() -> None:
 def test_deadlines_and_other_mistakes_of_a_table_are_told_at_once() -> None:
     late = 'min_ready_ms = 400000\non_failure = "x"\nprogress_deadline_ms = -1\n'
     assert len(rollout(late)) == 3
+
+
+def test_a_deadline_that_is_none_is_told_beside_the_one_by_default() -> None:
+    told = rollout("min_ready_ms = 400000\ncontainer_deadline_ms = -1\n")
+    assert told == [
+        "rollout.container_deadline_ms: expected > 0, found -1",
+        "rollout.container_deadline_ms: expected more than min_ready_ms, found less",
+    ]
 
 
 def test_steps_are_told_one_by_one() -> None:
@@ -218,6 +245,12 @@ def test_both_are_for_entries_with_replicas() -> None:
     (told,) = refused(one)
     assert told == (
         "rollout: expected no such key here, found a table; it is for an entry with"
+        " replicas"
+    )
+    spread = one.replace("rollout = {}", 'placement = { spread = ["weur"] }')
+    (told,) = refused(spread)
+    assert told == (
+        "placement.spread: expected none, found an array; it is for an entry with"
         " replicas"
     )
     template = '[ad_hoc]\ncommand = ["run"]\nrollout = {}\nautoscaling = {}\n'
@@ -296,6 +329,9 @@ FINE = "a number above 0, at most 1000000000, in thousandths at the finest"
             "max: expected a number from 1 to 10000, found noth",
         ),
         (CPU + "tolerance = 10", 'tolerance: expected a text such as "10%", at most'),
+        (CPU + "window = 60", f"window: expected {DURATION}, found 60"),
+        (CPU.replace("8", '"5"'), "max: expected a number from 1 to 10000, found '5'"),
+        (CPU.replace("8", '"5s"'), "max: expected a number from 1 to 10000, found"),
         (CPU + "window_ms = 0", "window_ms: expected > 0, found 0"),
         (CPU + "windw_ms = 0", 'did you mean "window_ms"?'),
     ],
@@ -384,3 +420,4 @@ def test_what_a_policy_says_in_vain_is_told_and_not_written() -> None:
         "web: its rollout says keep_old, which means nothing to rolling",
     )
     assert left_unsaid(read(f"{WEB}rollout = {{}}\n").spec) == ()
+    assert left_unsaid(read(WEB).spec) == ()

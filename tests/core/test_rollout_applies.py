@@ -48,9 +48,10 @@ def test_a_boot_in_the_middle_goes_on_with_the_rollout() -> None:
     story = mid_way(SURGE)
     at = story.fleet.at
     story.happens(Booted(at=at + 1_000_000, epoch=2, rules=3, fences=True))
-    assert story.rollout.progress_at == at + 1_000_000
     story.told(served(3, "two", SURGE), keep_scale=True)
-    story.look().goes_on()
+    story.look()
+    assert story.rollout.progress_at == at + 1_000_000
+    story.goes_on()
     assert story.status() is RolloutStatus.DONE
     assert len(story.images()) == 3
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import attrs
 
 from orchestrator.core.commands import Command
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.events import TimeReached
+from orchestrator.core.exits import Exited
+from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.invariants import violations
-from orchestrator.core.lineages import Rollout, RolloutStatus
+from orchestrator.core.lineages import Rollout, RolloutStatus, Roster
 from orchestrator.core.origins import Origin
 from orchestrator.core.rollout_policies import Share
 from orchestrator.core.rollout_steps import is_over
@@ -15,10 +18,12 @@ from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table
 
+from .examples import spec
 from .rolling import Rolling, policy, served, told
 
 BOUNDS = "a rollout keeps within its bounds"
 ROSTERS = "rosters agree with the records"
+RUNS = "run numbers only grow"
 ROLLS = "who rolls has a rollout"
 NO_COMMANDS: tuple[Command, ...] = ()
 
@@ -131,3 +136,61 @@ def test_a_rollout_that_has_no_step_is_not_over() -> None:
     story = told(1, policy()).told(served(1, "two", policy())).roll("pause")
     rollout = attrs.evolve(story.rollout, doing=type(story.rollout.doing).ASKING)
     assert not is_over(rollout, 1, 0)
+
+
+def test_a_recreate_over_those_whose_work_is_done_is_within_its_bounds() -> None:
+    rollout = policy(strategy="recreate")
+    story = told(2, rollout)
+    for name in ("web-0", "web-1"):
+        story.ended(Exited(code=0), name=name)
+    story.told(served(2, "two", rollout))
+    assert story.rollout.roster.available == 0
+    assert story.goes_on().status() is RolloutStatus.DONE
+
+
+def test_a_way_back_of_a_recreate_is_held_to_its_bounds() -> None:
+    rollout = policy(strategy="recreate")
+    story = told(2, rollout).told(served(2, "two", rollout)).goes_on(limit=2)
+    fleet = story.roll("abort").roll("pause").fleet
+    old = story.container("web-0")
+    up = attrs.evolve(told(2).container("web-0"), generation=2)
+    before = put(fleet, up)
+    few = with_rollout(put(fleet, old), roster=Roster())
+    assert BOUNDS in found(before, few, "web-0")
+    ahead = with_rollout(few, back_to=None)
+    assert BOUNDS not in found(before, ahead, "web-0")
+
+
+def test_who_a_file_has_start_anew_was_not_taken_down_by_a_rollout() -> None:
+    story = told(2, policy())
+    for name in ("web-0", "web-1"):
+        story.ended(Exited(code=0), name=name)
+    needs = Table.of([("db", Condition.STARTED)])
+    second = served(2, "two", policy(), others=(spec("db"),), depends_on=needs)
+    assert story.told(second).goes_on().status() is RolloutStatus.DONE
+
+
+def test_another_container_of_a_name_begins_to_count_its_runs() -> None:
+    story = rolling()
+    was = attrs.evolve(story.container("web-2"), run=3, leaving=True)
+    fresh = attrs.evolve(was, run=0, started_revision=0, leaving=False)
+    before = put(story.fleet, was)
+    assert RUNS not in found(before, put(story.fleet, fresh), "web-2")
+    same = attrs.evolve(was, run=2, leaving=False)
+    assert RUNS in found(before, put(story.fleet, same), "web-2")
+
+
+def test_a_plain_name_is_taken_again_in_the_step_that_frees_it() -> None:
+    kept = policy(strategy="blue_green", keep_old_ms=600_000)
+    slots = FleetSettings(max_concurrent_starts=1)
+
+    def file(image: str) -> FleetSpec:
+        return attrs.evolve(served(2, image, kept), settings=slots)
+
+    story = Rolling().told(file("one")).goes_on()
+    story.told(file("two")).goes_on(lambda it: it.status() is RolloutStatus.SOAKING)
+    story.told(file("three"))
+    for name in ("web-0", "web-1"):
+        story.ended(name=name)
+    assert story.goes_on().status() is RolloutStatus.DONE
+    assert story.images() == [("web-0", "three"), ("web-1", "three")]

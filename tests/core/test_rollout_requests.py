@@ -24,7 +24,7 @@ from .rolling import Rolling, policy, served, told
 
 CANARY = policy(
     strategy="canary",
-    steps=(CanaryStep(share=Share(1)), CanaryStep(share=Share(2))),
+    steps=(CanaryStep(share=Share(1)),),
     promote=Promotion.MANUAL,
 )
 SOAKING = policy(strategy="canary", steps=(CanaryStep(share=Share(1), soak_ms=60_000),))
@@ -208,6 +208,17 @@ def test_what_is_not_there_is_not_found() -> None:
     assert story.refused(ask("undo", 7)) == RolloutNotFound(service="web", revision=7)
     done = RolloutRefused(service="web", action="resume", status="done")
     assert story.refused(ask("resume")) == done
+
+
+def test_an_undo_without_an_earlier_good_revision_says_what_there_is() -> None:
+    story = told(3, policy()).told(served(3, "two", policy())).roll("abort").goes_on()
+    refusal = story.refused(ask("undo"))
+    assert refusal == RolloutNotFound(service="web", is_undo=True)
+    assert refusal.message == (
+        "service 'web' has no earlier revision that was good; `rollout history web`"
+        " lists what is kept, and `--to N` names one"
+    )
+    assert RolloutNotFound(service="web").message == "service 'web' has no rollout"
 
 
 def test_what_no_longer_applies_is_ignored() -> None:

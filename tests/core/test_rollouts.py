@@ -87,7 +87,7 @@ def test_a_revision_that_crashes_goes_back_to_the_good_one() -> None:
 def test_who_crashes_when_it_had_counted_is_waited_for_again() -> None:
     rollout = policy(strategy="canary", steps=(CanaryStep(share=Share(1)),))
     rollout = attrs.evolve(rollout, promote=Promotion.MANUAL)
-    story = told(2, attrs.evolve(rollout, steps=(*rollout.steps, *rollout.steps)))
+    story = told(2, rollout)
     story.told(served(2, "two", story.fleet.services["web"].rollout))
     story.goes_on(lambda it: it.status() is RolloutStatus.AWAITING_PROMOTION)
     story.ended(name="web-0")
@@ -227,19 +227,6 @@ def test_one_that_is_asleep_and_needed_is_waited_for() -> None:
     story.asked(Start(name="job", spec=spec("job", depends_on=needs)))
     assert story.phase("web-0") in {"Pending", "Starting"}
     assert list(story.rollout.roster.moved)[:1] == ["web-0"]
-
-
-def test_where_no_name_is_free_beside_it_waits_or_moves_in_place() -> None:
-    for rollout, status in (
-        (policy(max_unavailable=Share(1), max_surge=Share(1)), RolloutStatus.DONE),
-        (policy(strategy="blue_green"), RolloutStatus.HELD),
-    ):
-        story = told(1, attrs.evolve(rollout, on_failure=HOLD))
-        story.asked(Start(name="web-0.r2", spec=spec("web-0.r2")))
-        story.told(served(1, "two", story.fleet.services["web"].rollout))
-        story.goes_on(lambda it: it.rollout.ended_at is not None)
-        assert story.status() is status
-        assert story.images()[0][0] == "web-0"
 
 
 def test_nothing_moves_before_the_platform_was_seen() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 
 from orchestrator.core.custom import (
@@ -94,10 +95,38 @@ def test_a_canary_soaks_after_its_steps_and_moves_the_rest() -> None:
     assert steps(canary) == [Move(TENTH), Soak(5), Move(HALF), Move(WHOLE)]
 
 
-def test_a_canary_that_is_promoted_by_hand_asks_but_after_its_last_step() -> None:
-    some = (CanaryStep(share=TENTH), CanaryStep(share=HALF))
+def test_a_canary_that_is_promoted_by_hand_asks_after_each_step() -> None:
+    some = (CanaryStep(share=TENTH), CanaryStep(share=HALF, soak_ms=5))
     canary = policy(strategy="canary", steps=some, promote=Promotion.MANUAL)
-    assert steps(canary) == [Move(TENTH), AskPromotion(), Move(HALF), Move(WHOLE)]
+    ask = AskPromotion()
+    assert steps(canary) == [
+        *(Move(TENTH), ask),
+        *(Move(HALF), Soak(5), ask),
+        Move(WHOLE),
+    ]
+
+
+@pytest.mark.parametrize("share", [WHOLE, Share(4), Share(9)])
+def test_a_canary_asks_nobody_where_none_is_old(share: Share) -> None:
+    some = (CanaryStep(share=share),)
+    canary = policy(strategy="canary", steps=some, promote=Promotion.MANUAL)
+    assert steps(canary) == [Move(share), Move(share), Move(WHOLE)]
+    more = attrs.evolve(view(canary, 1), replicas=10)
+    asked = share != WHOLE
+    found = ask_strategy(NO_POLICIES, canary, more)
+    assert found == (AskPromotion() if asked else Move(WHOLE)), "as many steps"
+
+
+def test_one_replica_and_then_the_owner_is_asked() -> None:
+    one = (CanaryStep(share=Share(1)),)
+    mine = policy(strategy="canary", steps=one, promote=Promotion.MANUAL)
+    story = Rolling().told(served(3, rollout=mine)).goes_on()
+    story.told(served(3, "two", mine)).goes_on()
+    assert story.status() is RolloutStatus.AWAITING_PROMOTION
+    assert [image for _, image in story.images()].count("two") == 1
+    story.roll("promote").goes_on()
+    assert story.status() is RolloutStatus.DONE
+    assert {image for _, image in story.images()} == {"two"}
 
 
 def test_blue_green_asks_keeps_the_old_ones_and_retires_them() -> None:

@@ -41,7 +41,7 @@ __all__ = (
 
 WAITING = RolloutPolicy(
     strategy="canary",
-    steps=(CanaryStep(share=Share(1)), CanaryStep(share=Share(2))),
+    steps=(CanaryStep(share=Share(1)),),
     promote=Promotion.MANUAL,
     min_ready_ms=0,
 )

@@ -80,19 +80,20 @@ def test_a_rollout_is_told_where_it_goes_on_and_how_it_ends() -> None:
     assert "2 replicas are of revision 2" in tree["rollouts"][1]["reason"]
 
 
-def test_one_that_goes_back_is_told_by_where_it_goes() -> None:
+def test_one_that_goes_back_keeps_its_number_and_is_told_where_it_goes() -> None:
     story = recorded()
     story.told(served(2, "two", policy())).roll("abort").goes_on()
     assert [each[:2] for each in story.moved()][1:] == [
-        (RolloutStatus.REVERTING, 1),
-        (RolloutStatus.REVERTED, 1),
+        (RolloutStatus.REVERTING, 2),
+        (RolloutStatus.REVERTED, 2),
     ]
     asked = [item for item in story.items() if isinstance(item, Asked)]
     assert (asked[-1].wish, asked[-1].about) == (Wish.ROLLOUT, "web: abort")
     text = " ".join(" ".join(by_time(story.items())).split())
     assert "fleet: ann asks of the rollout of web: abort; the rollout of web" in text
-    assert "web to revision 1 goes back, 2 replicas are to be new" in text
-    assert "has gone back: it was aborted by ann" in text
+    goes = "web to revision 2 goes back to revision 1, 2 replicas are to be back"
+    assert goes in text
+    assert "has gone back to revision 1: it was aborted by ann" in text
 
 
 def test_one_that_another_supersedes_is_told_with_it() -> None:
@@ -199,6 +200,7 @@ def test_every_status_has_words_and_a_soak_says_how_long() -> None:
         at=5_000,
         service="web",
         revision=2,
+        back_to=None,
         status=RolloutStatus.SOAKING,
         goal=1,
         until=65_000,

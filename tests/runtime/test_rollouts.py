@@ -51,7 +51,7 @@ QUICK = RolloutPolicy(
 MANUAL = attrs.evolve(
     QUICK,
     strategy="canary",
-    steps=(CanaryStep(share=Share(1)), CanaryStep(share=Share(2))),
+    steps=(CanaryStep(share=Share(1)),),
     promote=Promotion.MANUAL,
 )
 

@@ -81,6 +81,8 @@ OWN_TEXTS: Final = frozenset(
     {
         *("", "owner", "its spec has left the fleet", "its service was scaled down"),
         *("autoscaler", "its rollout is over"),
+        *("rollout", "all are stopped before new ones start"),
+        "its service needs one of its index alone",
     }
 )
 """What the program itself writes where the owner may write, too (``core.declare``)."""

@@ -1,9 +1,10 @@
 """Other names for containers: numbered in their order, replicas by their service's.
 
 The core makes names of replicas itself: ``web-0``, and ``web-0.r5`` where one is made
-beside another. So a replica is named by what its service has become, with the same
-number behind, and whoever folds a redacted history comes to the same names. The order
-of all names is kept, for the core follows it.
+beside another (``web-0.r5.1`` where that name is taken). So a replica is named by what
+its service has become, with the same number behind, and whoever folds a redacted
+history comes to the same names. The order of all names is kept, for the core follows
+it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Final
 
 __all__ = ("numbered_names", "replica_name")
 
-_OF_REPLICA: Final = re.compile(r"(?:0|[1-9][0-9]*)(?:\.r[1-9][0-9]*)?")
-"""What stands behind a service and a hyphen: an index, a revision where it has one."""
+_OF_REPLICA: Final = re.compile(
+    r"(?:0|[1-9][0-9]*)(?:\.r[1-9][0-9]*(?:\.[1-9][0-9]*)?)?"
+)
+"""What stands behind a service and a hyphen: an index, a revision, one number more."""
 
 
 def numbered_names(
@@ -51,6 +54,8 @@ def replica_name(
 
     >>> replica_name("web-7.r2", {"web": "c1"}, {"web"})
     'c1-7.r2'
+    >>> replica_name("web-7.r2.1", {"web": "c1"}, {"web"})
+    'c1-7.r2.1'
 
     """
     service = _service_of(name, services)

@@ -15,7 +15,6 @@ from orchestrator.core.events import PlaceObserved
 from orchestrator.core.lineages import Lineage, Rollout, RolloutStatus
 from orchestrator.core.loads import LoadObserved, RollOutcome, ServiceRolled
 from orchestrator.core.moments import Moment
-from orchestrator.core.rollout_info import heading_for
 from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
 
@@ -33,6 +32,7 @@ __all__ = (
 class RolloutMoved:
     """A rollout began, went on to another step or status, or ended.
 
+    ``revision`` is the one that it rolls out, ``back_to`` the one that it goes back to.
     ``goal`` is how many replicas its present step wants new; ``until`` when a soak is
     over.
     """
@@ -41,6 +41,7 @@ class RolloutMoved:
     at: Moment
     service: str
     revision: int
+    back_to: int | None
     status: RolloutStatus
     goal: int
     until: Moment | None
@@ -149,7 +150,8 @@ def _moved(step: Step, seq: int) -> Iterator[RolloutMoved]:
                     seq=seq,
                     at=step.after.at,
                     service=name,
-                    revision=heading_for(rollout),
+                    revision=rollout.target,
+                    back_to=rollout.back_to,
                     status=rollout.status,
                     goal=rollout.goal,
                     until=rollout.until,

@@ -7,6 +7,7 @@ platform can: commands, trouble on the way, an end in the middle of a question.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -503,6 +504,9 @@ async def test_what_a_question_holds_is_kept_and_told_nowhere(
 
 
 def keeping(folder: Path, text: str) -> list[str]:
-    """List the files in which a text is."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [path.name for path in files if text.encode() in path.read_bytes()]
+    """List the files in which a text is; a log of changes may go while it is read."""
+    found = []
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        with contextlib.suppress(FileNotFoundError):
+            found += [path.name] * (text.encode() in path.read_bytes())
+    return found

@@ -154,7 +154,7 @@ async def test_a_good_canary_waits_for_its_owner_and_goes_on(
     canary = attrs.evolve(
         QUICK,
         strategy="canary",
-        steps=(CanaryStep(share=Share(1)), CanaryStep(share=Share(2))),
+        steps=(CanaryStep(share=Share(1)),),
         promote=Promotion.MANUAL,
     )
     waits = RolloutStatus.AWAITING_PROMOTION
