@@ -354,7 +354,7 @@ async def test_nothing_that_a_fleet_says_becomes_part_of_the_page(
         await expect(card(page, "why")).to_contain_text(f"{MARKUP}: {MARKUP}")
         for summary in await page.locator("details > summary").all():
             await summary.click()
-        await expect(page.locator("pre.json").first).to_be_visible()
+        await expect(page.locator("details[open] pre.json").first).to_be_visible()
         await page.evaluate("location.hash = '#/c/dead'")
         await expect(card(page, "spec")).to_contain_text(json.dumps(MARKUP)[1:-1])
         await page.evaluate(f"location.hash = '#/past?at={it.seq}'")
