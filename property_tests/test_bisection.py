@@ -67,6 +67,7 @@ def history(seed: int) -> History:
 names = st.sampled_from((*NAMES[:4], "ad-hoc"))
 WORDS = {
     Asks.CONTAINER: names,
+    Asks.SERVICE: st.sampled_from(("web", "job")),
     Asks.PHASE: st.sampled_from(tuple(PHASE_NAMES.values())),
     Asks.COMMAND: st.sampled_from(QUESTIONS["command"].words or ()),
 }
