@@ -119,22 +119,23 @@ async def observe_rollout(
 ) -> Result[RolloutSight, Trouble]:
     """See how far the rollout of an application is; nothing public tells it directly.
 
-    The application is read last: where it says that no rollout is under way, the
-    images that were counted before are what the rollout left.
+    The application is read first: where it says that no rollout is under way, the
+    instances that are listed after it are what the rollout left. Read before it, one
+    that was replaced in between would seem to be left behind.
     """
+    application = await _scheduled(http, application_id)
+    if isinstance(application, Failure):
+        return application
     versions = await calls.list_versions(http, application_id)
     if isinstance(versions, Failure):
         return versions
-    instances = await calls.list_instances(http, application_id, state="active")
-    if isinstance(instances, Failure):
-        return instances
-    images = Counter(instance.image or "" for instance in instances.unwrap())
-    return (await _scheduled(http, application_id)).map(
-        lambda now: RolloutSight(
-            application=now,
+    listed = await calls.list_instances(http, application_id, state="active")
+    return listed.map(
+        lambda instances: RolloutSight(
+            application=application.unwrap(),
             versions=versions.unwrap(),
-            images=Table.of(images.items()),
-            instances=instances.unwrap(),
+            images=Table.of(Counter(each.image or "" for each in instances).items()),
+            instances=instances,
         )
     )
 
