@@ -122,7 +122,9 @@ def container_table(
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in heads:
         is_long = head in {"WHY", "ADDRESSES"}
-        table.add_column(head, no_wrap=not is_long, overflow="fold")
+        table.add_column(
+            head, no_wrap=not is_long, overflow="fold", min_width=len(head)
+        )
     for info in infos:
         state = Text(cleaned(info["phase"]), style=_COLOURS.get(info["phase"], ""))
         cells = [
