@@ -111,7 +111,7 @@ def _lives(tale: Tale) -> Iterator[End | Launch]:
                 continue
             name = after.name
             count = _forgiven(counts.get(name, Count()), step, before, after)
-            if _is_asked(step, after):
+            if _is_asked(step, before, after):
                 asked.add(name)
             if before is not None and after.last not in (before.last, None):
                 asked.discard(name)
@@ -149,10 +149,15 @@ def _last(container: Container) -> LastRun:
     return container.last
 
 
-def _is_asked(step: Step, after: Container) -> bool:
-    """Say whether the owner asked for the container in this step."""
+def _is_asked(step: Step, before: Container | None, after: Container) -> bool:
+    """Say whether the owner asked for the container in this step.
+
+    A rollout that gives it another spec does so for its owner, and waits for nothing.
+    """
     event = step.event
     if isinstance(event, SpecApplied | ScaleRequested):
+        return True
+    if before is not None and before.revision != after.revision:
         return True
     named = getattr(event, "name", None) == after.name
     return named and type(event).__name__.endswith(("Requested", "Cleared"))
