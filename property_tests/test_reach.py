@@ -14,6 +14,7 @@ from typing import Any, get_args
 import attrs
 
 from orchestrator.core.admit import admit
+from orchestrator.core.autoscaling import Autoscaling, Metric
 from orchestrator.core.commands import Command, StartContainer
 from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import PlatformError, StartError
@@ -25,9 +26,12 @@ from orchestrator.core.events import (
     ContainerStarted,
     Event,
     FleetObserved,
+    PlaceObserved,
 )
 from orchestrator.core.exits import Exit, Exited, Slept
 from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
+from orchestrator.core.lineages import RolloutAction
+from orchestrator.core.loads import LoadObserved
 from orchestrator.core.notify import Notify
 from orchestrator.core.observations import Sight
 from orchestrator.core.origins import Prune
@@ -44,11 +48,13 @@ from orchestrator.core.requests import (
     Apply,
     ClearCrashHistory,
     Request,
+    Roll,
     Scale,
     Start,
     Stop,
     StopOrphan,
 )
+from orchestrator.core.rollout_policies import RolloutPolicy
 from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, empty_fleet
@@ -76,6 +82,7 @@ def reached() -> frozenset[object]:
     found.update(where_one_asleep_is_needed())
     found.update(where_nobody_hears_of_trouble_at_first())
     found.update(where_strangers_are_met())
+    found.update(where_a_platform_rolls_out_and_tells_where_runs_are())
     return frozenset(found)
 
 
@@ -243,6 +250,42 @@ def where_strangers_are_met() -> Iterable[object]:
         run.run_until(minute * 120_000)
     assert list(run.fleet.containers) == ["web-0"]
     assert not run.fleet.strangers
+    return found
+
+
+def where_a_platform_rolls_out_and_tells_where_runs_are() -> Iterable[object]:
+    """Have the platform bring an image, its owner wait, loads and places be told."""
+    run, found = scene({"web-0": Character.STEADY}, ())
+    run.stage.rolls = True
+    run.boot()
+    scaling = Autoscaling(metric=Metric.PUSHED, target_milli=1_000, most=3)
+
+    def declared(image: str) -> FleetSpec:
+        template = ContainerSpec(name="web", image=image)
+        service = Service(
+            template=template,
+            replicas=1,
+            rollout=RolloutPolicy(),
+            autoscaling=scaling,
+        )
+        members = (replica_of(service, 0),)
+        return FleetSpec(name="simulated", containers=members, services=(service,))
+
+    pause = Roll(service="web", action=RolloutAction.PAUSE)
+    resume = Roll(service="web", action=RolloutAction.RESUME)
+    assert run.ask(Apply(spec=declared("one"))) is None
+    run.run_until(120_000)
+    for wish in (Apply(spec=declared("two")), pause, resume):
+        assert run.ask(wish) is None
+    run.run_until(HOUR_MS)
+    assert run.operator is not None
+    at, live = run.now, run.fleet.containers["web-0"].run
+    run.operator.tell(LoadObserved(at=at, service="web", load_milli=2_500))
+    run.operator.tell(PlaceObserved(at=at, name="web-0", run=live, place="WEUR/fra01"))
+    run.run_until(at + HOUR_MS)
+    assert run.fleet.lineages["web"].serving == 2
+    assert len(run.fleet.containers) == 3
+    assert run.fleet.containers["web-0"].place == "WEUR/fra01"
     return found
 
 

@@ -25,6 +25,7 @@ from orchestrator.core.loads import LoadObserved, Loads
 from orchestrator.core.reduce import fold, reduce
 from orchestrator.core.requests import Adopt, Apply, Scale
 from orchestrator.core.scaling import members
+from orchestrator.core.service_loads import service_load
 from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
@@ -447,3 +448,25 @@ def test_what_goes_while_a_rollout_is_under_way_is_not_waited_for() -> None:
     assert [image for _, image in story.images()] == ["two"]
     assert story.status() is RolloutStatus.DONE
     assert story.fleet.services["web"].replicas == 1
+
+
+def test_no_policy_asks_for_fewer_at_most_than_at_least() -> None:
+    for least, most, expected in ((3, 2, 3), (0, 0, 1)):
+        with pytest.raises(ValueError, match=f"at least {expected}, found {most}"):
+            _ = policy(least=least, most=most)
+
+
+def test_how_a_service_stands_is_told_in_whole_numbers() -> None:
+    story = told(served(2))
+    web = story.fleet.services["web"]
+    before = service_load(story.fleet, web, story.fleet.at)
+    assert before is not None
+    assert (before.load, before.measured_at) == (None, None)
+    load(story, 150)
+    now = service_load(story.fleet, web, story.fleet.at)
+    assert now is not None
+    assert (now.metric, now.target, now.load) == (Metric.PUSHED, 100.0, 150.0)
+    assert (now.least, now.most, now.wanted) == (1, 6, 2)
+    assert now.measured_at == story.fleet.at
+    plain = told(served(2, scaling=None)).fleet
+    assert service_load(plain, plain.services["web"], plain.at) is None

@@ -219,6 +219,8 @@ def test_an_undo_without_an_earlier_good_revision_says_what_there_is() -> None:
         " lists what is kept, and `--to N` names one"
     )
     assert RolloutNotFound(service="web").message == "service 'web' has no rollout"
+    missing = RolloutNotFound(service="web", revision=7)
+    assert missing.message == "revision 7 of service 'web' is not kept"
 
 
 def test_what_no_longer_applies_is_ignored() -> None:

@@ -243,3 +243,10 @@ def test_a_fleet_that_needs_one_says_so() -> None:
     apply = story.applied(served(2, "two", mine))
     event = story.admitted(apply)
     assert not_registered(event, known) is None
+
+
+def test_a_canary_has_no_more_than_a_hundred_steps_and_each_is_one() -> None:
+    step = CanaryStep(share=Share(1))
+    for steps in ((step,) * 101, [step], (1,)):
+        with pytest.raises(ValueError, match="at most 100 steps of a canary"):
+            _ = RolloutPolicy(strategy="canary", steps=steps)  # type: ignore[arg-type]

@@ -17,8 +17,12 @@ from orchestrator.core.custom import CustomPolicy, registered
 from orchestrator.core.decisions import GiveUp
 from orchestrator.core.errors import ContainerError
 from orchestrator.core.events import Booted
+from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.lineages import RolloutAction
 from orchestrator.core.observations import Observation, SeenUnreachable
 from orchestrator.core.policies import CustomPolicyRef, RestartPolicy
+from orchestrator.core.rollout_policies import RolloutPolicy
+from orchestrator.core.services import Service
 from orchestrator.core.state import RULES
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Ticket
@@ -45,6 +49,12 @@ from tests.runtime.kit import (
 
 Producer = Callable[[Path], Awaitable[object]]
 TABLE: dict[type, Producer] = {}
+
+
+def rolled() -> FleetSpec:
+    """Return a fleet with a service of no replicas: its rollouts end at once."""
+    web = Service(template=spec("web"), replicas=0, rollout=RolloutPolicy())
+    return attrs.evolve(fleet(), services=(web,))
 
 
 def produces(kind: type) -> Callable[[Producer], Producer]:
@@ -128,6 +138,19 @@ async def key_of_another_request(_: Path) -> object:
 async def scale_of_no_service(_: Path) -> object:
     async with opened(fleet(spec("web"))) as kit:
         return await error(kit.operator.scale("web", 3))
+
+
+@produces(errors.RolloutNotFound)
+async def pause_of_no_rollout(_: Path) -> object:
+    async with opened(rolled()) as kit:
+        return await error(kit.operator.rollout("web", RolloutAction.PAUSE))
+
+
+@produces(errors.RolloutRefused)
+async def pause_of_a_rollout_that_has_ended(_: Path) -> object:
+    async with opened(rolled()) as kit:
+        await value(kit.operator.rollout("web", RolloutAction.START))
+        return await error(kit.operator.rollout("web", RolloutAction.PAUSE))
 
 
 @produces(errors.ReconcileFailed)
