@@ -248,6 +248,15 @@ class Rollout:
     trouble: str = ""
     roll: PlatformRoll | None = attrs.field(default=None, metadata=LATER)
 
+    @property
+    def heading(self) -> int:
+        """Return the revision that it is on its way to, or has come to."""
+        turned = not _BACK.isdisjoint((self.status, self.paused_from))
+        return self.back_to or self.target if turned else self.target
+
+
+_BACK: Final = frozenset({RolloutStatus.REVERTING, RolloutStatus.REVERTED})
+
 
 @quick
 @attrs.frozen(kw_only=True, weakref_slot=False)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Final
 
 import attrs
 
@@ -28,7 +27,6 @@ __all__ = (
     "ReplicaState",
     "RolloutInfo",
     "RolloutMember",
-    "heading_for",
     "newest_rollout",
     "rollout_info",
     "rollout_infos",
@@ -109,16 +107,6 @@ def newest_rollout(lineage: Lineage) -> Rollout | None:
     return lineage.past[-1] if lineage.past else None
 
 
-def heading_for(rollout: Rollout) -> int:
-    """Return the revision that a rollout goes to, or went to."""
-    if rollout.status in _BACK and rollout.back_to is not None:
-        return rollout.back_to
-    return rollout.target
-
-
-_BACK: Final = {RolloutStatus.REVERTING, RolloutStatus.REVERTED}
-
-
 def rollout_info(fleet: Fleet, service: str, now: Moment) -> RolloutInfo | None:
     """Return the newest rollout of a service as it is seen at *now*; None: none was."""
     del now  # what is told is what was decided; how long ago is for who shows it
@@ -189,7 +177,7 @@ def _members(
     rollout: Rollout, replicas: Iterable[Container]
 ) -> Iterator[RolloutMember]:
     states = {} if rollout.status in ENDED else dict(_states(rollout.roster))
-    heading = heading_for(rollout)
+    heading = rollout.heading
     for container in replicas:
         name = container.name
         if container.spec.service == name:

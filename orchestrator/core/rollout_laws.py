@@ -12,7 +12,7 @@ from typing import Final
 from orchestrator.core.generations import with_handling
 from orchestrator.core.lineages import ENDED, Rollout, RolloutStatus
 from orchestrator.core.owner_events import SpecApplied
-from orchestrator.core.rollout_turns import gauge_of, heading_of
+from orchestrator.core.rollout_turns import gauge_of
 from orchestrator.core.rosters import found_in
 from orchestrator.core.services import Service
 from orchestrator.core.standings import UNMOVED, Spot, is_member, is_up, spot_of
@@ -100,7 +100,7 @@ def _was_taken(was: Container | None, now: Container | None, *, is_own: bool) ->
 def _was_made_beside(
     rollout: Rollout, was: Container | None, now: Container | None
 ) -> bool:
-    if was is not None or now is None or now.generation != heading_of(rollout):
+    if was is not None or now is None or now.generation != rollout.heading:
         return False
     return str(now.spec.replica) in rollout.roster.twins
 

@@ -30,7 +30,7 @@ from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Unknown
 from orchestrator.core.renewals import clear_history, redeclare
 from orchestrator.core.rollout_steps import goal_of
-from orchestrator.core.rollout_turns import gauge_of, heading_of, keep
+from orchestrator.core.rollout_turns import gauge_of, keep
 from orchestrator.core.rosters import paired, updated
 from orchestrator.core.service_events import Declaration
 from orchestrator.core.specs import ContainerSpec
@@ -79,7 +79,7 @@ def dismiss_one(
             return None  # it may accept work, and be missed
     elif name in roster.kept_up and not _spared(rollout, replicas):
         return None
-    why = f"a replica of revision {heading_of(rollout)} has taken its place"
+    why = f"a replica of revision {rollout.heading} has taken its place"
     asked = Desired(running=False, by=rollout.by, why=why, at=draft.at)
     left, commands = leave(container, asked)
     left = evolve(left, changed_at=draft.at)
@@ -145,14 +145,14 @@ def _away(draft: FleetDraft, rollout: Rollout) -> str | None:
 def _spec(draft: FleetDraft, rollout: Rollout, index: int, name: str) -> ContainerSpec:
     service = draft.services[rollout.service]
     lineage = draft.lineages[rollout.service]
-    return spec_for(template_of(service, lineage, heading_of(rollout)), index, name)
+    return spec_for(template_of(service, lineage, rollout.heading), index, name)
 
 
 def _in_place(draft: FleetDraft, rollout: Rollout, name: str) -> tuple[Command, ...]:
     """Give a replica the new spec, under its name; who was stopped stays so."""
     before = draft.containers[name]
     spec = _spec(draft, rollout, before.spec.replica, name)
-    moved = evolve(before, generation=heading_of(rollout), changed_at=draft.at)
+    moved = evolve(before, generation=rollout.heading, changed_at=draft.at)
     if is_drained(before):
         wish = Desired(running=True, by=rollout.by, why=rollout.why, at=draft.at)
         moved = evolve(moved, desired=wish)
@@ -170,7 +170,7 @@ def _beside(
     draft: FleetDraft, rollout: Rollout, name: str
 ) -> tuple[Command, ...] | None:
     """Make a new replica beside an old one; None: there is no name for it now."""
-    old, heading = draft.containers[name], heading_of(rollout)
+    old, heading = draft.containers[name], rollout.heading
     index = old.spec.replica
     new = beside_name(draft, (rollout.service, index), heading)
     if new is None:

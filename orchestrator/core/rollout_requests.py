@@ -41,7 +41,7 @@ from orchestrator.core.names import NAME_LENGTH_MAX
 from orchestrator.core.requests import Roll
 from orchestrator.core.rollout_policies import BUILT_IN, RolloutPolicy
 from orchestrator.core.rollout_steps import forgiven_time, over
-from orchestrator.core.rollout_turns import begin, heading_of, keep, revert
+from orchestrator.core.rollout_turns import begin, keep, revert
 from orchestrator.core.service_events import RolloutRequested
 from orchestrator.core.services import Service
 from orchestrator.core.start_specs import invalid
@@ -152,7 +152,7 @@ def _earlier(lineage: Lineage, to: int | None) -> Revision | None:
     if to is not None:
         return lineage.revision(to)
     rollout = lineage.rollout
-    present = lineage.serving if rollout is None else heading_of(rollout)
+    present = lineage.serving if rollout is None else rollout.heading
     now = None if rollout is not None else lineage.revision(present)
     good = (
         one

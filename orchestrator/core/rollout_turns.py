@@ -53,7 +53,6 @@ __all__ = (
     "end",
     "fail",
     "gauge_of",
-    "heading_of",
     "keep",
     "revert",
     "supersede",
@@ -64,16 +63,10 @@ REVERTING: Final = RolloutStatus.REVERTING
 _TOLD: Final = {RolloutStatus.DONE, RolloutStatus.REVERTED, RolloutStatus.HELD}
 
 
-def heading_of(rollout: Rollout) -> int:
-    """Return the revision that a rollout is on its way to."""
-    turned = REVERTING in (rollout.status, rollout.paused_from)
-    return rollout.back_to or rollout.target if turned else rollout.target
-
-
 def gauge_of(rollout: Rollout, at: Moment) -> Gauge:
     """Return what the replicas of a rollout are judged by."""
     ready_ms = rollout.policy.min_ready_ms
-    return Gauge(rollout.service, heading_of(rollout), at, ready_ms)
+    return Gauge(rollout.service, rollout.heading, at, ready_ms)
 
 
 def under_way(draft: FleetDraft, service: str) -> tuple[Lineage, Rollout]:

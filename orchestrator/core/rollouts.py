@@ -46,7 +46,6 @@ from orchestrator.core.rollout_turns import (
     end,
     fail,
     gauge_of,
-    heading_of,
     keep,
     under_way,
 )
@@ -158,7 +157,7 @@ def _failed(rollout: Rollout, before: Container | None, after: Container | None)
     """Count the runs of a new replica that have failed in a step."""
     if before is None or after is None or not is_member(after, rollout.service):
         return 0
-    is_new = before.generation == after.generation == heading_of(rollout)
+    is_new = before.generation == after.generation == rollout.heading
     if not is_new and rollout.status is not RolloutStatus.PREPARING:
         return 0  # while the platform brings the image any run may be of it
     return max(0, after.history.crashes_total - before.history.crashes_total)
@@ -243,7 +242,7 @@ def _next_step(
 def _found(draft: FleetDraft, rollout: Rollout, replicas: int) -> str:
     """Say what a rollout has come to; who counts and is not up was stopped."""
     of = f"{replicas} replicas are" if replicas > 1 else "its replica is"
-    found = f"{of} of revision {heading_of(rollout)}, and"
+    found = f"{of} of revision {rollout.heading}, and"
     counted = rollout.roster.counted
     up = sum(is_up(draft.containers[name]) for name in counted)
     if not up:

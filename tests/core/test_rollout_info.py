@@ -9,7 +9,6 @@ from orchestrator.core.requests import Stop
 from orchestrator.core.rollout_info import (
     ReplicaState,
     RolloutInfo,
-    heading_for,
     rollout_info,
     rollout_infos,
 )
@@ -63,7 +62,7 @@ def test_a_rollout_in_place_is_told_replica_by_replica() -> None:
     done = info_of(story)
     assert {state for _, state in states(done)} == {ReplicaState.COUNTED}
     assert (done.has_ended, done.deadline) == (True, None)
-    assert heading_for(story.rollout) == 2
+    assert story.rollout.heading == 2
 
 
 def test_what_runs_beside_and_what_leaves_are_told() -> None:
@@ -125,7 +124,11 @@ def test_one_that_goes_back_heads_for_where_it_came_from() -> None:
         2,
         1,
     )
-    assert heading_for(story.rollout) == 1
+    assert story.rollout.heading == 1
+    back = states(info)
+    story.roll("pause")
+    assert (story.status(), story.rollout.heading) == (RolloutStatus.PAUSED, 1)
+    assert states(info_of(story)) == back
 
 
 def test_a_container_of_the_services_own_name_is_none_of_its_replicas() -> None:
