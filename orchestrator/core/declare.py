@@ -27,8 +27,10 @@ from orchestrator.core.noticing import silenced
 from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.phases import Pending, Rule, live_run
 from orchestrator.core.renewals import redeclare
+from orchestrator.core.rollout_turns import woken
 from orchestrator.core.services import Service
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.standings import is_drained
 from orchestrator.core.state import Container, Desired
 from orchestrator.core.succession import Line, lines_of, succeed
 from orchestrator.core.wishes import leave
@@ -197,8 +199,11 @@ def _prune(
     match prune:
         case Prune.KEEP:
             for container in pruned:
-                ad_hoc = attrs.evolve(container, origin=Origin.AD_HOC)
-                kept = attrs.evolve(ad_hoc, changed_at=asked.at)
+                kept = attrs.evolve(
+                    woken(container, asked.at) if is_drained(container) else container,
+                    origin=Origin.AD_HOC,
+                    changed_at=asked.at,
+                )
                 commands += place(draft, container, kept)
         case Prune.FORGET:
             for container in pruned:

@@ -57,6 +57,7 @@ __all__ = (
     "revert",
     "supersede",
     "under_way",
+    "woken",
 )
 
 REVERTING: Final = RolloutStatus.REVERTING
@@ -214,12 +215,16 @@ def _waken(draft: FleetDraft, roster: Roster) -> None:
         container = draft.containers.get(name)
         if container is None or container.leaving or not is_drained(container):
             continue
-        at = draft.at
-        wish = evolve(container.desired, running=True, why="its rollout is over", at=at)
-        woken = evolve(container, desired=wish, changed_at=at)
-        if live_run(woken.phase) is None:
-            woken = start_anew(woken, at, Rule.REQUESTED)
-        _ = place(draft, container, woken)
+        _ = place(draft, container, woken(container, draft.at))
+
+
+def woken(container: Container, at: Moment) -> Container:
+    """Return one that a rollout has stopped as one that is to run again."""
+    wish = evolve(container.desired, running=True, why="its rollout is over", at=at)
+    wanted = evolve(container, desired=wish, changed_at=at)
+    if live_run(wanted.phase) is None:
+        return start_anew(wanted, at, Rule.REQUESTED)
+    return wanted
 
 
 # Fail

@@ -9,7 +9,7 @@ from orchestrator.core.events import Booted, FleetObserved, TimeReached
 from orchestrator.core.field_changes import FieldChange
 from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.lineages import Outcome, RolloutAction, RolloutStatus
-from orchestrator.core.origins import Prune
+from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.planning import Masks, plan
 from orchestrator.core.requests import Apply, Roll, Stop
 from orchestrator.core.rollout_policies import Share
@@ -111,6 +111,17 @@ def test_who_a_rollout_has_stopped_starts_again_when_its_service_goes() -> None:
         for name in ("web-0", "web-1"):
             assert story.container(name).desired.running
             assert story.phase(name) == "Running"
+
+
+def test_who_a_rollout_has_stopped_starts_again_when_its_index_goes() -> None:
+    story = told(2, RECREATE).told(served(2, "two", RECREATE))
+    story.goes_on(lambda it: it.phase("web-0") == "Stopped")
+    assert story.phase("web-1") == "Stopping"
+    story.told(served(1, "two", RECREATE), prune=Prune.KEEP).goes_on()
+    kept = story.container("web-1")
+    assert (kept.origin, kept.spec.image) == (Origin.AD_HOC, "one")
+    assert story.phase("web-1") == "Running"
+    assert (story.status(), story.phase("web-0")) == (RolloutStatus.DONE, "Running")
 
 
 def test_a_service_that_goes_takes_its_revisions_along() -> None:
