@@ -21,13 +21,13 @@ from returns.result import Failure, Result, Success
 
 from orchestrator.codec.journal_choice import SNAPSHOT_EVERY, SNAPSHOT_EVERY_MAX
 from orchestrator.codec.problems import invalid
+from orchestrator.core.admit import admit
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import ContainerError, InvalidSpec, Problem
 from orchestrator.core.events import Booted
 from orchestrator.core.fleet_specs import FleetSpec
-from orchestrator.core.origins import Origin
+from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Apply
-from orchestrator.core.scaling import as_scaled
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.port import Journal
 from orchestrator.platforms.port import Attachment, Platform, StreamRefused
@@ -242,29 +242,24 @@ async def _take_over(
             rolls=attachment.rolls,
         )
     )
-    if _is_declared(before, fleet):
+    request = Apply(spec=fleet, by="fleet file", keep_scale=True)
+    if _is_declared(before, request, engine.policies):
         async with engine.loop.turned:
             await engine.loop.turned.wait_for(
                 lambda: engine.loop.fleet.epoch > before.epoch or engine.running.done()
             )
         return engine.loop.fatal
-    request = Apply(spec=fleet, by="fleet file", keep_scale=True)
     answer = await settled(engine.loop.ask(request))
     return None if isinstance(answer, Asked) else answer
 
 
-def _is_declared(known: Fleet, fleet: FleetSpec) -> bool:
-    """Say whether the fleet is what is declared already; what was scaled counts."""
-    declared = {
-        name: container.spec
-        for name, container in known.containers.items()
-        if container.origin is Origin.MIN_REPLICA_SET and not container.leaving
-    }
-    specs, services = as_scaled(known, fleet)
-    asked = {spec.name: spec for spec in specs}
-    served = {service.name: service for service in services}
-    is_same = dict(known.services.items()) == served and declared == asked
-    return known.settings == fleet.settings and is_same
+def _is_declared(known: Fleet, request: Apply, policies: CustomPolicies) -> bool:
+    """Say whether an apply would change nothing: the core is asked, on a copy."""
+    event = admit(known, request, known.at, policies)
+    if isinstance(event, Failure):
+        return False  # whoever asks is told why
+    after = reduce(known, event.unwrap(), policies).fleet
+    return after.revision == known.revision
 
 
 async def _listen(loop: Loop, platform: Platform) -> None:

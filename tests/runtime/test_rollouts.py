@@ -31,12 +31,23 @@ from orchestrator import (
     TimedOut,
 )
 from orchestrator.core.errors import PlatformError, Refused
+from orchestrator.core.events import Booted, SpecApplied
 from orchestrator.core.notify import NoticeKind, Notify
 from orchestrator.core.services import replica_of
 from orchestrator.journal.sqlite import SqliteJournal, open_sqlite
 from orchestrator.platforms.port import Accepted, Order, StartOrder
 from orchestrator.replay.places import AfterRow
-from tests.runtime.kit import LIMIT_MS, Faulty, Kit, error, fleet, opened, spec, value
+from tests.runtime.kit import (
+    LIMIT_MS,
+    Faulty,
+    FullJournal,
+    Kit,
+    error,
+    fleet,
+    opened,
+    spec,
+    value,
+)
 from tests.runtime.receiver import receiver
 
 TICKET = Ticket(key="one", digest="d")
@@ -159,6 +170,22 @@ async def test_history_tells_what_each_revision_changed_and_no_secret() -> None:
         ends = [(one.revision, one.status, one.back_to) for one in told.rollouts]
         assert ends == [(2, "done", None), (3, "reverted", 2)]
         assert "ttwo" not in repr(told)
+
+
+async def test_a_boot_declares_nothing_anew_after_a_surge_and_a_revert() -> None:
+    surge = attrs.evolve(QUICK, max_surge=Share(1), max_unavailable=Share(0))
+    journal = FullJournal()
+    async with opened(served(policy=surge), platform=Choosy(), journal=journal) as kit:
+        await come_up(kit)
+        await value(kit.operator.apply(served("two", surge)))
+        await ended(kit)
+        await value(kit.operator.apply(served("bad", surge)))
+        assert (await ended(kit)).status is RolloutStatus.REVERTED
+    async with opened(served("bad", surge), platform=Choosy(), journal=journal) as kit:
+        assert await value(kit.operator.list_rollouts())
+        told = [each.event for each in await value(kit.operator.events(0))]
+    assert sum(isinstance(event, SpecApplied) for event in told) == 3
+    assert sum(isinstance(event, Booted) for event in told) == 2
 
 
 async def test_an_owner_leads_a_rollout_step_by_step() -> None:
