@@ -47,7 +47,7 @@ _ONLY: Final[Mapping[str, tuple[str, ...]]] = {
 _MIN_READY: Final = "min_ready_ms"
 _DEADLINES: Final = ("container_deadline_ms", "progress_deadline_ms")
 _PERCENT: Final = re.compile(r"([0-9]{1,3})%")
-_A_SHARE: Final = f'a number of replicas up to {COUNT_MAX}, or a text such as "25%"'
+_A_SHARE: Final = f'a number of replicas up to {COUNT_MAX}, or a text up to "100%"'
 _WHOLE: Final = 100
 
 

@@ -118,7 +118,7 @@ def test_a_number_beside_a_percentage_goes_on_where_it_is_no_less() -> None:
 
 
 DURATION = 'a duration such as "250ms", "10s", "5m" or "1h30m"'
-NEEDED = 'a number of replicas up to 10000, or a text such as "25%"'
+NEEDED = 'a number of replicas up to 10000, or a text up to "100%"'
 
 
 @pytest.mark.parametrize(
