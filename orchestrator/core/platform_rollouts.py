@@ -39,10 +39,11 @@ from orchestrator.core.lineages import (
 from orchestrator.core.loads import RollOutcome, ServiceRolled
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import order_stop
-from orchestrator.core.phases import Running, Stopping, live_run
+from orchestrator.core.phases import Stopping, live_run
 from orchestrator.core.renewals import redeclare
 from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.standings import is_member, is_up
 from orchestrator.core.state import Container
 
 __all__ = ("awaits_platform", "prepared", "rolls_again", "stuck_words", "take_rolled")
@@ -141,8 +142,8 @@ def _shape(spec: ContainerSpec) -> tuple[object, object]:
 
 
 def _template(lineage: Lineage, number: int) -> ContainerSpec | None:
-    kept = (each.template for each in lineage.revisions if each.number == number)
-    return next(kept, None)
+    revision = lineage.revision(number)
+    return None if revision is None else revision.template
 
 
 def _under_way(lineage: Lineage | None) -> Rollout | None:
@@ -211,14 +212,15 @@ def _mended(
     if roll is None or not event.behind:
         return rollout, ()
     present = _members(draft, event.service)
-    down = sum(not _is_ready(each) for each in present)
-    room = max(1, rollout.policy.unavailable(len(present)) - down)
+    down = sum(not is_up(each) for each in present)
+    room = max(0, max(1, rollout.policy.unavailable(len(present))) - down)
     left = [
         each
         for each in present
         if each.name in event.behind
         and each.name not in roll.restarted
-        and _is_ready(each)
+        and is_up(each)
+        and live_run(each.phase) is not None
     ]
     commands: list[Command] = []
     for before in left[:room]:
@@ -229,16 +231,11 @@ def _mended(
     return evolve(rollout, roll=roll), tuple(commands)
 
 
-def _is_ready(container: Container) -> bool:
-    phase = container.phase
-    return isinstance(phase, Running) and phase.ready_at is not None
-
-
 def _members(draft: FleetDraft, service: str) -> list[Container]:
     return [
         each
         for each in draft.containers.values()
-        if each.spec.service == service != each.name and not each.leaving
+        if is_member(each, service) and not each.leaving
     ]
 
 

@@ -115,7 +115,7 @@ class Roller:
             else:
                 sight = _unknown(last, answer)
                 pause_ms = max(min(pause_ms * SLOWER, AGAIN_MAX_MS), _held_ms(answer))
-            if sight != told:
+            if sight != told or sight.behind:  # there may be room for one more now
                 self._loop.tell(_event(command, sight))
                 told = sight
             if sight.outcome is not RollOutcome.PROGRESSING:
@@ -141,9 +141,8 @@ def order_of(fleet: Fleet, command: RollService) -> RollOrder | None:
     rollout = None if lineage is None else lineage.rollout
     if lineage is None or rollout is None or not awaits_platform(rollout):
         return None
-    kept = {each.number: each.template for each in lineage.revisions}
-    template, roll = kept.get(command.revision), rollout.roll
-    if template is None or roll is None or roll.revision != command.revision:
+    revision, roll = lineage.revision(command.revision), rollout.roll
+    if revision is None or roll is None or roll.revision != command.revision:
         return None
     members = tuple(
         name
@@ -154,7 +153,7 @@ def order_of(fleet: Fleet, command: RollService) -> RollOrder | None:
         service=command.service,
         revision=command.revision,
         epoch=fleet.epoch,
-        template=template,
+        template=revision.template,
         known=roll.id,
         given_up=roll.given_up,
         members=members,

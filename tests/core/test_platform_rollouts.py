@@ -258,9 +258,13 @@ def test_who_is_left_behind_is_started_anew_once_and_not_all_at_once() -> None:
     assert isinstance(phase, Stopping)
     assert phase.verdict == RolledOut()
     assert of(after).roll == attrs.evolve(ROLL, restarted=("web-0",))
-    again, commands, _ = told(after, RollOutcome.PROGRESSING, behind=behind)
+    _, commands, _ = told(after, RollOutcome.PROGRESSING, behind=behind)
+    assert commands == ()  # one is down, and no more may be
+    up = attrs.evolve(after, containers=first.containers)
+    again, commands, _ = told(up, RollOutcome.PROGRESSING, behind=behind)
     assert names(commands) == ["web-1"]
-    last, commands, _ = told(again, RollOutcome.PROGRESSING, behind=behind)
+    up = attrs.evolve(again, containers=first.containers)
+    last, commands, _ = told(up, RollOutcome.PROGRESSING, behind=behind)
     assert commands == ()
     assert of(last).roll == attrs.evolve(ROLL, restarted=("web-0", "web-1"))
 

@@ -103,6 +103,22 @@ async def test_an_image_is_brought_and_members_move_as_they_run() -> None:
         assert first.members == ("web-0", "web-1", "web-2")
 
 
+async def test_those_left_behind_are_started_anew_one_after_another() -> None:
+    behind = RollSight(
+        outcome=RollOutcome.PROGRESSING,
+        total=3,
+        id="r-1",
+        behind=("web-0", "web-1"),
+    )
+    platform: Any = Rolling(*[behind] * 60)
+    async with opened(serving("web:1"), platform=platform, limits=QUICK) as kit:
+        await ready(kit)
+        _ = await value(kit.operator.apply(serving("web:2")))
+        await kit.until(
+            lambda: getattr(newest(kit).roll, "restarted", ()) == behind.behind
+        )
+
+
 async def test_what_cannot_be_asked_is_told_once_and_asked_again() -> None:
     busy = RateLimited(retry_after_ms=20)
     platform: Any = Rolling(busy, busy, ValueError("a bug"), busy)
