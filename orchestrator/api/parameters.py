@@ -13,6 +13,7 @@ from orchestrator.core.events import Event
 from orchestrator.core.moments import Millis
 from orchestrator.core.phases import PHASE_NAMES
 from orchestrator.replay.places import Place
+from orchestrator.runtime.reports import WaitFor
 
 __all__ = (
     "AFTER",
@@ -112,7 +113,7 @@ FOLLOW: Final = Parameter(
 )
 FOR: Final = Parameter(
     name="for",
-    form=Literal["ready", "stopped", "completed"],
+    form=WaitFor,
     default="ready",
     about="What to wait for.",
 )

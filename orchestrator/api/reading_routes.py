@@ -143,7 +143,7 @@ LOOKS: Final = (
     _look(
         f"{_NAME}/wait",
         "wait",
-        "Wait until a container is ready, stopped or completed.",
+        "Wait until a container is ready, stopped, completed, failed or settled.",
         ContainerInfo,
         errors.InvalidSpec,
         _GONE,

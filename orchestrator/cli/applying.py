@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from orchestrator.cli.rollout_following import (
 from orchestrator.cli.shown import clock_time, now_ms, output_option
 from orchestrator.cli.state import kept
 from orchestrator.cli.tools import read_file
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.moments import Millis, format_duration
@@ -67,7 +67,7 @@ Info = dict[str, Any]
 @click.option("--detach", is_flag=True, help="Do not wait until all have settled.")
 @duration_option("5m")
 @WHY
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def apply(
     file: Path,
@@ -97,7 +97,7 @@ def apply(
         show_plan(plan, output)
     outcome, code = "detached", 0
     infos: list[Info] = []
-    is_json = output == "json"
+    is_json = output in TREES
     rolling = AppliedRollouts(
         client=client,
         services=frozenset(service.name for service in fleet.spec.services),
@@ -115,14 +115,14 @@ def apply(
     elif rolling.judged(is_news=not is_empty(plan)) is not None:
         code = BACK
     rollouts = list(rolling.found.values())
-    if output == "json":
+    if output in TREES:
         answer = {
             "plan": plan,
             "outcome": outcome,
             "containers": infos,
             "rollouts": rollouts,
         }
-        click.echo(json.dumps(answer, indent=2))
+        show_tree(answer, output)
     return code
 
 

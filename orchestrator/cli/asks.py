@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
+from orchestrator.cli.client import NoOperator
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
-from orchestrator.cli.shown import Duration, output_option, show_facts
+from orchestrator.cli.shown import Duration, now_ms, output_option, show_facts
+from orchestrator.cli.trees import TREES, show_tree
 
 __all__ = (
+    "GOALS",
     "duration_option",
     "reconcile",
     "remove",
@@ -25,8 +28,12 @@ __all__ = (
     "wait",
 )
 
+GOALS: Final = ("ready", "stopped", "completed", "failed", "settled")
+"""``runtime.reports.WaitFor``; a test compares: to load it costs more than the rest."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
+NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...")
 WHY = click.option("--why", default="", help="Kept with the request, for `explain`.")
 
 
@@ -42,15 +49,15 @@ def duration_option(default: str) -> Callable[[F], F]:
 
 
 @click.command()
-@click.argument("name")
+@NAMES
 @click.option("--config", multiple=True, metavar="KEY=VALUE", help="May be repeated.")
 @click.option("--command", "words", help="What to run, split as a shell does.")
 @click.option("--force", is_flag=True, help="Also what has failed or crash-loops.")
 @WHY
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def start(
-    name: str,
+    names: tuple[str, ...],
     config: tuple[str, ...],
     words: str | None,
     why: str,
@@ -58,14 +65,14 @@ def start(
     reach: Reach,
     *,
     force: bool,
-) -> None:
-    """Start a container; an unknown NAME takes the fleet's [ad_hoc] template."""
+) -> int:
+    """Start containers; an unknown NAME takes the fleet's [ad_hoc] template."""
     body: dict[str, Any] = {"why": why, "force": force}
     if config:
         body["config"] = dict(map(_pair, config))
     if words is not None:
         body["command"] = _split(words)
-    _ask(reach, output, name, "start", **body)
+    return _ask(reach, output, names, "start", **body)
 
 
 def _pair(text: str) -> tuple[str, Any]:
@@ -86,10 +93,52 @@ def _split(words: str) -> list[str]:
         raise Failed(f"--command: {error}", 2) from None
 
 
-def _ask(reach: Reach, output: str, name: str, operation: str, **body: Any) -> None:
-    """Ask for something of one container, and show where it is then."""
-    info = reach.client().post("containers", name, operation, **body)
-    show_facts(_brief(info), output)
+def _ask(
+    reach: Reach, output: str, names: tuple[str, ...], operation: str, **body: Any
+) -> int:
+    """Ask for something of each container, and show where they are then."""
+    client = reach.client()
+    infos, code = _each(
+        names, lambda name: client.post("containers", name, operation, **body)
+    )
+    _show(infos, names, output)
+    return code
+
+
+def _show(infos: list[dict[str, Any]], names: tuple[str, ...], output: str) -> None:
+    """Show one container in full, many as a line each."""
+    briefs = [_brief(info) for info in infos]
+    if len(names) == 1:
+        show_facts(briefs[0], output)
+    elif output in TREES:
+        show_tree(briefs, output)
+    else:
+        for brief in briefs:
+            line = f"{brief['name']:<20}  {brief['phase']:<14}  {brief['why']}"
+            click.echo(cleaned(line))
+
+
+def _each(
+    names: tuple[str, ...], ask: Callable[[str], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], int]:
+    """Ask for one name after the other; what fails holds up no other.
+
+    Return the answers, and the exit code of the first that failed. One name alone fails
+    by itself, and all fail where there is no operator to ask.
+    """
+    if len(names) == 1:
+        return [ask(names[0])], 0
+    answers: list[dict[str, Any]] = []
+    code = 0
+    for name in dict.fromkeys(names):
+        try:
+            answers.append(ask(name))
+        except NoOperator:
+            raise
+        except Failed as failed:
+            failed.show()
+            code = code or failed.code
+    return answers, code
 
 
 def _brief(info: dict[str, Any]) -> dict[str, Any]:
@@ -98,53 +147,54 @@ def _brief(info: dict[str, Any]) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("name")
+@NAMES
 @WHY
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
-def stop(name: str, why: str, output: str, reach: Reach) -> None:
-    """Stop a container; it stays stopped until it is asked for again."""
-    _ask(reach, output, name, "stop", why=why)
+def stop(names: tuple[str, ...], why: str, output: str, reach: Reach) -> int:
+    """Stop containers; they stay stopped until they are asked for again."""
+    return _ask(reach, output, names, "stop", why=why)
 
 
 @click.command()
-@click.argument("name")
+@NAMES
 @WHY
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
-def restart(name: str, why: str, output: str, reach: Reach) -> None:
-    """End a container's run and start another; counts no crash."""
-    _ask(reach, output, name, "restart", why=why)
+def restart(names: tuple[str, ...], why: str, output: str, reach: Reach) -> int:
+    """End the run of each container and start another; counts no crash."""
+    return _ask(reach, output, names, "restart", why=why)
 
 
 @click.command()
-@click.argument("name")
+@NAMES
 @WHY
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
-def reset(name: str, why: str, output: str, reach: Reach) -> None:
-    """Clear a container's crash history; a held or failed one starts again."""
-    _ask(reach, output, name, "reset", why=why)
+def reset(names: tuple[str, ...], why: str, output: str, reach: Reach) -> int:
+    """Clear crash histories; what was held or has failed starts again."""
+    return _ask(reach, output, names, "reset", why=why)
 
 
 @click.command()
-@click.argument("name")
+@NAMES
 @WHY
 @reach_options
-def remove(name: str, why: str, reach: Reach) -> None:
-    """Forget an ad-hoc container that is at rest, with its log."""
-    reach.client().delete("containers", name, why=why)
+def remove(names: tuple[str, ...], why: str, reach: Reach) -> int:
+    """Forget ad-hoc containers that are at rest, with their logs."""
+    client = reach.client()
+    return _each(names, lambda name: client.delete("containers", name, why=why))[1]
 
 
 @click.command()
 @WHY
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def reconcile(why: str, output: str, reach: Reach) -> None:
     """Observe the platform now, and close every difference."""
     report = reach.client().post("reconcile", why=why)
-    if output == "json":
-        click.echo(json.dumps(report, indent=2))
+    if output in TREES:
+        show_tree(report, output)
         return
     for outcome in report["outcomes"]:
         line = f"{outcome['name']:<20}  {outcome['phase']:<14}  {outcome['action']}"
@@ -155,25 +205,37 @@ def reconcile(why: str, output: str, reach: Reach) -> None:
 
 
 @click.command()
-@click.argument("name")
+@NAMES
 @click.option(
     "--for",
     "goal",
-    type=click.Choice(["ready", "stopped", "completed"]),
+    type=click.Choice(GOALS),
     default="ready",
     show_default=True,
     help="What to wait for.",
 )
 @duration_option("60s")
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
-def wait(name: str, goal: str, timeout: int, output: str, reach: Reach) -> None:
-    """Wait until a container is ready, stopped or completed.
+def wait(
+    names: tuple[str, ...], goal: str, timeout: int, output: str, reach: Reach
+) -> int:
+    """Wait until containers are ready, stopped, completed, failed or settled.
 
-    Leaves with 3 when the time is up, with 4 when the container has failed.
+    One that is settled is ready, at rest, or held. Leaves with 3 when the time is up,
+    which is one for all of them; with 4 when one has failed.
     """
-    client = reach.client()
-    query = {"for": goal, "limit_ms": timeout}
-    limit_s = timeout / 1_000 + 30
-    info = client.get("containers", name, "wait", timeout_s=limit_s, **query)
-    show_facts(_brief(info), output)
+    client, end = reach.client(), now_ms() + timeout
+
+    def wait_for(name: str) -> dict[str, Any]:
+        limit = max(0, end - now_ms())
+        query = {"for": goal, "limit_ms": limit}
+        limit_s = limit / 1_000 + 30
+        found: dict[str, Any] = client.get(
+            "containers", name, "wait", timeout_s=limit_s, **query
+        )
+        return found
+
+    infos, code = _each(names, wait_for)
+    _show(infos, names, output)
+    return code

@@ -70,6 +70,12 @@ class Client:
         """Read something; an error becomes the command's failure."""
         return self._asked("GET", path, query, None, timeout_s)[0]
 
+    def page(self, *path: str, **query: Any) -> tuple[Any, int | None]:
+        """Read a page of rows, and up to which one the operator has looked for it."""
+        found, headers = self._asked("GET", path, query, None, ANSWER_S)
+        seq = headers.get(SEQ_HEADER)
+        return found, None if seq is None else int(seq)
+
     def seen(self, *path: str, at: str) -> Seen:
         """Read what the fleet showed *at* a place of its past, however long it takes.
 

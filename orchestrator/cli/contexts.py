@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import attrs
@@ -15,6 +14,7 @@ from orchestrator.cli.reach import read_token
 from orchestrator.cli.remembered import LOCAL, Context, Remembered, remember, remembered
 from orchestrator.cli.shown import output_option, show_table
 from orchestrator.cli.transports import over_http
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.names import is_name
 
@@ -76,12 +76,12 @@ def use(name: str) -> None:
 
 
 @context.command("list")
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 def list_(output: str) -> None:
     """List what is kept; the one in use has a star."""
     known = remembered()
-    if output == "json":
-        click.echo(json.dumps(tree_of(known), indent=2))
+    if output in TREES:
+        show_tree(tree_of(known), output)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in ("", "NAME", "URL", "TOKEN FILE", "CA"):

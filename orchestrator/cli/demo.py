@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Final
 
 import click
 from returns.result import Failure
-from rich.console import Console
 
+from orchestrator.cli.colours import console
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.listening import listen_options
 from orchestrator.cli.live import show_lines, show_live
@@ -55,10 +56,9 @@ def demo(listen: str | None, *, read_only: bool) -> int:
 async def _show(operator: Operator, end: asyncio.Event) -> int:
     """Show the fleet until every point is shown; then say what each one was."""
     done = asyncio.Event()
-    console = Console()
     showing = asyncio.ensure_future(
-        show_live(operator, done, console)
-        if console.is_terminal
+        show_live(operator, done, console())
+        if sys.stdout.isatty()
         else show_lines(operator, done)
     )
     until = asyncio.get_running_loop().time() + LIMIT_S

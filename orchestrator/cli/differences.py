@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 import click
@@ -13,6 +12,7 @@ from rich.text import Text
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.shown import output_option, show_table
+from orchestrator.cli.trees import TREES, show_tree
 
 __all__ = ("diff",)
 
@@ -20,7 +20,7 @@ DIFFERENT: Final = 1
 
 
 @click.command()
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def diff(output: str, reach: Reach) -> int:
     """Show where what runs is not what is asked for; `reconcile` closes what it can.
@@ -28,8 +28,8 @@ def diff(output: str, reach: Reach) -> int:
     Leaves with 0 where nothing differs, with 1 where something does.
     """
     found = reach.client().get("diff")
-    if output == "json":
-        click.echo(json.dumps(found, indent=2))
+    if output in TREES:
+        show_tree(found, output)
     elif not found:
         click.echo("nothing differs")
     else:

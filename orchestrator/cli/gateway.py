@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from orchestrator.cli.gateway_files import Change, look, write
 from orchestrator.cli.running import secrets_of
 from orchestrator.cli.shown import now_ms, output_option, show_table
 from orchestrator.cli.tools import read_file
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.errors import InvalidSpec, PlatformError, Problem
@@ -242,7 +242,7 @@ def _losses(plan: Plan) -> Iterator[str]:
     metavar="FILE",
     help="KEY=value lines, mode 0600; otherwise the environment is looked into.",
 )
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 def check(fleet_path: Path, secrets_path: Path | None, output: str) -> int:
     """Check that the gateway can run the fleet; say what to do where it cannot.
 
@@ -281,12 +281,12 @@ async def about_of(
 
 
 def _show(findings: list[Finding], output: str) -> None:
-    if output == "json":
+    if output in TREES:
         trees = [
             {"level": one.level, "what": one.what, "found": one.found, "todo": one.todo}
             for one in findings
         ]
-        click.echo(json.dumps(trees, indent=2))
+        show_tree(trees, output)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in ("LEVEL", "WHAT", "FOUND", "WHAT TO DO"):

@@ -24,6 +24,7 @@ from orchestrator.cli.readings import (
     shown_while,
 )
 from orchestrator.cli.shown import output_option, show_facts
+from orchestrator.cli.trees import TREES
 from orchestrator.codec.wire import decode_event, decode_fleet
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.events import Booted
@@ -44,7 +45,7 @@ _BOOTED: Final = b'{"type":"booted"'
 
 @click.command("info")
 @click.argument("source", metavar="JOURNAL", type=JOURNAL)
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @policies_option
 def info(source: Path, output: str, policies: str | None) -> None:
     """Say what JOURNAL holds: rows, times, rules, snapshots, and who writes to it.
@@ -58,7 +59,7 @@ def info(source: Path, output: str, policies: str | None) -> None:
         facts = {**_file(path, read), **_Survey(read, known).facts()}
         if facts["kind"] == "export" and read.is_bare and read.source.base is None:
             return  # nothing of it is whole: why is said when the block ends
-        show_facts(facts if output == "json" else _readable(facts), output)
+        show_facts(facts if output in TREES else _readable(facts), output)
 
 
 def _file(path: Path, read: Reading) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def journal() -> None:
 
 @click.command("verify")
 @click.argument("source", metavar="JOURNAL", type=JOURNAL)
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @policies_option
 def verify(source: Path, policies: str | None, output: str) -> None:
     """Check that no row was altered, and that today's code decides the same."""

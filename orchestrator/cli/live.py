@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from typing import Any, Final
 
 import click
 from rich.console import Console, Group
 from rich.live import Live
-from rich.text import Text
 
+from orchestrator.cli.colours import console
 from orchestrator.cli.plain import cleaned
-from orchestrator.cli.shown import clock_time, container_table, now_ms
+from orchestrator.cli.shown import clock_time, now_ms
+from orchestrator.cli.watching import fleet_picture, room
 from orchestrator.codec.wire import tree_of
 from orchestrator.runtime.operator import Operator
 
@@ -20,15 +22,12 @@ __all__ = ("show_lines", "show_live", "show_until")
 
 REFRESH_S: Final = 0.25
 LOOK_S: Final = 0.1
-FRAME: Final = 5
-"""Lines of the screen that are not containers."""
 
 
 async def show_until(operator: Operator, end: asyncio.Event) -> int:
     """Show the fleet until the end: live on a terminal, as lines elsewhere."""
-    console = Console()
-    if console.is_terminal:
-        await show_live(operator, end, console)
+    if sys.stdout.isatty():
+        await show_live(operator, end, console())
     else:
         await show_lines(operator, end)
     return 0
@@ -44,17 +43,11 @@ async def show_live(operator: Operator, end: asyncio.Event, console: Console) ->
 
 
 def _picture(operator: Operator, height: int) -> Group:
-    """Draw as many containers as the screen holds, and say how many it does not."""
     infos = operator.infos()
-    shown = [tree_of(info) for info in infos[: max(1, height - FRAME)]]
-    rest = len(infos) - len(shown)
-    more = f"... and {rest} more: `orchestrator list` shows all. " if rest else ""
+    shown = [tree_of(info) for info in infos[: room(height)]]
     head = f"fleet {operator.fleet.name}: {len(infos)} containers, row {operator.seq}"
-    return Group(
-        Text(head, style="bold"),
-        container_table(shown, wide=False),
-        Text(f"{more}Ctrl-C ends the operator; the containers go on", style="dim"),
-    )
+    hint = "Ctrl-C ends the operator; the containers go on"
+    return fleet_picture(head, shown, len(infos) - len(shown), hint)
 
 
 async def show_lines(operator: Operator, end: asyncio.Event) -> None:

@@ -9,6 +9,7 @@ import click
 
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.shown import output_option, show_facts
+from orchestrator.cli.trees import TREES
 
 __all__ = ("load",)
 
@@ -16,7 +17,7 @@ __all__ = ("load",)
 @click.command()
 @click.argument("name")
 @click.argument("value", metavar="LOAD", type=click.FloatRange(0))
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def load(name: str, value: float, output: str, reach: Reach) -> None:
     """Tell that the service NAME bears LOAD, the sum over all of its replicas.
@@ -26,7 +27,7 @@ def load(name: str, value: float, output: str, reach: Reach) -> None:
     if not math.isfinite(value):
         raise click.BadParameter("expected a finite number", param_hint="LOAD")
     info = reach.client().tell("services", name, "load", load=value)
-    show_facts(info if output == "json" else _brief(info), output)
+    show_facts(info if output in TREES else _brief(info), output)
 
 
 def _brief(info: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from orchestrator.cli.colours import colour_option
 from orchestrator.cli.failing import Failed
 
 __all__ = ("COMMANDS", "cli", "main")
@@ -82,6 +83,7 @@ class _Commands(click.Group):
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@colour_option
 def cli() -> None:
     """Keep a fleet of containers in the shape that its owner asked for."""
 

@@ -16,6 +16,7 @@ import click
 from orchestrator.api.places import JOURNAL
 from orchestrator.cli.client import NoOperator, Seen
 from orchestrator.cli.reach import Reach
+from orchestrator.cli.trees import TREES
 
 if TYPE_CHECKING:
     from orchestrator.replay.places import Place
@@ -72,5 +73,5 @@ def show_place(seen: Seen, output: str) -> None:
     moment = datetime.fromtimestamp(seen.at / 1_000).astimezone()
     stamp = f", at {moment.isoformat(sep=' ', timespec='milliseconds')}"
     row = f"after row {seen.seq}" if seen.seq else "before the first row"
-    for_programs = output in {"json", "name"}
+    for_programs = output in {*TREES, "name"}
     click.echo(f"{row}{stamp if seen.at else ''}", err=for_programs)

@@ -24,6 +24,7 @@ from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.rollout_following import known_rollouts, told_back, untried
 from orchestrator.cli.shown import output_option
 from orchestrator.cli.tools import read_file
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.wire import tree_of
 
 __all__ = ("is_empty", "plan", "prune_option", "show_plan", "summary")
@@ -64,7 +65,7 @@ def prune_option(function: F) -> F:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @prune_option
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def plan(file: Path, prune: str | None, output: str, reach: Reach) -> int:
     """Say what `apply FILE` would change, and why; nothing is changed.
@@ -106,8 +107,8 @@ def is_empty(plan: dict[str, Any]) -> bool:
 
 def show_plan(plan: dict[str, Any], output: str) -> None:
     """Show a plan, as the API answers it."""
-    if output == "json":
-        click.echo(json.dumps(plan, indent=2))
+    if output in TREES:
+        show_tree(plan, output)
         return
     for line in _lines(plan):
         click.echo(cleaned(line))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +23,7 @@ from orchestrator.cli.policy_words import (
 )
 from orchestrator.cli.shown import Duration, output_option, show_table
 from orchestrator.cli.tools import parsed_file
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.fleet_checks import services_of
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.platform_choices import CloudflareChoice
@@ -89,7 +89,7 @@ def policy() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw it into this file.",
 )
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 def explain(
     file: Path,
     name: str | None,
@@ -114,9 +114,9 @@ def explain(
         drawn = [_drawn(one) for one in explained]
         picture = draw_schedules(drawn, file=file.name, fate=_fate_words(fate))
         svg.write_text(picture, encoding="utf-8")
-    if output == "json":
+    if output in TREES:
         trees = [_tree(one) for one in explained]
-        click.echo(json.dumps(trees, indent=2, ensure_ascii=False))
+        show_tree(trees, output)
         return
     for one in explained:
         _show(one, fate)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +20,7 @@ from orchestrator.cli.shown import (
     show_details,
     show_facts,
 )
+from orchestrator.cli.trees import TREES, show_record
 
 if TYPE_CHECKING:
     from orchestrator.replay.places import Place
@@ -28,14 +31,18 @@ FOLLOW_MS = 30_000
 
 
 @click.command("list")
+@click.option("-w", "--watch", is_flag=True, help="Go on with what changes.")
 @at_option
 @output_option()
 @reach_options
-def list_(output: str, reach: Reach, at: Place | None) -> None:
+def list_(output: str, reach: Reach, at: Place | None, *, watch: bool) -> None:
     """List all containers (``ps`` is the same).
 
     With --at, as they were then, their ages too; no operator needs to run.
     """
+    if watch:
+        _watching(at).watch_fleet(reach.client(), output)
+        return
     if at is None:
         show_containers(reach.client().get("containers"), output)
         return
@@ -44,11 +51,19 @@ def list_(output: str, reach: Reach, at: Place | None) -> None:
     show_containers(seen.found, output, now=seen.at)
 
 
+def _watching(at: Place | None) -> ModuleType:
+    """Load what watches, which most reads do not need."""
+    if at is not None:
+        raise click.UsageError("--watch goes on from now: it goes without --at.")
+    return importlib.import_module("orchestrator.cli.watching")
+
+
 @click.command()
 @click.argument("name", required=False)
 @click.option("--platform", is_flag=True, help="Show what the platform itself says.")
+@click.option("-w", "--watch", is_flag=True, help="Go on with what changes.")
 @at_option
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def status(
     name: str | None,
@@ -57,6 +72,7 @@ def status(
     at: Place | None,
     *,
     platform: bool,
+    watch: bool,
 ) -> None:
     """Show one container; with --platform, as the platform itself tells of it.
 
@@ -65,12 +81,18 @@ def status(
     operator needs to run.
     """
     if platform:
+        if watch:
+            raise click.UsageError(
+                "--platform shows one look: it goes without --watch."
+            )
         if at is not None:
             raise click.UsageError("--platform tells of now: it goes without --at.")
         details = reach.client().get("platform")
         show_details([one for one in details if name in (None, one["name"])], output)
     elif name is None:
         raise click.UsageError("Missing argument 'NAME'.")
+    elif watch:
+        _watching(at).watch_one(reach.client(), name, output)
     else:
         show_facts(_of(reach, at, output, name), output)
 
@@ -87,12 +109,12 @@ def _of(reach: Reach, at: Place | None, output: str, *path: str) -> Any:
 @click.command()
 @click.argument("name")
 @at_option
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def explain(name: str, output: str, reach: Reach, at: Place | None) -> None:
     """Say why a container is where it is, and what comes next; or was, with --at."""
     facts = _of(reach, at, output, name, "explain")
-    show_facts(facts if output == "json" else readable(facts), output)
+    show_facts(facts if output in TREES else readable(facts), output)
 
 
 def readable(facts: dict[str, Any]) -> dict[str, Any]:
@@ -134,21 +156,44 @@ def logs(name: str, reach: Reach, *, follow: bool, timestamps: bool) -> None:
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
 @click.option("--since", type=click.IntRange(0), help="After this row; else all.")
-@output_option("table", "json")
+@click.option(
+    "--name", "names", multiple=True, metavar="NAME", help="Of this container."
+)
+@click.option(
+    "--type", "types", multiple=True, metavar="TYPE", help="Such as container_ended."
+)
+@output_option("table", "json", "yaml")
 @reach_options
-def events(since: int | None, output: str, reach: Reach, *, follow: bool) -> None:
-    """Show the events of the journal, the oldest first."""
+def events(
+    since: int | None,
+    names: tuple[str, ...],
+    types: tuple[str, ...],
+    output: str,
+    reach: Reach,
+    *,
+    follow: bool,
+) -> None:
+    """Show the events of the journal, the oldest first.
+
+    --name and --type may be repeated: any of the names, and any of the types.
+    """
     client = reach.client()
+    wanted = {"name": ",".join(names), "type": ",".join(types)}
+    query: dict[str, Any] = {key: words for key, words in wanted.items() if words}
+    query["wait_ms"] = FOLLOW_MS if follow else 0
     while True:
-        query = {"wait_ms": FOLLOW_MS if follow else 0}
         if since is not None:
             query["after"] = since
-        page = client.get("events", **query)
+        page, looked = client.page("events", **query)
         for record in page:
-            click.echo(json.dumps(record) if output == "json" else _line(record))
+            if output in TREES:
+                show_record(record, output)
+            else:
+                click.echo(_line(record))
             since = record["seq"]
-        if not page and not follow:
+        if not (page or follow or (looked or 0) > (since or 0)):
             return
+        since = max(since or 0, looked or 0)  # a filter may let none of many rows pass
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,6 +34,7 @@ from orchestrator.cli.readings import (
     unregistered,
 )
 from orchestrator.cli.shown import output_option
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.wire import decode_fleet, tree_of
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.explain import explain
@@ -81,7 +81,7 @@ NAMES: Final = ("before", "after")
 )
 @click.option("--scan", is_flag=True, help="Look at every row; use no snapshot.")
 @policies_option
-@output_option("text", "json")
+@output_option("text", "json", "yaml")
 def bisect(
     journal: Path, text: str, policies: str | None, output: str, *, scan: bool
 ) -> int:
@@ -107,8 +107,10 @@ def bisect(
             _warn_of_strangers(condition, answer.step.after, answer.step.before)
         else:
             _warn_of_strangers(condition, answer.fleet, answer.fleet)
-        show = _shown_json if output == "json" else _shown_text
-        click.echo(show(answer, condition, journal, read))
+        if output in TREES:
+            show_tree(_tree(answer, condition, read), output)
+        else:
+            click.echo(_shown_text(answer, condition, journal, read))
         search.rules.warn()
     return NOT_FOUND if isinstance(answer, Never) else 0
 
@@ -241,10 +243,7 @@ def _container_lines(name: str, found: Found) -> list[str]:
     return lines
 
 
-def _shown_json(
-    answer: Finding, condition: Condition, journal: Path, read: Reading
-) -> str:
-    del journal
+def _tree(answer: Finding, condition: Condition, read: Reading) -> dict[str, Any]:
     base = read.source.base
     tree: dict[str, Any] = {
         "when": condition.text,
@@ -252,10 +251,10 @@ def _shown_json(
         "search": tree_of(answer.search),
     }
     if isinstance(answer, Never):
-        return json.dumps({"found": False, "rows_end_at": answer.seq, **tree}, indent=2)
+        return {"found": False, "rows_end_at": answer.seq, **tree}
     if isinstance(answer, HeldBefore):
         held = {"found": True, "held_before": True, "seq": answer.seq}
-        return json.dumps({**held, "at": answer.fleet.at, **tree}, indent=2)
+        return {**held, "at": answer.fleet.at, **tree}
     entry, step = answer.entry, answer.step
     containers = [_container_json(name, answer) for name in _names(condition, answer)]
     found = {
@@ -267,7 +266,7 @@ def _shown_json(
         "recorded_commands": tree_of(entry.commands),
         "containers": containers,
     }
-    return json.dumps({**found, **tree}, indent=2)
+    return {**found, **tree}
 
 
 def _container_json(name: str, found: Found) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +34,7 @@ from orchestrator.cli.readings import (
     unregistered,
 )
 from orchestrator.cli.shown import output_option
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.problems import invalid
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.custom import CustomPolicies
@@ -79,7 +79,7 @@ FROM_AND_TO: Final = ("from", "to")
     help="The place to compare with; the end, unless said.",
 )
 @policies_option
-@output_option("text", "json")
+@output_option("text", "json", "yaml")
 def diff(
     one: Path,
     other: Path | None,
@@ -124,9 +124,9 @@ def _journals(names: tuple[Path, Path], policies: CustomPolicies, output: str) -
             raise unregistered(answer.failure())
         found: Comparison = answer.unwrap()
         is_copied = found.is_nothing and one.head.digest != other.head.digest
-        if output == "json":
+        if output in TREES:
             tree = _journals_json(found)
-            click.echo(json.dumps({**tree, "chained_anew": is_copied}, indent=2))
+            show_tree({**tree, "chained_anew": is_copied}, output)
         else:
             click.echo("\n".join(_journals_lines(found, names, is_copied=is_copied)))
         for name, seen in zip(names, rules, strict=True):
@@ -244,8 +244,8 @@ def _places(
         found = compare_fleets(was.fleet, now.fleet, tree_of)
         for name, place in zip(FROM_AND_TO, places, strict=True):
             _expect_there(read, place, name)
-        if output == "json":
-            click.echo(json.dumps(_places_json(found, was, now), indent=2))
+        if output in TREES:
+            show_tree(_places_json(found, was, now), output)
         else:
             click.echo("\n".join(_places_lines(found, was, now)))
         rules.warn()

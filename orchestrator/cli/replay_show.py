@@ -6,7 +6,6 @@ waits are counted from the place that is shown, not from now.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,6 +31,7 @@ from orchestrator.cli.readings import (
 )
 from orchestrator.cli.reads import readable
 from orchestrator.cli.shown import output_option, show_containers, show_facts
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.cli.verified import (
     Verified,
     show_verified,
@@ -86,7 +86,7 @@ class _Shown(click.Command):
 )
 @click.option("--container", metavar="NAME", help="Show all of one container.")
 @click.option("--verify", is_flag=True, help="Check that today's code decides so.")
-@output_option("table", "wide", "json")
+@output_option("table", "wide", "json", "yaml")
 @policies_option
 def show(
     journal: Path,
@@ -173,8 +173,8 @@ def _show(
     view: View, container: str | None, output: str, found: Verified | None
 ) -> None:
     one = None if container is None else _facts(view, container)
-    if output == "json":
-        click.echo(json.dumps(_tree(view, one, found), indent=2))
+    if output in TREES:
+        show_tree(_tree(view, one, found), output)
         return
     click.echo(_headline(view))
     if one is None:

@@ -6,7 +6,6 @@ where the rows say otherwise, that is said, too.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -32,6 +31,7 @@ from orchestrator.cli.readings import (
 from orchestrator.cli.shown import output_option
 from orchestrator.cli.timeline_svg import drawing_of
 from orchestrator.cli.timeline_text import by_container, by_time, differing_note
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.wire import decode_fleet
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.errors import ContainerNotFound
@@ -75,7 +75,7 @@ __all__ = ("timeline",)
     help="Draw a lane for each container into this file.",
 )
 @policies_option
-@output_option("text", "json")
+@output_option("text", "json", "yaml")
 def timeline(  # noqa: PLR0913 - one for each option
     *,
     source: Path,
@@ -94,7 +94,7 @@ def timeline(  # noqa: PLR0913 - one for each option
     With --svg the drawing takes the place of the text. With --since, a database is read
     from its newest snapshot before that place on; what lies before it is not checked.
     """
-    if in_order and (svg is not None or output == "json"):
+    if in_order and (svg is not None or output in TREES):
         raise Failed("--by-time tells in text only: leave out --svg and -o json", 2)
     _check_order(since, until)
     known = policies_named(policies, Path.cwd(), OPTION)
@@ -124,8 +124,8 @@ def timeline(  # noqa: PLR0913 - one for each option
                 click.echo("orchestrator: the journal has no row yet", err=True)
         elif svg is not None:
             _draw(items, svg, source, limit, output)
-        elif output == "json":
-            _print_json(items, limit)
+        elif output in TREES:
+            _print_tree(items, limit, output)
         else:
             lines = by_time(items) if in_order else by_container(items, limit)
             for line in lines:
@@ -191,18 +191,18 @@ def _check_order(since: Place | None, until: Place | None) -> None:
             pass
 
 
-def _print_json(items: Iterable[Happening], limit: int) -> None:
+def _print_tree(items: Iterable[Happening], limit: int, output: str) -> None:
     recorder = Recorder(limit)
     for item in items:
         recorder.take(item)
-    click.echo(json.dumps(tree_of_timeline(recorder.timeline()), indent=2))
+    show_tree(tree_of_timeline(recorder.timeline()), output)
 
 
 def _draw(
     items: Iterable[Happening], svg: Path, source: Path, limit: int, output: str
 ) -> None:
     """Draw into a file; print the tree, too, where it is asked for."""
-    recorder, strips = Recorder(limit if output == "json" else 1), Strips()
+    recorder, strips = Recorder(limit if output in TREES else 1), Strips()
     for item in items:
         recorder.take(item)
         strips.take(item)
@@ -212,7 +212,7 @@ def _draw(
         svg.write_text(drawing_of(told, strips, name), encoding="utf-8")
     except OSError as error:
         raise Failed(f"{svg}: {error.strerror}", 2) from None
-    if output == "json":
-        click.echo(json.dumps(tree_of_timeline(told), indent=2))
+    if output in TREES:
+        show_tree(tree_of_timeline(told), output)
     else:
         click.echo(f"drawn into {svg}")

@@ -5,7 +5,6 @@ The record is read twice: for what caused it, and to play that under the hypothe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,6 +27,7 @@ from orchestrator.cli.readings import (
 )
 from orchestrator.cli.shown import output_option
 from orchestrator.cli.supposing import Given, supposed
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.cli.what_if_svg import Sketch, drawing_of
 from orchestrator.cli.what_if_words import text_of, tree_of_answer
 from orchestrator.core.errors import (
@@ -91,7 +91,7 @@ __all__ = ("what_if",)
     help="Draw both sides of each container into this file.",
 )
 @policies_option
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 def what_if(  # noqa: PLR0913 - one for each option
     *,
     journal: Path,
@@ -197,8 +197,8 @@ def _show(answer: WhatIf, names: tuple[str, ...], output: str) -> None:
     for name in names:
         if name not in known:
             raise _not_found(name, known)
-    if output == "json":
-        click.echo(json.dumps(tree_of_answer(answer, names), indent=2))
+    if output in TREES:
+        show_tree(tree_of_answer(answer, names), output)
     else:
         click.echo(text_of(answer, names), nl=False)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -14,6 +13,7 @@ from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.rollout_following import followed, known_rollouts
 from orchestrator.cli.rollout_words import facts_of, hint_of, line_of, plain_table
 from orchestrator.cli.shown import age, now_ms, output_option, show_facts, show_table
+from orchestrator.cli.trees import TREES, show_tree
 
 __all__ = ("rollout",)
 
@@ -39,7 +39,7 @@ def _asking(function: F) -> F:
     """Add the options of what asks something of a rollout."""
     for option in (
         reach_options,
-        output_option("table", "json"),
+        output_option("table", "json", "yaml"),
         WHY,
         duration_option("1h"),
         click.option(
@@ -162,7 +162,7 @@ def _asked(
     info = client.post("services", service, "rollout", action, **body)
     code = 0
     if limit_ms is not None:
-        is_json = output == "json"
+        is_json = output in TREES
         info, code = followed(client, service, limit_ms, good=good, err=is_json)
     _show(info, output)
     return code
@@ -172,7 +172,7 @@ def _asked(
 @click.argument("service", required=False)
 @click.option("--wait", is_flag=True, help="Follow it to its end.")
 @duration_option("1h")
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def status(
     service: str | None, timeout: int, output: str, reach: Reach, *, wait: bool
@@ -189,7 +189,7 @@ def status(
         _show_all(list(known_rollouts(client).values()), output)
         return 0
     if wait:
-        is_json = output == "json"
+        is_json = output in TREES
         info, code = followed(client, service, timeout, good=DONE, err=is_json)
     else:
         info, code = client.get("services", service, "rollout"), 0
@@ -198,8 +198,8 @@ def status(
 
 
 def _show(info: Info, output: str) -> None:
-    if output == "json":
-        click.echo(json.dumps(info, indent=2))
+    if output in TREES:
+        show_tree(info, output)
         return
     click.echo(cleaned(line_of(info)))
     show_facts(facts_of(info), output)
@@ -219,8 +219,8 @@ def _show(info: Info, output: str) -> None:
 
 
 def _show_all(infos: list[Info], output: str) -> None:
-    if output == "json":
-        click.echo(json.dumps(infos, indent=2))
+    if output in TREES:
+        show_tree(infos, output)
         return
     rows = [
         (
@@ -238,13 +238,13 @@ def _show_all(infos: list[Info], output: str) -> None:
 
 @rollout.command()
 @click.argument("service")
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def history(service: str, output: str, reach: Reach) -> None:
     """Show the revisions of SERVICE that are kept, and how its rollouts ended."""
     told = reach.client().get("services", service, "rollout", "history")
-    if output == "json":
-        click.echo(json.dumps(told, indent=2))
+    if output in TREES:
+        show_tree(told, output)
         return
     now = now_ms()
     revisions = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -18,6 +17,7 @@ from orchestrator.cli.failing import Failed
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.shown import output_option, show_facts, show_table
+from orchestrator.cli.trees import TREES, show_tree
 
 __all__ = ("adopt", "orphans", "scale", "services")
 
@@ -37,7 +37,7 @@ WHY = click.option("--why", default="", help="Kept with the request, for `explai
 @click.option("--wait", is_flag=True, help="Leave when they are up, and the rest gone.")
 @duration_option("60s")
 @WHY
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def scale(
     name: str,
@@ -57,7 +57,7 @@ def scale(
     info = client.post("services", name, "scale", replicas=replicas, why=why)
     if wait:
         info = _settled(client, name, time.monotonic() + timeout / 1_000)
-    show_facts(info if output == "json" else _brief(info), output)
+    show_facts(info if output in TREES else _brief(info), output)
 
 
 def _brief(info: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _settled(client: Client, name: str, until: float) -> dict[str, Any]:
 
 
 @click.command()
-@output_option("table", "json", "name")
+@output_option("table", "json", "yaml", "name")
 @reach_options
 def services(output: str, reach: Reach) -> None:
     """List the services, and how many replicas each has."""
@@ -153,8 +153,8 @@ def _show(
     heads: tuple[str, ...],
     output: str,
 ) -> None:
-    if output == "json":
-        click.echo(json.dumps(found, indent=2))
+    if output in TREES:
+        show_tree(found, output)
     elif output == "name":
         for each in found:
             click.echo(cleaned(each["name"]))
@@ -174,7 +174,7 @@ def _show(
     help=f"The service it belongs to, or {AD_HOC}; else what its name speaks of.",
 )
 @WHY
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @reach_options
 def adopt(name: str, whose: str | None, why: str, output: str, reach: Reach) -> None:
     """Make the orphan NAME a container of the fleet; its run goes on, if it can.
@@ -187,11 +187,11 @@ def adopt(name: str, whose: str | None, why: str, output: str, reach: Reach) -> 
     info = reach.client().post("orphans", name, "adopt", **body)
     keys = ("name", "origin", "phase", "run", "why")
     brief = {key: info[key] for key in keys}
-    show_facts(info if output == "json" else brief, output)
+    show_facts(info if output in TREES else brief, output)
 
 
 @click.group(invoke_without_command=True)
-@output_option("table", "json", "name")
+@output_option("table", "json", "yaml", "name")
 @reach_options
 def orphans(output: str, reach: Reach) -> None:
     """List what the platform has and the fleet does not know.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -11,11 +10,12 @@ from typing import Any, Final, TypeVar
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.colours import console
 from orchestrator.cli.plain import cleaned
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.core.moments import format_duration, parse_duration
 
 __all__ = (
@@ -23,6 +23,7 @@ __all__ = (
     "age",
     "clock_time",
     "container_table",
+    "facts_text",
     "now_ms",
     "output_option",
     "show_containers",
@@ -36,7 +37,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 Info = dict[str, Any]
 
-FORMATS: Final = ("table", "wide", "json", "name")
+FORMATS: Final = ("table", "wide", "json", "yaml", "name")
 
 _COLOURS: Final = {
     "running": "green",
@@ -159,8 +160,8 @@ def show_containers(infos: list[Info], output: str, now: int | None = None) -> N
 
     *now* is in milliseconds since 1970; None: the present.
     """
-    if output == "json":
-        click.echo(json.dumps(infos, indent=2))
+    if output in TREES:
+        show_tree(infos, output)
     elif output == "name":
         for info in infos:
             click.echo(cleaned(info["name"]))
@@ -170,8 +171,8 @@ def show_containers(infos: list[Info], output: str, now: int | None = None) -> N
 
 def show_details(details: list[Info], output: str) -> None:
     """Show what the platform says of containers, beside what we make of it."""
-    if output == "json":
-        click.echo(json.dumps(details, indent=2))
+    if output in TREES:
+        show_tree(details, output)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in ("NAME", "RUN", "STATE", "CLASS", "WHERE", "ITS OWN WORDS"):
@@ -187,18 +188,24 @@ def show_details(details: list[Info], output: str) -> None:
 def show_table(table: Table) -> None:
     """Print a table; as wide as it is, where nobody looks at it."""
     width = None if sys.stdout.isatty() else 200
-    Console(width=width, soft_wrap=False, highlight=False).print(table)
+    console(width=width, soft_wrap=False, highlight=False).print(table)
 
 
 def show_facts(facts: Info, output: str) -> None:
     """Show one thing, a fact a line."""
-    if output == "json":
-        click.echo(json.dumps(facts, indent=2))
-        return
+    if output in TREES:
+        show_tree(facts, output)
+    elif facts:
+        click.echo(facts_text(facts))
+
+
+def facts_text(facts: Info) -> str:
+    """Write one thing, a fact a line; nothing in it steers a terminal."""
     width = max(map(len, facts), default=0) + 2
-    for key, value in facts.items():
-        line = f"{key + ':':<{width}}{_fact(key, value)}".rstrip()
-        click.echo(cleaned(line))
+    return "\n".join(
+        cleaned(f"{key + ':':<{width}}{_fact(key, value)}".rstrip())
+        for key, value in facts.items()
+    )
 
 
 def _fact(key: str, value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from orchestrator.cli.rehearsed_changes import FORMS, changes_of
 from orchestrator.cli.running import policies_of
 from orchestrator.cli.shown import output_option
 from orchestrator.cli.tools import read_file
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.core.lineages import RolloutStatus
 from orchestrator.core.moments import DURATION_MAX, Millis, parse_duration
 from orchestrator.simulation.profiles import PROFILES
@@ -107,7 +107,7 @@ _EPILOG: Final = "\n".join(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw each rollout, and a lane for each container, into this file.",
 )
-@output_option("text", "json")
+@output_option("text", "json", "yaml")
 def simulate(
     file: Path,
     seed: int,
@@ -143,8 +143,8 @@ def simulate(
             svg.write_text(drawing_of(shown), encoding="utf-8")
         except OSError as error:
             raise Failed(f"{svg}: {error.strerror}", 2) from None
-    if output == "json":
-        click.echo(json.dumps(json_of(shown), indent=2))
+    if output in TREES:
+        show_tree(json_of(shown), output)
     else:
         click.echo(text_of(shown), nl=False)
     return code_of(shown)

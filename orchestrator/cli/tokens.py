@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -23,6 +22,7 @@ from orchestrator.cli.shown import (
     until,
 )
 from orchestrator.cli.state import state_option, the_state
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.core.errors import InvalidSpec
 from orchestrator.core.names import is_name
 
@@ -75,7 +75,7 @@ def create(name: str, scope: str, expires: int | None, state: Path | None) -> No
 
 
 @token.command("list")
-@output_option("table", "json")
+@output_option("table", "json", "yaml")
 @state_option
 def list_(output: str, state: Path | None) -> None:
     """List the tokens: their names and scopes, never what they are."""
@@ -84,8 +84,8 @@ def list_(output: str, state: Path | None) -> None:
         raise failed(read.failure())
     known = read.unwrap()
     tokens = () if known is None else known.tokens
-    if output == "json":
-        click.echo(json.dumps([_facts(each) for each in tokens], indent=2))
+    if output in TREES:
+        show_tree([_facts(each) for each in tokens], output)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in ("NAME", "SCOPE", "AGE", "EXPIRES IN"):

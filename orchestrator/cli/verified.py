@@ -8,7 +8,6 @@ folded and their chain is checked; that they were decided so is not claimed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from orchestrator.cli.failing import failed
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.readings import beginning_of, reading, shown_while, unregistered
 from orchestrator.cli.shown import show_table
+from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.errors import (
@@ -101,7 +101,7 @@ def verified(
 def verify_shown(journal: Path, policies: CustomPolicies, output: str) -> None:
     """Verify a journal and show what was found; fail where something is wrong.
 
-    *output* is ``json``, or anything else for a person.
+    *output* is one of ``TREES``, or anything else for a person.
     """
     with reading(journal, tell=told(output)) as read:
         found = verified(read, policies)
@@ -113,23 +113,23 @@ def told(output: str) -> Callable[[JournalError], None]:
     """Return what tells a program why a journal cannot even be opened."""
 
     def tell(error: JournalError) -> None:
-        if output == "json":
-            _echo({"problem": problem_tree(error)})
+        if output in TREES:
+            _show({"problem": problem_tree(error)}, output)
 
     return tell
 
 
-def _echo(tree: dict[str, Any]) -> None:
-    click.echo(json.dumps({"verified": tree}, indent=2))
+def _show(tree: dict[str, Any], output: str) -> None:
+    show_tree({"verified": tree}, output)
 
 
 def show_verified(found: Verified, output: str) -> None:
     """Show what each part was checked for, and what differs in the row that diverges.
 
-    *output* is ``json`` or anything else; ``Verified.expect`` fails afterwards.
+    *output* is one of ``TREES`` or anything else; ``Verified.expect`` fails afterwards.
     """
-    if output == "json":
-        _echo(verified_tree(found))
+    if output in TREES:
+        _show(verified_tree(found), output)
         return
     if found.base is not None or found.good.segments:
         show_table(_parts(found))

@@ -239,8 +239,10 @@ class Operator(Rollings):
     def wait(
         self, name: str, for_: WaitFor = "ready", *, limit_ms: Millis | None = None
     ) -> FutureResult[ContainerInfo, ContainerError]:
-        """Wait until a container is ready, stopped or completed.
+        """Wait until a container is ready, stopped, completed, failed or settled.
 
+        ``failed``: it has failed or crash-loops. ``settled``: it is ready, or at rest,
+        or held; it stays there as far as its policy goes.
         Where that cannot come about any more, the answer is why: ``ContainerFailed``
         or ``CrashLoopDetected``. One that waits for what has failed has failed too.
         """

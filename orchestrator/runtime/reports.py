@@ -46,7 +46,7 @@ __all__ = (
     "rolls_on",
 )
 
-WaitFor: TypeAlias = Literal["ready", "stopped", "completed"]
+WaitFor: TypeAlias = Literal["ready", "stopped", "completed", "failed", "settled"]
 
 
 @attrs.frozen(kw_only=True)
@@ -105,13 +105,18 @@ def outcomes_of(
     )
 
 
-def has_reached(container: Container, goal: WaitFor) -> bool:
-    """Say whether a container is where somebody waits for it to be."""
+def has_reached(fleet: Fleet, container: Container, goal: WaitFor) -> bool:
+    """Say whether a container is where somebody waits for it to be.
+
+    One that crash-loops has failed as far as who waits is concerned, as for ``ready``.
+    """
     match container.phase, goal:
         case Running(ready_at=ready_at), "ready":
             return ready_at is not None
-        case Completed(), "completed":
+        case (Completed(), "completed") | (Failed() | CrashLooping(), "failed"):
             return True
+        case _, "settled":
+            return has_settled(fleet, container)
         case _, "stopped":
             return is_at_rest(container)
         case _:
@@ -127,7 +132,7 @@ def has_settled(fleet: Fleet, container: Container) -> bool:
     """Say whether a container has come to where it will stay for a while."""
     rests = Stopped | Completed | Failed | Asleep | CrashLooping | Unknown
     return (
-        has_reached(container, "ready")
+        has_reached(fleet, container, "ready")
         or isinstance(container.phase, rests)
         or is_stuck(fleet, container)
     )

@@ -127,10 +127,10 @@ async def wait(
         container = fleet.containers.get(name)
         if container is None:
             return Failure(ContainerNotFound(name=name))
-        if has_reached(container, goal):
+        if has_reached(fleet, container, goal):
             return Success(_info(engine, container))
-        if goal == "stopped":
-            return None
+        if goal not in {"ready", "completed"}:
+            return None  # it may come there yet
         why = failure_of(fleet, container, engine.loop.now())
         return None if why is None else Failure(why)
 

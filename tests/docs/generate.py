@@ -243,6 +243,19 @@ def the_loop() -> str:
 # Commands and errors
 
 
+CONVENTIONS = (
+    "`-o json` and `-o yaml` are for programs, and say the same; a stream comes as",
+    "a JSON object a line, or a YAML document each. `list` and `status` go on with",
+    "what changes with `--watch`, `events` and `logs` with `--follow`. Where a command",
+    "takes NAME..., what fails for one name holds up no other: each failure is told,",
+    "and the exit code is that of the first. [Exit codes](errors.md#exit-codes).",
+    "",
+    "`orchestrator --color always|never COMMAND` has colours, or none; else a terminal",
+    "shows them, unless `NO_COLOR` is set. What others have written (a name, a reason,",
+    "a log) never steers a terminal.",
+)
+
+
 def commands() -> str:
     """Return the page of the commands."""
     lines = ["# Commands", "", "`orchestrator COMMAND`; each says more with `--help`."]
@@ -250,6 +263,7 @@ def commands() -> str:
     lines += ["`ORCHESTRATOR_STATE`, or, where this user has one fleet only, its own."]
     lines += ["An operator that listens to HTTP is reached from anywhere: by `--url`,"]
     lines += ["`--context` or `ORCHESTRATOR_URL`, or by the context in use."]
+    lines += ["", *CONVENTIONS]
     for words, command in _all_commands():
         context = click.Context(command, info_name=f"orchestrator {words}")
         usage = command.get_usage(context).removeprefix("Usage: ")

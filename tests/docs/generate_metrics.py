@@ -43,7 +43,7 @@ LABELS = (
 
 NOT_THERE = (
     "Sizes of queues inside, and the process itself (memory, processor time): what runs"
-    " the operator measures those. A metric of a rollout comes with rollouts."
+    " the operator measures those."
 )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from orchestrator.api.measures import STATES
 from orchestrator.api.metric_names import METRICS
