@@ -27,6 +27,7 @@ from orchestrator.cli.telling import Telling
 from orchestrator.cli.tools import parsed_file, version_text
 from orchestrator.codec.api_choice import ApiChoice
 from orchestrator.codec.fleet_file import FleetFile
+from orchestrator.codec.journal_choice import JournalChoice
 from orchestrator.codec.platform_choices import (
     CloudflareChoice,
     LocalChoice,
@@ -42,6 +43,7 @@ from orchestrator.platforms.simulated.platform import SimulatedPlatform
 from orchestrator.runtime.boot import Means
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.retention import Keep
 from orchestrator.runtime.secrets import (
     EnvironmentSecrets,
     FileSecrets,
@@ -106,6 +108,14 @@ async def open_operator(
     if isinstance(operator, ContainerError):
         raise failed(operator)
     return operator
+
+
+def _keep(choice: JournalChoice, state: Path) -> Keep | None:
+    """Return how much of the journal is kept, and where the rest goes to."""
+    if choice.keep_ms is None and choice.keep_rows is None:
+        return None
+    archive = state / JOURNAL if choice.archive else None
+    return Keep(rows=choice.keep_rows, ms=choice.keep_ms, archive=archive)
 
 
 @attrs.frozen(kw_only=True)
@@ -180,6 +190,7 @@ async def run_session(session: Session) -> int:
             policies=policies,
             secrets=session.secrets,
             snapshot_every=session.snapshot_every or file.journal.snapshot_every,
+            keep=_keep(file.journal, session.state),
             telemetry=session.telling.telemetry(
                 session.state / JOURNAL, file.api.metrics_max_names
             ),

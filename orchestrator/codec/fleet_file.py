@@ -131,7 +131,8 @@ def _fleet(tree: Tree, folder: str, problems: Problems) -> FleetFile | None:
     named = {key: _reference(head, key, problems) for key in _REFERENCES}
     name = head.pop("name", None)
     platform = _platform(problems.table(tree, "platform"), problems)
-    journal = problems.read(problems.table(tree, "journal"), JournalChoice, "journal")
+    kept = spelt_out(problems.table(tree, "journal"), "journal", problems.wrong)
+    journal = problems.read(kept, JournalChoice, "journal")
     api = read_api(problems.table(tree, "api"), folder, problems)
     notify = read_notify(tree, head, problems)
     reader = SpecReader(

@@ -232,6 +232,10 @@ class JournalTable(TypedDict, total=False):
     """How the journal is kept."""
 
     snapshot_every: int
+    keep: Duration
+    keep_ms: int
+    keep_rows: int
+    archive: bool
 
 
 class ApiTable(TypedDict, total=False):

@@ -45,6 +45,7 @@ DURATIONS: Final = frozenset(
         "down_after_ms",
         "initial_delay_ms",
         "initial_ms",
+        "keep_ms",
         "keep_old_ms",
         "lost_after_ms",
         "max_ms",

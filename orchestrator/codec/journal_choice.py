@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import attrs
-from attrs.validators import ge, instance_of, le
+from attrs.validators import ge, instance_of, le, optional
+
+from orchestrator.core.moments import DURATION_MAX, Millis
 
 __all__ = ("SNAPSHOT_EVERY", "SNAPSHOT_EVERY_MAX", "JournalChoice")
 
@@ -15,6 +17,12 @@ SNAPSHOT_EVERY: Final = 10_000
 SNAPSHOT_EVERY_MAX: Final = 1_000_000
 """Rows; folding so many takes a minute or so, at each boot."""
 
+KEEP_MS_MIN: Final[Millis] = 60_000
+KEEP_ROWS_MIN: Final = 100
+"""Less is no past to speak of, and each compaction costs as much."""
+
+KEEP_ROWS_MAX: Final = 1_000_000_000
+
 
 @attrs.frozen(kw_only=True)
 class JournalChoice:
@@ -22,9 +30,23 @@ class JournalChoice:
 
     ``snapshot_every``: after so many rows the fleet is saved beside them, so that
     neither a boot nor a look into the past folds many more.
+
+    ``keep_ms`` and ``keep_rows``: the rows of the last so many milliseconds, counted
+    from the newest one, the newest so many rows; what either lets go goes while the
+    operator works. None of them: all are kept. ``archive``: what goes is written to
+    files beside the journal.
     """
 
     snapshot_every: int = attrs.field(
         default=SNAPSHOT_EVERY,
         validator=[instance_of(int), ge(1), le(SNAPSHOT_EVERY_MAX)],
     )
+    keep_ms: Millis | None = attrs.field(
+        default=None,
+        validator=optional([instance_of(int), ge(KEEP_MS_MIN), le(DURATION_MAX)]),
+    )
+    keep_rows: int | None = attrs.field(
+        default=None,
+        validator=optional([instance_of(int), ge(KEEP_ROWS_MIN), le(KEEP_ROWS_MAX)]),
+    )
+    archive: bool = attrs.field(default=False, validator=instance_of(bool))

@@ -13,9 +13,6 @@ the base has the digest with which the archive ends.
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
-from collections.abc import Iterator
-from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias, assert_never
@@ -29,6 +26,7 @@ from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import JournalCorrupt, JournalError, JournalUnavailable
 from orchestrator.core.moments import Millis
 from orchestrator.core.state import RULES, Fleet
+from orchestrator.journal.archives import archive_rows
 from orchestrator.journal.beside import free_name
 from orchestrator.journal.checks import (
     Database,
@@ -37,14 +35,13 @@ from orchestrator.journal.checks import (
     open_database,
     size_on_disk,
 )
+from orchestrator.journal.cutting import cut_off
 from orchestrator.journal.head import HeadFile, read_head
-from orchestrator.journal.jsonl import write_rows
-from orchestrator.journal.lines import open_lines
 from orchestrator.journal.lock import take_lock
-from orchestrator.journal.port import Head, Row, Snapshot
+from orchestrator.journal.port import Snapshot
 from orchestrator.journal.reading import RECORDING, Reading, beginning
 from orchestrator.journal.stored import StoredReader, is_database
-from orchestrator.journal.stored_snapshots import digest_at, insert_base, select_base
+from orchestrator.journal.stored_snapshots import digest_at
 from orchestrator.journal.tables import FAILURES, said
 from orchestrator.replay.verifying import verify
 
@@ -186,9 +183,9 @@ class _Work:
             if problem is not None:
                 return problem
             done = attrs.evolve(done, archive=archive)
-        problem = self._cut_off(base)
+        problem = cut_off(self.connection, base)
         if problem is not None:
-            if done.archive is not None and select_base(self.connection) != base:
+            if done.archive is not None:
                 done.archive.unlink()  # a copy of what is still there
             return problem
         return attrs.evolve(done, not_shrunk=_shrink(self.connection))
@@ -213,47 +210,9 @@ class _Work:
 
     def _archive(self, archive: Path, base: Snapshot) -> JournalError | None:
         """Write the rows up to *base* to a file, and read it again."""
-        if archive.exists():
-            cause = f"{archive} is there already"
-            return JournalUnavailable(cause=cause, retryable=False)
-        before = self.database.base
-        written = write_rows(archive, self._rows(base.seq), before)
-        if not isinstance(written, Head):
-            return written
-        read = Reading(open_lines(archive))
-        deque(read.rows(), maxlen=0)
-        read.close()
-        found = (read.source.base, read.head, read.cut_at_line, read.error)
-        if found == (before, base.head, None, None):
-            return None
-        archive.unlink()
-        return read.error or JournalCorrupt(
-            seq=read.head.seq + 1,
-            place=f"{archive}",
-            expected=f"rows up to {base.seq}",
-            found=f"rows up to {read.head.seq}",
-        )
-
-    def _rows(self, cut: int) -> Iterator[Row]:
         rows = Reading(StoredReader(self.database)).rows()
-        return takewhile(lambda row: row.seq <= cut, rows)
-
-    def _cut_off(self, base: Snapshot) -> JournalError | None:
-        """Put the base in the place of its rows: all of it, or nothing."""
-        try:
-            self.connection.execute("BEGIN IMMEDIATE")
-            insert_base(self.connection, base)
-            for table in ("rows", "snapshots"):
-                self.connection.execute(
-                    f"DELETE FROM {table} WHERE seq <= ?",  # noqa: S608
-                    (base.seq,),
-                )
-            self.connection.execute("COMMIT")
-        except FAILURES as error:
-            with suppress(sqlite3.Error):  # none was open
-                self.connection.execute("ROLLBACK")
-            return said(error)
-        return None
+        wanted = takewhile(lambda row: row.seq <= base.seq, rows)
+        return archive_rows(archive, wanted, self.database.base, base)
 
 
 def _cut(database: Database, retention: Retention) -> int:

@@ -171,6 +171,15 @@ class Stories:
         """Find where a story begins and ends, and tell it in a thread."""
         if not telling.is_wanted():
             return Failure(OperatorClosed())
+        with self._travel.holds:
+            return await self._held(telling, present, tell)
+
+    async def _held(
+        self,
+        telling: Telling,
+        present: View,
+        tell: Callable[[_Stretch, Iterator[Entry]], T],
+    ) -> Result[T, StoryError]:
         stretch = await self._stretch(telling, present)
         if not isinstance(stretch, _Stretch):
             return Failure(stretch)

@@ -38,6 +38,7 @@ from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
 from orchestrator.journal.port import Head, Journal
 from orchestrator.replay.places import AfterRow, AtMoment, Place
+from orchestrator.runtime.holds import Holds
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.recovery import Known, decoded, folded, nearest_known
 from orchestrator.runtime.views import View
@@ -66,6 +67,8 @@ class Travel:
         """Read *journal*; its rows may need *policies*."""
         self._journal = journal
         self._policies = policies
+        self.holds = Holds()
+        self._base = 0
         self._kept: dict[int, Fleet] = {}
         self._one = asyncio.Lock()
         self._count = 0
@@ -124,6 +127,14 @@ class Travel:
             lambda events: step_of(before, events[0], self._policies)
         )
 
+    def forget(self, base: int) -> None:
+        """Keep no fleet of a row that was compacted away: the journal begins behind it.
+
+        What is asked for is answered the same, whoever has asked before.
+        """
+        self._base = base
+        self._kept = {row: fleet for row, fleet in self._kept.items() if row >= base}
+
     async def close(self) -> None:
         """End the journey that is under way; there is none any more afterwards."""
         self._is_closed = True
@@ -139,7 +150,8 @@ class Travel:
         self._count += 1
         try:
             async with self._one:
-                yield OperatorClosed() if self._is_closed else None
+                with self.holds:
+                    yield OperatorClosed() if self._is_closed else None
         finally:
             self._count -= 1
 
@@ -196,7 +208,8 @@ class Travel:
                 return found
             fleet = found
         _ = self._kept.pop(row, None)
-        self._kept[row] = fleet
+        if row >= self._base:
+            self._kept[row] = fleet
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
         return fleet

@@ -6,7 +6,8 @@
 * ``FleetMachine``: a ready state machine of Hypothesis, to subclass.
 * ``strategies``: Hypothesis strategies for all that the core knows.
 * ``VirtualClock``: time that only a test moves.
-* ``check_platform``, ``check_takeover``, ``check_journal``: laws for adapters.
+* ``check_platform``, ``check_takeover``, ``check_journal``,
+  ``check_compactable``: laws for adapters.
 
 Nothing is loaded before it is used. ``check_policy``, ``check_strategy``,
 ``FleetMachine`` and ``strategies`` need Hypothesis (the extra ``[testing]``).
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
         starts_in,
         that,
     )
-    from orchestrator.testing.journals import check_journal
+    from orchestrator.testing.journals import check_compactable, check_journal
     from orchestrator.testing.laws import LAWS
     from orchestrator.testing.machine import FleetMachine
     from orchestrator.testing.platforms import check_platform, check_takeover
@@ -133,6 +134,7 @@ _HOMES: dict[str, str] = {
     "STRATEGY_LAWS": "rollout_checks",
     "StrategyBroken": "rollout_checks",
     "VirtualClock": "clock",
+    "check_compactable": "journals",
     "check_journal": "journals",
     "check_platform": "platforms",
     "check_policy": "policies",
@@ -158,6 +160,7 @@ __all__ = (
     "admitted",
     "asks",
     "becomes_ready",
+    "check_compactable",
     "check_journal",
     "check_platform",
     "check_policy",

@@ -14,9 +14,10 @@ import attrs
 from returns.io import IOFailure, IOResult, IOSuccess
 
 from orchestrator.codec.changes import NO_CHANGES
-from orchestrator.core.errors import JournalCompacted, JournalConflict
+from orchestrator.core.errors import JournalCompacted, JournalConflict, JournalCorrupt
 from orchestrator.journal.port import (
     START,
+    Compactable,
     Draft,
     Head,
     Journal,
@@ -25,7 +26,7 @@ from orchestrator.journal.port import (
     chained,
 )
 
-__all__ = ("check_journal", "draft")
+__all__ = ("check_compactable", "check_journal", "draft")
 
 BATCHES: Final = (1, 3, 0, 3)
 """How many rows are appended at once; seven in all."""
@@ -126,6 +127,56 @@ async def _keeps_snapshots(
     for until, kept in expected:
         _holds("the newest up to a row is found", await latest(until), IOSuccess(kept))
     return expected
+
+
+async def check_compactable(
+    open_journal: Callable[[], Awaitable[Compactable]], *, survives: bool = True
+) -> None:
+    """Hold a journal, empty at first, to the laws of one that can be cut short."""
+    journal = await open_journal()
+    end = await _appends(journal, START)
+    rows = chained(START, map(draft, range(1, 8)))
+    for row in (rows[1], rows[4]):
+        one = Snapshot(seq=row.seq, digest=row.digest, rules=1, body=b"{}")
+        _holds("one can be kept", await journal.save_snapshot(one), IOSuccess(None))
+    later = Snapshot(seq=5, digest=rows[4].digest, rules=1, body=b"{}")
+    base = Snapshot(seq=3, digest=rows[2].digest, rules=1, body=b'{"row":3}')
+    for seq in (0, 7, 8):
+        wrong = attrs.evolve(base, seq=seq)
+        found = await journal.begin_behind(wrong)
+        conflict = JournalConflict(expected_seq=seq, found_seq=7)
+        _holds("a base is a row before the newest", found, IOFailure(conflict))
+    answer = await journal.begin_behind(attrs.evolve(base, digest=bytes(32)))
+    kind = answer.alt(type)
+    _holds("it has the digest of its row", kind, IOFailure(JournalCorrupt))
+    _holds("a refusal changes nothing", await journal.beginning(), IOSuccess(None))
+    _holds("it can be cut", await journal.begin_behind(base), IOSuccess(None))
+    await _is_cut(journal, base, later, rows[3:])
+    again = IOFailure(JournalConflict(expected_seq=3, found_seq=7))
+    _holds("it is cut once", await journal.begin_behind(base), again)
+    more = chained(end, [draft(8)])
+    ended = Head(seq=8, digest=more[0].digest)
+    _holds("it goes on", await journal.append(end, (draft(8),)), IOSuccess(ended))
+    last = Snapshot(seq=7, digest=rows[6].digest, rules=1, body=b'{"row":7}')
+    _holds("it can be cut again", await journal.begin_behind(last), IOSuccess(None))
+    await _is_cut(journal, last, last, more)
+    _holds("it closes", await journal.close(), IOSuccess(None))
+    if survives:
+        journal = await open_journal()
+        await _is_cut(journal, last, last, more)
+        _holds("the head stays", await journal.head(), IOSuccess(ended))
+        _holds("it closes again", await journal.close(), IOSuccess(None))
+
+
+async def _is_cut(
+    journal: Journal, base: Snapshot, newest: Snapshot, rows: tuple[Row, ...]
+) -> None:
+    await _refuses_what_was_compacted(journal, base.head)
+    _holds("it begins there", await journal.beginning(), IOSuccess(base))
+    _holds("later rows stay", await journal.read(base.seq, 9), IOSuccess(rows))
+    _holds("so do snapshots", await journal.latest_snapshot(), IOSuccess(newest))
+    found = await journal.latest_snapshot(base.seq)
+    _holds("the base is one", found, IOSuccess(base))
 
 
 def _holds(

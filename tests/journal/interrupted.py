@@ -1,27 +1,35 @@
 """Work on a journal that is killed at each of its steps: a program of its own.
 
-``python -m tests.journal.interrupted compact|repair|import FOLDER``: for each step of
-the work the folder is copied, the work done on the copy, and the process that does it
-killed (-9) as it begins the step. It prints what was found then, a line a step.
+``python -m tests.journal.interrupted compact|cut|repair|import FOLDER``: for each step
+of the work the folder is copied, the work done on the copy, and the process that does
+it killed (-9) as it begins the step. It prints what was found then, a line a step.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from orchestrator.codec.wire import encode_fleet
+from orchestrator.core.state import RULES
+from orchestrator.journal.archives import archive_rows
+from orchestrator.journal.beside import free_name
 from orchestrator.journal.compaction import KeepRows, compact
 from orchestrator.journal.imported import import_rows, in_the_way
-from orchestrator.journal.port import START
-from orchestrator.journal.reading import open_reading
+from orchestrator.journal.port import START, Snapshot
+from orchestrator.journal.reading import entry_of, open_reading
 from orchestrator.journal.repair import repair
-from tests.journal.opened import all_of, opened
+from orchestrator.journal.sqlite import open_sqlite
+from orchestrator.replay.history import Entry, fold
+from tests.journal.opened import all_of, drafts, good, opened
 
 STEPS = {"execute", "executemany", "executescript", "close", "open", "write", "flush"}
 STEPS |= {"fsync", "ftruncate", "link", "pwrite", "rename", "replace", "unlink"}
@@ -44,6 +52,46 @@ def kept_whole(folder: Path) -> str:
     assert again.base is not None
     assert (again.base.seq, again.head.seq) == (15, 20)
     return "new" if before else "old"
+
+
+def cut_while_written(path: Path) -> None:
+    """Append a row, cut off those up to 15, append another one."""
+
+    async def cut() -> None:
+        journal = await good(open_sqlite(path))
+        head = await good(journal.append(await good(journal.head()), drafts([21])))
+        rows = await good(journal.read(0, 15))
+        entries = [entry for row in rows if isinstance(entry := entry_of(row), Entry)]
+        base = Snapshot(
+            seq=15,
+            digest=rows[-1].digest,
+            rules=RULES,
+            body=encode_fleet(fold(entries)),
+        )
+        archive = free_name(path, "rows-1-15", "jsonl.gz")
+        assert archive_rows(archive, rows, None, base) is None
+        await good(journal.begin_behind(base))
+        await good(journal.append(head, drafts([22])))
+        await good(journal.close())
+
+    asyncio.run(cut())
+
+
+def kept_what_was_written(folder: Path) -> str:
+    path = folder / "journal.db"
+    read = all_of(path)
+    assert read.is_whole, read.error
+    before = 0 if read.base is None else read.base.seq
+    assert (before, read.rows[0].seq) in {(0, 1), (15, 16)}
+    assert read.rows[-1].seq == read.head.seq
+    if before:
+        archives = [all_of(one) for one in folder.glob("*.rows-1-15*.jsonl.gz")]
+        assert any(one.is_whole and one.head.seq == 15 for one in archives)
+        assert read.head.seq in {21, 22}
+    done = compact(path, KeepRows(3))
+    assert "Success" in str(done), done
+    assert all_of(path).head == read.head
+    return f"{before}-{read.head.seq}"
 
 
 def kept_what_was_whole(folder: Path) -> str:
@@ -79,6 +127,7 @@ def nothing_or_all(folder: Path) -> str:
 
 WORK: dict[str, tuple[Callable[[Path], Any], Callable[[Path], str]]] = {
     "compact": (lambda path: compact(path, KeepRows(5)), kept_whole),
+    "cut": (cut_while_written, kept_what_was_written),
     "repair": (repair, kept_what_was_whole),
     "import": (imported, nothing_or_all),
 }
@@ -98,6 +147,7 @@ def killed_at(step: int, work: Callable[[Path], Any], path: Path) -> bool:
             if passed == step:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    threading.setprofile(watch)  # for the thread of a journal that is written
     sys.setprofile(watch)
     work(path)
     sys.setprofile(None)

@@ -21,7 +21,7 @@ from orchestrator.core.errors import (
     PolicyNotRegistered,
 )
 from orchestrator.core.state import RULES
-from orchestrator.journal import compaction
+from orchestrator.journal import archives, compaction
 from orchestrator.journal.compaction import Compacted, KeepRows, KeepTime, compact
 from orchestrator.journal.head import HeadFile
 from orchestrator.journal.jsonl import export_rows
@@ -281,7 +281,7 @@ async def test_an_archive_that_does_not_read_back_stops_the_cut(
         return opened(export_rows(file, ROWS[:9], base))
 
     ROWS = all_of(path).rows  # noqa: N806
-    monkeypatch.setattr(compaction, "write_rows", forgetful)
+    monkeypatch.setattr(archives, "write_rows", forgetful)
     error = refused(compact(path, KeepRows(5)))
     assert isinstance(error, JournalCorrupt)
     assert error.expected == "rows up to 15"
@@ -299,6 +299,17 @@ async def test_killed_at_any_step_it_leaves_the_old_journal_or_the_new_one(
     assert found == ["old"] * first_new + ["new"] * (len(found) - first_new)
     assert first_new > 20
     assert len(found) - first_new > 3
+
+
+async def test_killed_while_it_is_written_it_is_cut_or_it_is_not(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "state").mkdir()
+    await with_rows(tmp_path / "state" / "journal.db", 20)
+    found = interrupted("cut", tmp_path / "state")
+    seen = list(dict.fromkeys(found))
+    assert seen in (["0-20", "0-21", "15-21", "15-22"], ["0-20", "0-21", "15-22"])
+    assert found.count("0-21") > 10
 
 
 async def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path: Path) -> None:
@@ -387,3 +398,20 @@ async def test_a_head_file_that_cannot_be_written_stops_all(
         patched.setattr(os, "pwrite", full)
         assert isinstance(refused(compact(path, KeepRows(5))), JournalUnavailable)
     assert all_of(path).base is None
+
+
+def test_what_a_kill_has_left_of_an_archive_is_removed(tmp_path: Path) -> None:
+    journal = tmp_path / "journal[1].db"
+    left = [
+        "journal[1].db.rows-41-60.jsonl.gz.partial",
+        "journal[1].db.rows-41-99.2.jsonl.gz.partial",
+    ]
+    kept = [
+        "journal[1].db.rows-1-40.jsonl.gz",
+        "journal[1].db.rows-4-9.jsonl.gz.partial",
+        "journal1.db.rows-41-60.jsonl.gz.partial",
+    ]
+    for name in (*left, *kept):
+        _ = (tmp_path / name).write_bytes(b"")
+    archives.remove_unfinished(journal, 41)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

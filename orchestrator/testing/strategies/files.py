@@ -69,6 +69,16 @@ def _api_choices() -> st.SearchStrategy[ApiChoice]:
     )
 
 
+def _journal_choices() -> st.SearchStrategy[JournalChoice]:
+    return st.builds(
+        JournalChoice,
+        snapshot_every=st.integers(1, 20_000),
+        keep_ms=st.none() | st.integers(60_000, 10**10),
+        keep_rows=st.none() | st.integers(100, 10**6),
+        archive=st.booleans(),
+    )
+
+
 def fleet_files(*, nulls: bool = True) -> st.SearchStrategy[FleetFile]:
     """Draw a fleet file, read; without *nulls*, one that TOML can hold."""
     return st.builds(
@@ -80,7 +90,7 @@ def fleet_files(*, nulls: bool = True) -> st.SearchStrategy[FleetFile]:
             FleetFile,
             spec=st.just(FleetSpec(name="demo")),
             platform=st.just(LocalChoice()),
-            journal=st.builds(JournalChoice, snapshot_every=st.integers(1, 20_000)),
+            journal=_journal_choices(),
             api=_api_choices(),
             env_vars=st.none() | st.just("ours.env:build"),
             hooks=st.none() | st.just("ours:hooks.ours"),
