@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable
+from itertools import count
 from typing import Final
 
-__all__ = ("EMPTY", "GENESIS", "SIZE", "chain", "digest_of")
+__all__ = ("EMPTY", "GENESIS", "SIZE", "chain", "chained_digests", "digest_of")
 
 SIZE: Final = 32
 """Bytes of a digest: BLAKE2b-256 (RFC 7693)."""
@@ -45,6 +46,9 @@ _LENGTH: Final = struct.Struct(">Q").pack
 _NUMBERS: Final = struct.Struct(">QQQQQ").pack
 """The length of a number, and it, twice; and the length of what follows."""
 
+_HEAD: Final = struct.Struct(f">Q{SIZE}sQQQQQ").pack
+"""All that comes before the event, where the digest before is as long as ours are."""
+
 
 def chain(
     previous: bytes, seq: int, at: int, event: bytes, commands: bytes, changes: bytes
@@ -71,3 +75,38 @@ def chain(
     hashing = _NOTHING_YET.copy()
     hashing.update(b"".join(pieces))
     return hashing.digest()
+
+
+def chained_digests(
+    previous: bytes,
+    seq: int,
+    rows: Iterable[tuple[int, bytes, bytes, bytes]],
+) -> list[bytes]:
+    """Return the digests of rows behind row *seq*, whose digest is *previous*.
+
+    Of each row: its moment, event, commands, changes. ``chain`` for a page of rows,
+    with what is the same for each looked up once. ``struct.error`` as there, and
+    ``TypeError`` where a part is not bytes; *previous* is ``SIZE`` bytes long.
+    """
+    digest, found = previous, list[bytes]()
+    new, join, add = _NOTHING_YET.copy, b"".join, found.append
+    head, length = _HEAD, _LENGTH
+    for number, (at, event, commands, changes) in zip(
+        count(seq + 1), rows, strict=False
+    ):
+        hashing = new()
+        hashing.update(
+            join(
+                (
+                    head(SIZE, digest, 8, number, 8, at, len(event)),
+                    event,
+                    length(len(commands)),
+                    commands,
+                    length(len(changes)),
+                    changes,
+                )
+            )
+        )
+        digest = hashing.digest()
+        add(digest)
+    return found

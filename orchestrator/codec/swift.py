@@ -14,7 +14,7 @@ known here (a user's JSON, an index) are left to the hooks of the converter.
 # Readers take and give Any by nature; mypy holds the rest.
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
 from types import NoneType, UnionType
@@ -24,12 +24,13 @@ import attrs
 import orjson
 from cattrs import Converter
 
+from orchestrator.codec.alike import alike_reader
 from orchestrator.codec.converter import tag_of
 from orchestrator.codec.on_demand import OnDemand
 from orchestrator.core.evolving import twin_of
 from orchestrator.core.table import Table
 
-__all__ = ("SHARED_MAX", "SMALL", "Odd", "SwiftReaders", "swift_writer")
+__all__ = ("SHARED_MAX", "SMALL", "Odd", "SwiftReaders")
 
 Reader: TypeAlias = Callable[[Any], Any]
 """Takes parsed JSON, gives the value."""
@@ -68,18 +69,24 @@ class SwiftReaders:
 
     A value of the *shared* classes that is read again is the one from before: a fleet
     has many containers with one policy, and they need no more than one in memory.
+    Values of the *alike* classes differ in few fields, which are named, most often.
     """
 
     converter: Converter
     tagged: frozenset[type]
     shared: frozenset[type] = frozenset()
+    alike: Mapping[Any, tuple[str, ...]] = attrs.field(factory=dict)
     made: dict[Any, Reader] = attrs.field(factory=dict)
 
     def of(self, kind: Any) -> Reader:
         """Return the reader of a type."""
         if kind not in self.made:
             read = self._make(kind)
-            self.made[kind] = _sharing(read) if kind in self.shared else read
+            if kind in self.shared:
+                read = _sharing(read)
+            elif kind in self.alike:
+                read = alike_reader(kind, self.alike[kind], read)
+            self.made[kind] = read
         return self.made[kind]
 
     def _make(self, kind: Any) -> Reader:
@@ -225,39 +232,3 @@ def _plain_table_reader(kind: type) -> Reader:
         return read_shared(value) if len(value) <= SMALL else read(value)
 
     return read_table
-
-
-def swift_writer(
-    kind: Any, converter: Converter, writers: OnDemand[type, Any]
-) -> Reader:
-    """Return what writes a tagged class as plain JSON, as the converter does.
-
-    First the tag and what always stands there, then what is not at its default.
-    *writers* are those of the tagged classes.
-    """
-    hints = get_type_hints(kind)
-    scope: dict[str, Any] = {"_writers": writers}
-    always, seldom = [f"'type': {tag_of(kind)!r}"], list[str]()
-    for field in attrs.fields(kind):
-        name, hint = field.name, hints[field.name]
-        value, default = f"value.{name}", field.default
-        is_other = f"{value} != _default_{name}"
-        if isinstance(hint, type) and issubclass(hint, Enum):
-            value += "._value_"
-        elif writers.known >= set(get_args(hint) or [None]):
-            value = f"_writers[{value}.__class__]({value})"
-        elif get_origin(hint) is Table and get_args(hint)[1] in _PRIMITIVES:
-            is_other = f"len({value})" if default == Table() else is_other
-            value = f"dict({value}.items())"
-        elif hint not in _CHECKS:
-            scope[f"_write_{name}"] = converter.get_unstructure_hook(hint)
-            value = f"_write_{name}({value})"
-        if default is attrs.NOTHING:
-            always.append(f"{name!r}: {value}")
-        else:
-            scope[f"_default_{name}"] = default
-            seldom.append(f"    if {is_other}: tree[{name!r}] = {value}")
-    lines = [f"    tree = {{{', '.join(always)}}}", *seldom, "    return tree"]
-    exec("\n".join(["def write(value):", *lines]), scope)  # noqa: S102 - as above
-    write: Reader = scope["write"]
-    return write

@@ -8,9 +8,11 @@ order of their classes, tables in the order of their keys, and nothing is hashed
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, Final, TypeAlias, TypeVar, cast, get_args
 
+import attrs
 import orjson
 from returns.result import Failure, Result, Success
 
@@ -19,7 +21,8 @@ from orchestrator.codec.json_values import freeze_json
 from orchestrator.codec.on_demand import OnDemand
 from orchestrator.codec.problems import Refusal, Wrong, invalid, told
 from orchestrator.codec.schema import SCHEMA, upcast
-from orchestrator.codec.swift import Odd, SwiftReaders, swift_writer
+from orchestrator.codec.swift import Odd, SwiftReaders
+from orchestrator.codec.swift_writing import swift_writer
 from orchestrator.core.commands import Command
 from orchestrator.core.errors import InvalidSpec, PlatformError, StartError
 from orchestrator.core.events import Event
@@ -31,6 +34,7 @@ from orchestrator.core.hosting import InstanceType, Placement
 from orchestrator.core.observations import Sight
 from orchestrator.core.phases import Phase
 from orchestrator.core.policies import RestartPolicy
+from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired, Fleet, History, LastRun
 from orchestrator.core.table import Table
 
@@ -38,6 +42,7 @@ __all__ = (
     "CONVERTER",
     "NO_COMMANDS",
     "TAGGED",
+    "all_commands_of",
     "commands_of",
     "decode_commands",
     "decode_container",
@@ -48,6 +53,7 @@ __all__ = (
     "encode_event",
     "encode_fleet",
     "event_of",
+    "events_of",
     "frozen_config",
     "read_tree",
     "tree_of",
@@ -99,13 +105,17 @@ _READ_FLEET: Final[_Reader[Fleet]] = _reader(Fleet)
 _SHARED: Final = frozenset(
     {RestartPolicy, HealthChecks, InstanceType, Placement, Exited, Signaled}
 )
-_SWIFT: Final = SwiftReaders(CONVERTER, frozenset(TAGGED), _SHARED)
+_ALIKE: Final = {ContainerSpec: ("name", "service", "replica")}
+_SWIFT: Final = SwiftReaders(CONVERTER, frozenset(TAGGED), _SHARED, _ALIKE)
 _SWIFT_EVENT: Final[_Reader[Event]] = _SWIFT.of(Event)
 _SWIFT_EVENTS: Final = _SWIFT.by_tag(get_args(Event))
 _SWIFT_COMMANDS: Final[_Reader[tuple[Command, ...]]] = _SWIFT.of(tuple[Command, ...])
 
 _BALKS: Final = (Odd, Wrong, KeyError, ValueError, TypeError, ExceptionGroup)
 """What the swift readers raise."""
+
+PIECE: Final = 256
+"""Containers of a fleet that are written at once."""
 
 NO_COMMANDS: Final = b"[]"
 """What most events lead to."""
@@ -117,13 +127,21 @@ def encode_event(event: Event) -> bytes:
 
 
 def event_of(data: bytes) -> Event | InvalidSpec:
-    """Read an event of today's schema: ``decode_event`` for a million of them."""
+    """Read an event of today's schema: ``decode_event``, with a plain answer."""
+    events = events_of((data,))
+    return _refused(data, _READ_EVENT) if events is None else events[0]
+
+
+def events_of(texts: Iterable[bytes]) -> list[Event] | None:
+    """Read many events at once; None where one of them is in doubt.
+
+    ``event_of`` then says of each one what it is, or what is wrong with it.
+    """
+    read, loads = _SWIFT_EVENTS, _loads
     try:
-        tree = _loads(data)
-        event: Event = _SWIFT_EVENTS[tree["type"]](tree)
+        return [read[(tree := loads(text))["type"]](tree) for text in texts]
     except _BALKS:
-        return _refused(data, _READ_EVENT)
-    return event
+        return None
 
 
 def decode_event(data: bytes, schema: int = SCHEMA) -> Result[Event, InvalidSpec]:
@@ -139,13 +157,21 @@ def encode_commands(commands: tuple[Command, ...]) -> bytes:
 
 
 def commands_of(data: bytes) -> tuple[Command, ...] | InvalidSpec:
-    """Read the commands of one event: ``decode_commands`` for a million of them."""
-    if data == NO_COMMANDS:
-        return ()
+    """Read the commands of one event: ``decode_commands``, with a plain answer."""
+    commands = all_commands_of((data,))
+    return _refused(data, _READ_COMMANDS) if commands is None else commands[0]
+
+
+def all_commands_of(texts: Iterable[bytes]) -> list[tuple[Command, ...]] | None:
+    """Read the commands of many events at once; None where some are in doubt.
+
+    ``commands_of`` then says of each what they are, or what is wrong with them.
+    """
+    read, loads, none = _SWIFT_COMMANDS, _loads, NO_COMMANDS
     try:
-        return _SWIFT_COMMANDS(orjson.loads(data))
+        return [() if text == none else read(loads(text)) for text in texts]
     except _BALKS:
-        return _refused(data, _READ_COMMANDS)
+        return None
 
 
 def decode_commands(data: bytes) -> Result[tuple[Command, ...], InvalidSpec]:
@@ -164,8 +190,24 @@ def decode_container(data: bytes) -> Result[Container, InvalidSpec]:
 
 
 def encode_fleet(fleet: Fleet) -> bytes:
-    """Write a whole fleet, as a snapshot holds it."""
-    return orjson.dumps(_WRITERS[Fleet](fleet))
+    """Write a whole fleet, as a snapshot holds it.
+
+    Its containers are written some at a time: all of them as plain JSON would take many
+    times the memory of the fleet, and other threads would wait while that is written.
+    """
+    tree = _WRITERS[Fleet](attrs.evolve(fleet, containers=Table()))
+    tree["containers"] = orjson.Fragment(b"".join(_pieces(fleet.containers)))
+    return orjson.dumps(tree)
+
+
+def _pieces(containers: Table[str, Container]) -> Iterator[bytes]:
+    """Yield a table of containers, some of them at a time."""
+    write, left, before = _WRITERS[Container], containers.items(), b"{"
+    while some := {name: write(each) for name, each in islice(left, PIECE)}:
+        yield before
+        yield orjson.dumps(some)[1:-1]
+        before = b","
+    yield b"}" if containers else b"{}"
 
 
 def decode_fleet(data: bytes) -> Result[Fleet, InvalidSpec]:

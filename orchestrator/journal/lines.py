@@ -1,6 +1,6 @@
 """The rows of an export, read one after the other: JSON Lines, plain or gzip.
 
-Nothing is kept: a file of any length takes the memory of one page. Each row is checked
+Nothing is kept: a file of any length takes the memory of a page. Each row is checked
 against the chain, and each line is what would be written, to the byte. A file whose
 last line is missing was cut off: what is whole is read, and ``cut_at_line`` says where
 it breaks off. Any other damage ends the reading with its line.
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +19,7 @@ import attrs
 import orjson
 
 from orchestrator.codec.schema import SCHEMA
-from orchestrator.core.errors import JournalCorrupt, JournalError, JournalUnavailable
+from orchestrator.core.errors import JournalCorrupt, JournalError
 from orchestrator.journal.line_format import (
     BEGINNING,
     FORMAT,
@@ -31,7 +29,8 @@ from orchestrator.journal.line_format import (
     header_line,
     row_of,
 )
-from orchestrator.journal.line_frame import framed_row
+from orchestrator.journal.line_frame import framed_rows
+from orchestrator.journal.pages import Page, page_of
 from orchestrator.journal.port import (
     ALTERED,
     MISSING,
@@ -43,30 +42,11 @@ from orchestrator.journal.port import (
 )
 from orchestrator.journal.provenance import Redacted, read_redacted
 from orchestrator.journal.unpacking import GZIP
+from orchestrator.journal.whole_lines import PACKED_BLOCK, Stop, WholeLines, shown
 
-__all__ = ("LINE_MAX", "LinesReader", "open_lines")
-
-LINE_MAX: Final = 256 * 1024 * 1024
-"""Bytes of a line: only a base of a huge fleet comes near it, and a file without line
-ends must not fill the memory."""
+__all__ = ("LinesReader", "open_lines")
 
 PAGE: Final = 1_000
-SHOWN_MAX: Final = 60
-
-
-class _Stop(Exception):
-    """The rows end: with a problem, with a cut, or because all were read."""
-
-    def __init__(
-        self,
-        problem: JournalError | None = None,
-        cut_at: int | None = None,
-        partial: bytes = b"",
-    ) -> None:
-        super().__init__(cut_at)
-        self.problem = problem
-        self.cut_at = cut_at
-        self.partial = partial
 
 
 def open_lines(source: Path | IO[bytes]) -> LinesReader:
@@ -77,38 +57,32 @@ def open_lines(source: Path | IO[bytes]) -> LinesReader:
     raw = source.open("rb") if isinstance(source, Path) else source
     buffered: Any = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
     packed = buffered.peek(2)[:2] == GZIP
-    file: Any = gzip.GzipFile(fileobj=buffered) if packed else buffered
     name = str(source) if isinstance(source, Path) else "-"
-    return LinesReader(file, name=name, under=buffered)
+    if not packed:
+        return LinesReader(WholeLines(buffered, name=name))
+    file = gzip.GzipFile(fileobj=buffered)
+    return LinesReader(WholeLines(file, name=name, under=buffered, block=PACKED_BLOCK))
 
 
 class LinesReader:
     """An export that is being read, once; ``open_lines`` makes it.
 
-    ``line``: how many lines were read; ``redacted``: whether it is in other words;
-    ``problem``: what is wrong with the lines before the first row.
+    ``redacted``: whether it is in other words; ``problem``: what is wrong with the
+    lines before the first row.
     """
 
-    def __init__(
-        self, file: IO[bytes], *, name: str, under: IO[bytes] | None = None
-    ) -> None:
-        """Read *file*, which is called *name* in errors, up to its first row.
-
-        *under*: the packed file below it, which is closed with it.
-        """
+    def __init__(self, lines: WholeLines) -> None:
+        """Read *lines* up to the first row; they are closed with this."""
         self.base: Snapshot | None = None
         self.expected: int | None = None
         self.cut_at_line: int | None = None
         self.redacted: Redacted | None = None
         self.problem: JournalError | None = None
-        self.line = 0
-        self._file = file
-        self._under = under
-        self._name = name
-        self._stop: _Stop | None = None
+        self._lines = lines
+        self._stop: Stop | None = None
         try:
             self._read_beginning()
-        except _Stop as stop:
+        except Stop as stop:
             self._stop = stop
             self.problem = stop.problem or JournalCorrupt(
                 place=f"line {self.line}", expected="a whole line", found="a cut"
@@ -123,48 +97,56 @@ class LinesReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
-        if self._under is not None:
-            self._under.close()
+        self._lines.close()
+
+    @property
+    def line(self) -> int:
+        """Return how many lines were read, one that could not be among them."""
+        return self._lines.line
 
     def line_of(self, seq: int) -> int:
         """Return the line of a row."""
         return self._first + seq - self.start.seq - 1
 
-    def pages(
-        self, after: int | None = None
-    ) -> Iterator[tuple[Row, ...] | JournalError]:
+    def pages(self, after: int | None = None) -> Iterator[Page | JournalError]:
         """Yield the rows after row *after*; a damage is the last thing yielded."""
         for page in self._pages():
-            if not isinstance(page, tuple) or after is None or page[0].seq > after:
+            if not isinstance(page, Page) or after is None or page.after >= after:
                 yield page
-            elif page[-1].seq > after:
-                yield tuple(row for row in page if row.seq > after)
+            elif page.head.seq > after:
+                yield page.part(after - page.after, len(page))
 
-    def _pages(self) -> Iterator[tuple[Row, ...] | JournalError]:
+    def _pages(self) -> Iterator[Page | JournalError]:
         head = self.start
         while self._stop is None:
-            rows = self._page(head)
-            if rows:
-                yield tuple(rows)
-                head = _head_of(rows[-1])
+            page = self._page(head)
+            if page is not None:
+                yield page
+                head = page.head
         self.cut_at_line = self._stop.cut_at
         if self._stop.problem is not None:
             yield self._stop.problem
 
-    def _page(self, head: Head) -> list[Row]:
-        """Read rows, and check each against the one before; ``_stop`` ends them."""
-        seq, digest, rows = head.seq, head.digest, list[Row]()
+    def _page(self, head: Head) -> Page | None:
+        """Read rows, and check each against the one before; ``_stop`` ends them.
+
+        Where a line is in doubt, it and all behind it that are at hand are parsed: most
+        often they are of one kind, such as rows of rules 1.
+        """
+        rows = list[Row]()
         try:
-            for _ in range(PAGE):
-                line = self._next_line()
-                found = framed_row(line, seq + 1, digest)
-                row = found or self._examined(line, Head(seq=seq, digest=digest))
-                seq, digest = row.seq, row.digest
+            lines = self._lines.ahead(PAGE)
+            page = framed_rows(lines, head)
+            if page is not None:
+                self._lines.take(len(page))
+                return page
+            for _ in lines:
+                row = self._examined(self._lines.next(), head)
+                head = _head_of(row)
                 rows.append(row)
-        except _Stop as stop:
+        except Stop as stop:
             self._stop = stop
-        return rows
+        return page_of(rows) if rows else None
 
     def _examined(self, line: bytes, head: Head) -> Row:
         """Return the row of a line that is in doubt, or stop, and say what it is."""
@@ -172,11 +154,11 @@ class LinesReader:
         if broken(head, (row,)) is None:
             return row
         rows = [row]
-        with suppress(_Stop):  # the row behind it tells what befell this one
-            rows.append(self._row_in(self._next_line(), _head_of(row)))
+        with suppress(Stop):  # the row behind it tells what befell this one
+            rows.append(self._row_in(self._lines.next(), _head_of(row)))
         damage = broken(head, rows)
         assert damage is not None  # noqa: S101 - as before
-        raise _Stop(self._placed(damage))
+        raise Stop(self._placed(damage))
 
     def _row_in(self, line: bytes, head: Head) -> Row:
         """Read a row, unchecked, which should be the one behind *head*."""
@@ -189,9 +171,9 @@ class LinesReader:
                 seq=head.seq + 1,
                 place=ALTERED,
                 expected="a row as it is written",
-                found=_shown(line),
+                found=shown(line),
             )
-            raise _Stop(self._placed(found, self.line))
+            raise Stop(self._placed(found, self.line))
         return row
 
     def _end(self, line: bytes, tree: dict[str, Any], head: Head) -> None:
@@ -199,22 +181,22 @@ class LinesReader:
         if line != end_line(head):
             raise self._wrong_end(line, tree["end"], head)
         try:
-            more = self._next_line()
-        except _Stop as stop:
+            more = self._lines.next()
+        except Stop as stop:
             if stop.problem is not None:
                 raise
             if not stop.partial:
-                raise _Stop from None
+                raise Stop from None
             more = stop.partial
-        raise self._damage("the end of the file", more)
+        raise self._lines.damage("the end of the file", more)
 
-    def _wrong_end(self, line: bytes, end: Any, head: Head) -> _Stop:
+    def _wrong_end(self, line: bytes, end: Any, head: Head) -> Stop:
         """Say which row is missing, where the last line names a later one."""
         named = end.get("seq") if isinstance(end, dict) else None
         if type(named) is not int or named <= head.seq:
-            return self._damage(f"the end at row {head.seq}", line)
+            return self._lines.damage(f"the end at row {head.seq}", line)
         first = head.seq + 1
-        return _Stop(
+        return Stop(
             JournalCorrupt(
                 seq=first,
                 place=f"line {self.line}, {MISSING}",
@@ -225,51 +207,26 @@ class LinesReader:
 
     def _read_beginning(self) -> None:
         try:
-            line = self._next_line()
-        except _Stop as stop:
+            line = self._lines.next()
+        except Stop as stop:
             if BEGINNING.startswith(stop.partial[: len(BEGINNING)]):
                 raise
-            raise self._damage(f"an export ({FORMAT})", stop.partial) from None
+            raise self._lines.damage(f"an export ({FORMAT})", stop.partial) from None
         tree = _parsed(line) or {}
         if tree.get("format") != FORMAT:
-            raise self._damage(f"an export ({FORMAT})", line)
+            raise self._lines.damage(f"an export ({FORMAT})", line)
         for key, known in (("version", VERSION_WITH_BASE), ("schema", SCHEMA)):
             found = tree.get(key)
             if type(found) is not int or not 1 <= found <= known:
-                raise self._damage(f'"{key}" up to {known}', line)
+                raise self._lines.damage(f'"{key}" up to {known}', line)
         self.redacted = read_redacted(tree.get("redacted"))
         if header_line(tree["version"], tree["schema"], self.redacted) != line:
-            raise self._damage("a first line as it is written", line)
+            raise self._lines.damage("a first line as it is written", line)
         if tree["version"] == VERSION_WITH_BASE:
-            line = self._next_line()
+            line = self._lines.next()
             self.base = base_of(line)
             if self.base is None:
-                raise self._damage("a base as it is written", line)
-
-    def _next_line(self) -> bytes:
-        """Read a whole line; a partial last one is a cut."""
-        self.line += 1
-        try:
-            line = self._file.readline(LINE_MAX)
-        except EOFError:  # a packed file that was cut off
-            raise _Stop(cut_at=self.line) from None
-        except (gzip.BadGzipFile, zlib.error, struct.error) as error:
-            raise self._damage("packed lines", str(error)) from None
-        except OSError as error:
-            cause = f"{self._name}: {error.strerror or error}"
-            raise _Stop(JournalUnavailable(cause=cause)) from None
-        if line.endswith(b"\n"):
-            return line
-        if len(line) >= LINE_MAX:
-            raise self._damage("a line end", f"{LINE_MAX} bytes without one")
-        raise _Stop(cut_at=self.line, partial=line)
-
-    def _damage(self, expected: str, found: str | bytes) -> _Stop:
-        return _Stop(
-            JournalCorrupt(
-                place=f"line {self.line}", expected=expected, found=_shown(found)
-            )
-        )
+                raise self._lines.damage("a base as it is written", line)
 
     def _placed(
         self, damage: JournalCorrupt, line: int | None = None
@@ -290,11 +247,3 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return tree if isinstance(tree, dict) else None
-
-
-def _shown(found: str | bytes) -> str:
-    """Show the beginning of what was found."""
-    if isinstance(found, str):
-        return found
-    text = found.rstrip(b"\n").decode(errors="replace")
-    return repr(text) if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]!r}..."

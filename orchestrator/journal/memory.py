@@ -5,7 +5,15 @@ from __future__ import annotations
 from returns.future import FutureResult
 
 from orchestrator.core.errors import JournalCompacted, JournalConflict, JournalError
-from orchestrator.journal.port import START, Draft, Head, Row, Snapshot, chained
+from orchestrator.journal.port import (
+    START,
+    Draft,
+    Head,
+    Row,
+    Snapshot,
+    chained,
+    misplaced,
+)
 from orchestrator.journal.snapshots import kept
 
 __all__ = ("MemoryJournal",)
@@ -56,7 +64,8 @@ class MemoryJournal:
 
     def save_snapshot(self, snapshot: Snapshot) -> FutureResult[None, JournalError]:
         """Keep a snapshot, and let some of the older ones go."""
-        self._snapshots[snapshot.seq] = snapshot
+        if snapshot.seq > self._start.seq:
+            self._snapshots[snapshot.seq] = snapshot
         self._snapshots = {seq: self._snapshots[seq] for seq in kept(self._snapshots)}
         return FutureResult.from_value(None)
 
@@ -70,6 +79,20 @@ class MemoryJournal:
             return FutureResult.from_failure(self._compacted(until))
         found = [self._snapshots[seq] for seq in self._snapshots if seq <= until]
         return FutureResult.from_value(found[-1] if found else self._base)
+
+    def begin_behind(self, base: Snapshot) -> FutureResult[None, JournalError]:
+        """Put *base* in the place of its row and of all before."""
+        count = base.seq - self._start.seq
+        digest = self._rows[count - 1].digest if 0 < count < len(self._rows) else None
+        problem = misplaced(base, digest, self._head())
+        if problem is not None:
+            return FutureResult.from_failure(problem)
+        self._base, self._start = base, base.head
+        self._rows = self._rows[count:]
+        self._snapshots = {
+            seq: one for seq, one in self._snapshots.items() if seq > base.seq
+        }
+        return FutureResult.from_value(None)
 
     def close(self) -> FutureResult[None, JournalError]:
         """Do nothing: there is nothing to let go of."""

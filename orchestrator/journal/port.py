@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import attrs
 from returns.future import FutureResult
 
-from orchestrator.codec.digests import GENESIS, chain
-from orchestrator.core.errors import JournalCorrupt, JournalError
+from orchestrator.codec.digests import GENESIS, SIZE, chain, chained_digests
+from orchestrator.core.errors import JournalConflict, JournalCorrupt, JournalError
 from orchestrator.core.evolving import quick
 from orchestrator.core.moments import Moment
 
@@ -29,6 +29,7 @@ __all__ = (
     "MISSING",
     "REPEATED",
     "START",
+    "Compactable",
     "Draft",
     "Head",
     "Journal",
@@ -36,6 +37,8 @@ __all__ = (
     "Snapshot",
     "broken",
     "chained",
+    "continues",
+    "misplaced",
 )
 
 ALTERED: Final = "row altered"
@@ -148,6 +151,23 @@ class Journal(Protocol):
         ...
 
 
+@runtime_checkable
+class Compactable(Journal, Protocol):
+    """A journal whose oldest rows can be cut off while it is in use.
+
+    The laws: all of it happens, or nothing; what is read behind the base, and what is
+    appended, is as it was; what was before it is ``JournalCompacted`` from then on.
+    """
+
+    def begin_behind(self, base: Snapshot) -> FutureResult[None, JournalError]:
+        """Put *base* in the place of its row and of all before; success means durable.
+
+        It is the fleet after a row that is there, and is not the newest: else
+        ``JournalConflict``; ``JournalCorrupt`` where that row has another digest.
+        """
+        ...
+
+
 def chained(head: Head, drafts: Iterable[Draft]) -> tuple[Row, ...]:
     """Give drafts their numbers and digests, behind a head."""
     rows: list[Row] = []
@@ -170,6 +190,47 @@ def chained(head: Head, drafts: Iterable[Draft]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def misplaced(
+    base: Snapshot, digest: bytes | None, head: Head
+) -> JournalConflict | JournalCorrupt | None:
+    """Return why rows that end with *head* cannot begin behind *base*, if so.
+
+    *digest* is that of its row; None where there is no such row before the newest.
+    """
+    if digest is None:
+        return JournalConflict(expected_seq=base.seq, found_seq=head.seq)
+    if digest != base.digest:
+        return JournalCorrupt(
+            seq=base.seq,
+            place="base",
+            expected=_shown(digest),
+            found=_shown(base.digest),
+        )
+    return None
+
+
+def continues(
+    head: Head,
+    seqs: Sequence[int],
+    parts: Sequence[tuple[int, bytes, bytes, bytes]],
+    digests: Sequence[bytes],
+) -> bool:
+    """Say whether rows, taken apart, continue a head; all at once, for many do.
+
+    *parts*: of each row its moment, event, commands, changes. (A damaged database may
+    hand out anything in all of this, and for the head.)
+    """
+    if type(head.digest) is not bytes or len(head.digest) != SIZE:
+        return False
+    if [*seqs] != [*range(head.seq + 1, head.seq + 1 + len(seqs))]:
+        return False
+    try:
+        expected = chained_digests(head.digest, head.seq, parts)
+    except (TypeError, struct.error):
+        return False
+    return [*digests] == expected
+
+
 def broken(head: Head, rows: Sequence[Row]) -> JournalCorrupt | None:
     """Return the first place where rows do not continue *head*, if there is one.
 
@@ -180,6 +241,13 @@ def broken(head: Head, rows: Sequence[Row]) -> JournalCorrupt | None:
     True
 
     """
+    if continues(
+        head,
+        [row.seq for row in rows],
+        [(row.at, row.event, row.commands, row.changes) for row in rows],
+        [row.digest for row in rows],
+    ):
+        return None
     seq, digest = head.seq, head.digest
     for place, row in enumerate(rows):
         if row.seq != seq + 1:

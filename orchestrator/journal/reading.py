@@ -8,19 +8,22 @@ end, and ``error`` says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from operator import attrgetter, length_hint
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import IO, Final, Protocol, TypeVar
 
 from returns.io import IOFailure, IOResult, IOSuccess
 from returns.result import Result, Success
 
 from orchestrator.codec.changes import encode_changes, read_changes
 from orchestrator.codec.wire import (
-    NO_COMMANDS,
+    all_commands_of,
     commands_of,
     decode_fleet,
     event_of,
+    events_of,
     tree_of,
 )
 from orchestrator.core.errors import (
@@ -29,9 +32,10 @@ from orchestrator.core.errors import (
     JournalError,
     JournalUnavailable,
 )
-from orchestrator.core.evolving import maker
+from orchestrator.core.evolving import evolver
 from orchestrator.core.state import Fleet
 from orchestrator.journal.lines import open_lines
+from orchestrator.journal.pages import Page
 from orchestrator.journal.port import START, Head, Row, Snapshot
 from orchestrator.journal.stored import is_database, open_stored
 from orchestrator.replay.history import NOTHING, Entry
@@ -46,10 +50,16 @@ __all__ = (
     "open_reading",
 )
 
+T = TypeVar("T")
+
 RECORDING: Final = Recording(changes=encode_changes, read=read_changes, tree=tree_of)
 """How our journals write what a replay compares."""
 
-_entry: Final = maker(Entry)
+_entry: Final = evolver(Entry, "seq", "event", "commands", "changes")
+"""Makes an entry of all its fields, which stand in their places: so ``map`` can call
+it. What it is to be made *of* is then nothing."""
+
+_at: Final = attrgetter("at")
 
 
 class Source(Protocol):
@@ -64,9 +74,7 @@ class Source(Protocol):
     expected: int | None
     cut_at_line: int | None
 
-    def pages(
-        self, after: int | None = None
-    ) -> Iterator[tuple[Row, ...] | JournalError]:
+    def pages(self, after: int | None = None) -> Iterator[Page | JournalError]:
         """Yield the rows behind row *after* (None: all), checked.
 
         A damage is the last thing that is yielded.
@@ -92,13 +100,16 @@ class Reading:
         """Read *source*, which is closed with this."""
         self.source = source
         self.error: JournalError | None = None
-        self._last: Row | None = None
+        self._page: Page | None = None
+        self._left: Iterator[object] = iter(())
 
     @property
     def head(self) -> Head:
         """Return how far it was read."""
-        if self._last is not None:
-            return Head(seq=self._last.seq, digest=self._last.digest)
+        if self._page is not None:
+            # Of a page that is handed out, the iterator knows what is left.
+            read = len(self._page) - length_hint(self._left)
+            return self._page.head_after(read)
         return START if self.source.base is None else self.source.base.head
 
     @property
@@ -108,7 +119,7 @@ class Reading:
         A journal that has no rows yet, and is whole, does not break off.
         """
         is_broken = self.error is not None or self.cut_at_line is not None
-        return is_broken and self._last is None
+        return is_broken and self._page is None
 
     @property
     def cut_at_line(self) -> int | None:
@@ -120,13 +131,8 @@ class Reading:
 
         *after*: only those behind this row, where a snapshot was taken for example.
         """
-        for page in self.source.pages(after):
-            if not isinstance(page, tuple):
-                self.error = page
-                return
-            for row in page:
-                self._last = row
-                yield row
+        for page in self._pages(after):
+            yield from self._handed_out(page, [*page])
 
     def entries(self, after: int | None = None) -> Iterator[Entry]:
         """Yield the rows with their meaning; one that makes no sense is a damage.
@@ -134,16 +140,30 @@ class Reading:
         A page is read at once, and then handed out: to do the same again and again
         costs a processor less than to change between reading and whatever is done.
         """
-        for page in self.source.pages(after):
-            if not isinstance(page, tuple):
-                self.error = page
-                return
-            for row, entry in zip(page, [entry_of(row) for row in page], strict=True):
-                self._last = row
+        for page in self._pages(after):
+            entries = _entries_of(page)
+            if entries is not None:
+                yield from self._handed_out(page, entries)
+                continue
+            for place, entry in enumerate(map(entry_of, page), start=1):
+                self._page, self._left = page.part(0, place), iter(())
                 if isinstance(entry, JournalCorrupt):
                     self.error = entry
                     return
                 yield entry
+
+    def _pages(self, after: int | None) -> Iterator[Page]:
+        for page in self.source.pages(after):
+            if not isinstance(page, Page):
+                self.error = page
+                return
+            yield page
+
+    def _handed_out(self, page: Page, values: Iterable[T]) -> Iterator[T]:
+        """Return what is handed out of a page; ``head`` asks it what is left."""
+        left = iter(values)
+        self._page, self._left = page, left
+        return left
 
     def close(self) -> None:
         """Close the file."""
@@ -170,6 +190,18 @@ def beginning(read: Reading) -> Result[Fleet, JournalCorrupt]:
     )
 
 
+def _entries_of(page: Page) -> Sequence[Entry] | None:
+    """Return the rows of a page with their meaning; None where one has none, or may.
+
+    ``entry_of`` then says which, and why.
+    """
+    events, commands = events_of(page.events), all_commands_of(page.commands)
+    if events is None or commands is None or [*map(_at, events)] != [*page.ats]:
+        return None
+    columns = (page.seqs, events, commands, page.changes)
+    return [*map(_entry, repeat(None), *columns)]
+
+
 def entry_of(row: Row) -> Entry | JournalCorrupt:
     """Return a row with its meaning, or why it has none.
 
@@ -178,7 +210,7 @@ def entry_of(row: Row) -> Entry | JournalCorrupt:
     event = event_of(row.event)
     if isinstance(event, InvalidSpec):
         return _senseless(row.seq, "event", event)
-    commands = () if row.commands == NO_COMMANDS else commands_of(row.commands)
+    commands = commands_of(row.commands)
     if isinstance(commands, InvalidSpec):
         return _senseless(row.seq, "commands", commands)
     if row.at != event.at:
@@ -188,7 +220,7 @@ def entry_of(row: Row) -> Entry | JournalCorrupt:
             expected=f"{event.at}, as its event says",
             found=str(row.at),
         )
-    return _entry(seq=row.seq, event=event, commands=commands, changes=row.changes)
+    return Entry(seq=row.seq, event=event, commands=commands, changes=row.changes)
 
 
 def _senseless(seq: int, part: str, error: InvalidSpec) -> JournalCorrupt:

@@ -16,9 +16,11 @@ from orchestrator.core.errors import JournalError
 from orchestrator.journal.beside import free_name
 from orchestrator.journal.jsonl import sync, write_rows
 from orchestrator.journal.lines import LinesReader, open_lines
+from orchestrator.journal.pages import Page
 from orchestrator.journal.port import Head
 from orchestrator.journal.reading import Reading
 from orchestrator.journal.unpacking import unpacked
+from orchestrator.journal.whole_lines import WholeLines
 
 __all__ = ("Repaired", "repair_lines")
 
@@ -54,21 +56,26 @@ def repair_lines(path: Path) -> Repaired | JournalError:
         deque(read.rows(), maxlen=0)
     if read.error is None and read.cut_at_line is None:
         return Repaired(head=read.head, missing=0, moved=0, moved_to=None)
-    with closing(LinesReader(unpacked(path), name=str(path))) as source:
+    with closing(_reader(path)) as source:
         if source.problem is not None:
             return source.problem
         head = source.start
         for page in source.pages():
-            if isinstance(page, tuple):
-                head = Head(seq=page[-1].seq, digest=page[-1].digest)
+            if isinstance(page, Page):
+                head = page.head
     return _split(path, source, head)
+
+
+def _reader(path: Path) -> LinesReader:
+    """Read a file to where a damage begins, to the byte."""
+    return LinesReader(WholeLines(unpacked(path), name=str(path)))
 
 
 def _split(path: Path, source: LinesReader, head: Head) -> Repaired | JournalError:
     """Write what is whole, which ends at *head*, and then the rest."""
     ending = "jsonl.gz" if path.suffix == ".gz" else "jsonl"
     whole = free_name(path, f"until-{head.seq}", ending)
-    with closing(LinesReader(unpacked(path), name=str(path))) as again:
+    with closing(_reader(path)) as again:
         rows = Reading(again).rows()
         done = write_rows(whole, rows, source.base, source.redacted)
     if not isinstance(done, Head):

@@ -30,6 +30,7 @@ from orchestrator.core.errors import (
     JournalUnavailable,
 )
 from orchestrator.journal.checks import Database, head_path, open_database
+from orchestrator.journal.cutting import cut_off
 from orchestrator.journal.head import HeadFile
 from orchestrator.journal.lock import Lock, take_lock
 from orchestrator.journal.port import (
@@ -40,6 +41,7 @@ from orchestrator.journal.port import (
     Snapshot,
     broken,
     chained,
+    misplaced,
 )
 from orchestrator.journal.stored_snapshots import (
     digest_at,
@@ -167,6 +169,13 @@ class SqliteJournal:
         """Return the newest whole snapshot of row *until* or before (None: of all)."""
         return self._call(lambda: self._latest(until))
 
+    def begin_behind(self, base: Snapshot) -> FutureResult[None, JournalError]:
+        """Put *base* in the place of its row and of all before.
+
+        The file keeps its size: the next rows fill the room of what is gone.
+        """
+        return self._call(lambda: self._begin_behind(base))
+
     def close(self) -> FutureResult[None, JournalError]:
         """Close the file and let the next writer in."""
         return self._call(self._close).map(self._end_thread)
@@ -246,6 +255,17 @@ class SqliteJournal:
             return Failure(JournalCompacted(asked=until, base=self._start.seq))
         until = min(until, self._head.seq)
         return Success(select_snapshot(self._connection, self._base, until))
+
+    def _begin_behind(self, base: Snapshot) -> Result[None, JournalError]:
+        if self._file is None:
+            return Failure(JournalUnavailable(cause="read only", retryable=False))
+        is_there = self._start.seq < base.seq < self._head.seq
+        digest = digest_at(self._connection, None, base.seq) if is_there else None
+        problem = misplaced(base, digest, self._head) or cut_off(self._connection, base)
+        if problem is not None:
+            return Failure(problem)
+        self._base, self._start = base, base.head
+        return Success(None)
 
     def _close(self) -> Result[None, JournalError]:
         self._connection.close()

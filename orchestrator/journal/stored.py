@@ -15,13 +15,14 @@ from returns.io import IOResult
 
 from orchestrator.core.errors import JournalCorrupt, JournalError
 from orchestrator.journal.checks import Database, open_database
-from orchestrator.journal.port import Head, Row, Snapshot, broken
+from orchestrator.journal.pages import Page, made_rows, page_behind, page_of
+from orchestrator.journal.port import Head, Snapshot, broken
 from orchestrator.journal.stored_snapshots import (
     digest_at,
     select_snapshot,
     whole_snapshots,
 )
-from orchestrator.journal.tables import FAILURES, said, select_rows
+from orchestrator.journal.tables import FAILURES, said, select_fields
 
 __all__ = ("StoredReader", "is_database", "open_stored")
 
@@ -55,9 +56,7 @@ class StoredReader:
         """Close the file."""
         self._connection.close()
 
-    def pages(
-        self, after: int | None = None
-    ) -> Iterator[tuple[Row, ...] | JournalError]:
+    def pages(self, after: int | None = None) -> Iterator[Page | JournalError]:
         """Yield the rows after row *after*; a damage is the last thing yielded."""
         try:
             yield from self._pages(self._head_at(after))
@@ -69,23 +68,30 @@ class StoredReader:
         digest = digest_at(self._connection, self.base, seq)
         return Head(seq=seq, digest=digest)
 
-    def _pages(self, head: Head) -> Iterator[tuple[Row, ...] | JournalError]:
-        # One row more than a page has: it helps to tell what befell the last one.
-        while rows := select_rows(self._connection, head.seq, PAGE + 1):
-            damage = broken(head, rows)
-            whole = len(rows) if damage is None else (damage.seq or 0) - head.seq - 1
-            page = rows[: min(whole, PAGE)]
-            if page:
-                yield page
-                head = Head(seq=page[-1].seq, digest=page[-1].digest)
-            if damage is not None and whole < PAGE:
-                yield damage
+    def _pages(self, head: Head) -> Iterator[Page | JournalError]:
+        while found := select_fields(self._connection, head.seq, PAGE):
+            page = page_behind(head, found)
+            if page is None:
+                yield from self._up_to_the_damage(head)
                 return
+            yield page
+            head = page.head
         end = self._database.head.seq
         if head.seq < end:
             yield JournalCorrupt(
                 seq=head.seq + 1, place="end", expected=f"{end} rows", found="no more"
             )
+
+    def _up_to_the_damage(self, head: Head) -> Iterator[Page | JournalError]:
+        """Yield the rows of a page that continue *head*, and what the next one is."""
+        # One row more than a page has: it helps to tell what befell the last one.
+        rows = made_rows(select_fields(self._connection, head.seq, PAGE + 1))
+        damage = broken(head, rows)
+        assert damage is not None  # noqa: S101 - the page does not continue the head
+        whole = (damage.seq or 0) - head.seq - 1
+        if whole:
+            yield page_of(rows[:whole])
+        yield damage
 
     def snapshots(self) -> Iterator[Snapshot]:
         """Yield the snapshots that are whole, the newest first."""

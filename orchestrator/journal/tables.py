@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from orchestrator.core.errors import (
     JournalCorrupt,
@@ -13,7 +13,7 @@ from orchestrator.core.errors import (
     JournalTooNew,
     JournalUnavailable,
 )
-from orchestrator.core.evolving import maker
+from orchestrator.journal.pages import made_rows
 from orchestrator.journal.port import Row
 
 __all__ = (
@@ -23,6 +23,7 @@ __all__ = (
     "insert_rows",
     "prepare",
     "said",
+    "select_fields",
     "select_rows",
 )
 
@@ -69,8 +70,6 @@ _TO_2: Final = (
     f" PRAGMA user_version={VERSION}; COMMIT;"
 )
 
-_row: Final = maker(Row)
-
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """Open the file, durable (WAL, ``synchronous=FULL``) or for reading only."""
@@ -114,28 +113,23 @@ def prepare(connection: sqlite3.Connection, *, read_only: bool) -> JournalError 
     return None
 
 
-def select_rows(
+def select_fields(
     connection: sqlite3.Connection, after: int, limit: int
-) -> tuple[Row, ...]:
-    """Return rows in order, unchecked."""
+) -> list[tuple[Any, ...]]:
+    """Return the fields of rows in order, unchecked, as ``Row`` orders them."""
     found = connection.execute(
         "SELECT seq, at, event, commands, changes, digest FROM rows"
         " WHERE seq > ? ORDER BY seq LIMIT ?",
         (after, limit),
     )
-    return tuple(
-        [
-            _row(
-                seq=seq,
-                at=at,
-                event=event,
-                commands=commands,
-                changes=changes,
-                digest=digest,
-            )
-            for seq, at, event, commands, changes, digest in found
-        ]
-    )
+    return found.fetchall()
+
+
+def select_rows(
+    connection: sqlite3.Connection, after: int, limit: int
+) -> tuple[Row, ...]:
+    """Return rows in order, unchecked."""
+    return made_rows(select_fields(connection, after, limit))
 
 
 def insert_rows(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:

@@ -747,6 +747,7 @@ def test_every_duration_of_the_core_may_be_a_text() -> None:
         RolloutPolicy,
         CanaryStep,
         Autoscaling,
+        JournalChoice,
     )
     fields = {field.name for kind in classes for field in attrs.fields(kind)}
     assert {name for name in fields if name.endswith("_ms")} == (DURATIONS | LISTS)

@@ -12,15 +12,18 @@ import orjson
 import pytest
 
 from orchestrator.codec.on_demand import OnDemand
-from orchestrator.codec.swift import SHARED_MAX, SMALL, SwiftReaders, swift_writer
+from orchestrator.codec.swift import SHARED_MAX, SMALL, SwiftReaders
+from orchestrator.codec.swift_writing import swift_writer
 from orchestrator.codec.wire import (
     CONVERTER,
     NO_COMMANDS,
     TAGGED,
+    all_commands_of,
     commands_of,
     encode_commands,
     encode_event,
     event_of,
+    events_of,
 )
 from orchestrator.core.errors import InvalidSpec, RateLimited
 from orchestrator.core.events import Booted, ContainerStarted, Event
@@ -169,6 +172,17 @@ def test_what_the_swift_reader_balks_at_may_be_right_all_the_same() -> None:
     )
     read = event_of(text.encode())
     assert not isinstance(read, InvalidSpec)
+
+
+def test_many_are_read_at_once_or_none_of_them() -> None:
+    event = READERS.of(Event)(STARTED)
+    text = encode_event(event)
+    command = b'[{"type":"observe_fleet"}]'
+    assert events_of([text, text]) == [event, event]
+    assert all_commands_of([NO_COMMANDS, command]) == [(), commands_of(command)]
+    for wrong in (b"{", b"[]", b'{"type":"unheard_of"}', b"1"):
+        assert events_of([text, wrong]) is None
+        assert all_commands_of([command, b"[" + wrong]) is None
 
 
 def test_most_events_lead_to_nothing() -> None:

@@ -269,7 +269,7 @@ def test_a_field_that_came_later_leaves_old_records_as_they_were() -> None:
     assert set(shape(Placement, later=True)) == {"spread"}
     assert set(shape(Service, later=True)) == {"rollout", "autoscaling"}
     assert set(shape(Notice, later=True)) == {"why"}
-    assert set(shape(Rollout, later=True)) == {"roll"}
+    assert set(shape(Rollout, later=True)) == {"roll", "wakes_at"}
     assert set(shape(Pending, later=True)) == {"waits_for"}
     assert set(shape(RestartPolicy, later=True)) == {
         "max_restarts",
@@ -296,6 +296,7 @@ def test_a_field_that_came_later_leaves_old_records_as_they_were() -> None:
         "rolling",
         "loads",
         "rolls",
+        "rolls_at",
     }
     assert set(shape(FleetSettings, later=True)) == {"notify"}
     assert set(shape(SpecApplied, later=True)) == {"ticket", "prune", "services"}

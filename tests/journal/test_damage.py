@@ -25,6 +25,7 @@ from orchestrator.journal.port import (
     MISSING,
     REPEATED,
     START,
+    Head,
     Snapshot,
     broken,
     chained,
@@ -255,6 +256,10 @@ async def test_an_operator_that_opens_a_flipped_database_is_told_the_same(
         rows = await opened_.read(0, 100)
         await good(opened_.close())
         assert rows.map(lambda found: found == ROWS).value_or(True)  # noqa: FBT003
+
+
+def test_nothing_is_broken_where_there_are_no_rows() -> None:
+    assert broken(Head(seq=7, digest=b""), ()) is None
 
 
 def test_what_a_row_holds_may_be_anything() -> None:

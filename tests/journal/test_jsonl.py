@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator.codec.digests import EMPTY
 from orchestrator.core.errors import JournalCorrupt, JournalUnavailable
-from orchestrator.journal import lines
+from orchestrator.journal import lines, whole_lines
 from orchestrator.journal.jsonl import export_rows
 from orchestrator.journal.port import START, Draft, Head, Row, Snapshot, chained
 from orchestrator.journal.provenance import Redacted
@@ -249,19 +249,22 @@ def test_what_follows_a_packed_end_is_damage(tmp_path: Path) -> None:
 def test_a_file_without_line_ends_does_not_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "LINE_MAX", 100)
+    monkeypatch.setattr(whole_lines, "LINE_MAX", 100)
     path = tmp_path / "journal.jsonl"
-    path.write_bytes(b"x" * 1000)
-    assert damage(path).expected == "a line end"
+    for whole in (b"x" * 1000, b"x" * 100 + b"\n", b"x" * 150 + b"\n"):
+        path.write_bytes(whole)
+        assert damage(path).expected == "a line end"
+    path.write_bytes(b"x" * 99 + b"\n")
+    assert "an export" in damage(path).expected
 
 
 class Failing(io.BytesIO):
     """A disk that fails behind its first line."""
 
-    def readline(self, size: int | None = -1, /) -> bytes:
+    def read1(self, size: int | None = -1, /) -> bytes:
         if self.tell():
             raise OSError(5, "Input/output error")
-        return super().readline(size)
+        return super().read1(64)
 
 
 def test_what_cannot_be_read_or_written_is_unavailable(tmp_path: Path) -> None:
@@ -270,7 +273,8 @@ def test_what_cannot_be_read_or_written_is_unavailable(tmp_path: Path) -> None:
     assert "none.jsonl" in error.cause
     path = tmp_path / "journal.jsonl"
     opened(export_rows(path, ROWS))
-    source = lines.LinesReader(Failing(path.read_bytes()), name="the file")
+    failing = whole_lines.WholeLines(Failing(path.read_bytes()), name="the file")
+    source = lines.LinesReader(failing)
     assert list(source.pages()) == [
         JournalUnavailable(cause="the file: Input/output error")
     ]

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.codec.digests import EMPTY
 from orchestrator.journal.line_format import row_line
-from orchestrator.journal.line_frame import framed_row
+from orchestrator.journal.line_frame import framed_rows
 from orchestrator.journal.port import START, Draft, Head, Row, chained
 
 DRAFT = Draft(at=7, event=b'{"type":"x"}', commands=b"[]", changes=b'{"web":null}')
@@ -19,7 +19,11 @@ def row_of(changes: bytes = DRAFT.changes, at: int = 7, event: bytes = b"{}") ->
 
 
 def framed(line: bytes, head: Head = START) -> Row | None:
-    return framed_row(line, head.seq + 1, head.digest)
+    """Take a line apart that has its end, as all lines of a file have."""
+    if not line.endswith(b"\n"):
+        return None
+    page = framed_rows([line[:-1]], head)
+    return None if page is None else next(iter(page))
 
 
 def test_a_line_as_it_is_written_is_taken_apart() -> None:
@@ -85,6 +89,18 @@ def test_a_line_that_is_not_as_it_is_written_is_left_in_doubt(
     line = row_line(row_of())
     assert line.count(as_written) == 1
     assert framed(line.replace(as_written, otherwise)) is None
+
+
+def test_many_lines_are_taken_apart_up_to_the_first_in_doubt() -> None:
+    rows = chained(START, [DRAFT] * 5)
+    lines = [row_line(row)[:-1] for row in rows]
+    assert [*(framed_rows(lines, START) or ())] == [*rows]
+    odd = (b"", b"{}", lines[0], lines[3].replace(b'"at":7', b'"at":8'), lines[4])
+    for wrong in odd:
+        found = framed_rows([*lines[:3], wrong, lines[4]], START)
+        assert [*(found or ())] == [*rows[:3]]
+    assert framed_rows(lines[1:], START) is None
+    assert framed_rows([], START) is None
 
 
 def test_digits_in_upper_case_are_left_in_doubt() -> None:

@@ -13,6 +13,7 @@ from orchestrator.codec.wire import encode_fleet
 from orchestrator.core.errors import JournalCorrupt
 from orchestrator.core.state import empty_fleet
 from orchestrator.journal.jsonl import export_rows
+from orchestrator.journal.pages import Page
 from orchestrator.journal.port import START, chained
 from orchestrator.journal.reading import beginning, open_reading
 from orchestrator.journal.sqlite import open_sqlite
@@ -33,6 +34,21 @@ def test_a_row_that_makes_no_sense_ends_the_entries(tmp_path: Path, part: str) -
     assert isinstance(read.error, JournalCorrupt)
     assert read.error.seq == 3
     assert read.error.place.startswith(part)
+    read.close()
+
+
+def test_what_only_the_converter_reads_is_read_all_the_same(tmp_path: Path) -> None:
+    """A whole number where one with a point is written: right, but unusual."""
+    spec = b'{"name":"a","image":"b","restart":{"backoff":{"factor":2}}}'
+    start = (
+        b'{"type":"start_requested","at":2,"name":"a","declaration":{"salt":1,"spec":'
+    )
+    unusual = attrs.evolve(drafts([2])[0], event=start + spec + b"}}")
+    path = tmp_path / "out.jsonl"
+    opened(export_rows(path, chained(START, (*drafts([1]), unusual, *drafts([3])))))
+    read = opened(open_reading(path))
+    assert [entry.seq for entry in read.entries()] == [1, 2, 3]
+    assert read.error is None
     read.close()
 
 
@@ -110,8 +126,39 @@ async def test_nothing_comes_behind_a_damage(tmp_path: Path) -> None:
         connection.execute("UPDATE rows SET event = x'00' WHERE seq = 3")
     connection.close()
     read = opened(open_reading(path))
-    *pages, damage = read.source.pages()
-    assert pages == [ROWS[:2]]
+    page, damage = read.source.pages()
+    assert isinstance(page, Page)
+    assert tuple(page) == ROWS[:2]
     assert isinstance(damage, JournalCorrupt)
     assert damage.seq == 3
     read.close()
+
+
+@pytest.mark.parametrize("ending", ["db", "jsonl"])
+async def test_where_it_stands_is_known_after_each_row(
+    tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"journal.{ending}"
+    if ending == "db":
+        await good((await filled(path, 5)).close())
+    else:
+        opened(export_rows(path, ROWS))
+    for hand_out in ("rows", "entries"):
+        read = opened(open_reading(path))
+        heads = [read.head, *(read.head for _ in getattr(read, hand_out)())]
+        assert heads == [head_after(count) for count in range(6)]
+        assert read.head == head_after(5)
+        read.close()
+
+
+def test_a_row_that_makes_no_sense_was_read_all_the_same(tmp_path: Path) -> None:
+    odd = attrs.evolve(drafts([1])[0], event=b"[]")
+    path = tmp_path / "out.jsonl"
+    for before in ((), drafts([1])):
+        rows = chained(START, (*before, odd))
+        opened(export_rows(path, rows))
+        read = opened(open_reading(path))
+        assert len([*read.entries()]) == len(before)
+        assert read.head.seq == len(rows)
+        assert not read.is_bare
+        read.close()

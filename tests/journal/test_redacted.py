@@ -16,6 +16,7 @@ from orchestrator.core.errors import JournalCorrupt
 from orchestrator.core.reduce import fold
 from orchestrator.core.state import Fleet
 from orchestrator.journal.jsonl import export_rows, write_lines
+from orchestrator.journal.pages import Page, page_of
 from orchestrator.journal.port import START, Draft, Head, Row, Snapshot, broken, chained
 from orchestrator.journal.provenance import Redacted, read_redacted
 from orchestrator.journal.reading import Reading, entry_of, open_reading
@@ -47,8 +48,9 @@ class Listed:
     expected: int | None = None
     cut_at_line: int | None = None
 
-    def pages(self, after: int | None = None) -> Iterator[tuple[Row, ...]]:
-        yield self.rows
+    def pages(self, after: int | None = None) -> Iterator[Page]:
+        if self.rows:
+            yield page_of(self.rows)
 
     def snapshot(self, until: int) -> Snapshot | None:
         return None

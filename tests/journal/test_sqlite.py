@@ -33,6 +33,7 @@ from orchestrator.journal.port import (
     ALTERED,
     MISSING,
     START,
+    Compactable,
     Head,
     Journal,
     Snapshot,
@@ -41,12 +42,13 @@ from orchestrator.journal.port import (
 from orchestrator.journal.snapshots import kept
 from orchestrator.journal.sqlite import SqliteJournal, open_sqlite
 from orchestrator.journal.tables import said
-from orchestrator.testing.journals import check_journal
+from orchestrator.testing.journals import check_compactable, check_journal
 from tests.journal.opened import (
     all_of,
     bad,
     base_after,
     drafts,
+    execute,
     filled,
     good,
     head_after,
@@ -73,6 +75,44 @@ async def test_every_journal_obeys_the_laws(tmp_path: Path) -> None:
     await check_journal(sqlite)
     await check_journal(memory_behind, survives=False, base=base_after(3))
     await check_journal(sqlite_behind, base=base_after(3))
+
+
+async def test_every_journal_can_be_cut_short_while_it_is_written(
+    tmp_path: Path,
+) -> None:
+    async def memory() -> Compactable:
+        return MemoryJournal()
+
+    async def sqlite() -> Compactable:
+        return await good(open_sqlite(tmp_path / "journal.db"))
+
+    await check_compactable(memory, survives=False)
+    await check_compactable(sqlite)
+
+
+async def test_what_is_only_read_is_not_cut(tmp_path: Path) -> None:
+    await good((await filled(tmp_path / "journal.db", 5)).close())
+    journal = await good(open_sqlite(tmp_path / "journal.db", read_only=True))
+    error = await bad(journal.begin_behind(base_after(2)))
+    assert error == JournalUnavailable(cause="read only", retryable=False)
+    await good(journal.close())
+
+
+async def test_a_cut_that_the_disk_refuses_leaves_all_as_it_was(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    await good((await filled(path, 5)).close())
+    execute(
+        path,
+        "CREATE TRIGGER no BEFORE DELETE ON rows BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    journal = await good(open_sqlite(path))
+    assert (await bad(journal.begin_behind(base_after(2)))).code
+    assert await good(journal.beginning()) is None
+    assert await good(journal.append(head_after(5), drafts([6]))) == head_after(6)
+    assert len(await good(journal.read(0, 9))) == 6
+    await good(journal.close())
 
 
 async def test_the_law_suite_finds_a_journal_that_forgets() -> None:
@@ -600,9 +640,9 @@ async def test_a_tree_that_ends_too_early_is_damage(
 ) -> None:
     path = tmp_path / "journal.db"
     await good((await filled(path, 3)).close())
-    for module in (checks, stored):
+    for module, name in ((checks, "select_rows"), (stored, "select_fields")):
         with monkeypatch.context() as patched:
-            patched.setattr(module, "select_rows", lambda *_: ())
+            patched.setattr(module, name, lambda *_: ())
             error = all_of(path).error
         assert isinstance(error, JournalCorrupt)
         assert error.place == "end"

@@ -178,7 +178,7 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
     lineages.Revision: ASKED,
     lineages.Rollout: {"service": NAME, "reason": TEXT, "trouble": TEXT, **ASKED},
     lineages.Roster: {
-        **dict.fromkeys(("old", "old_down", "resting", "drained"), PLACED),
+        **dict.fromkeys(("old", "old_down", "lost", "resting", "drained"), PLACED),
         **dict.fromkeys(("due", "ripening", "kept", "spent", "surplus"), PLACED),
         **dict.fromkeys(("living", "counted", "kept_up", "going"), NAMES),
         "moved": table(NAME, _walk),
@@ -213,6 +213,7 @@ DECIDED: Final[Mapping[type, Mapping[str, Treatment]]] = {
         "evicting": NAMES,
         "lineages": table(NAME, _walk),
         "rolling": NAMES,
+        "rolls_at": table(both(same, NAME), same),
         "loads": table(NAME, _walk),
         "groups": table(as_(Kind.GROUP), each(both(same, NAME))),
         "awaited": table(NAME, _walk),
