@@ -108,7 +108,8 @@ def test_a_load_that_stays_the_same_is_answered_and_then_nothing_changes(
         fleet = told(fleet, wait, other)
     cool = max(policy.up_after_ms, policy.down_after_ms)
     every = max(1, policy.window_ms // 4)
-    for wait in (0, policy.window_ms + every, cool, cool):
+    window = SLOTS * -(-policy.window_ms // SLOTS)  # no slot is shorter than 1 ms
+    for wait in (0, window + every, cool, cool):
         fleet = told(fleet, wait, milli)
     number = fleet.services["web"].replicas
     for _ in range(3 * SLOTS):

@@ -256,6 +256,11 @@ def lived(policy: RolloutPolicy, count: int, plan: list[tuple[Any, ...]]) -> Lif
 @given(POLICIES, st.integers(1, 3), PLANS)
 @example(POLICY, 2, [("tells", RollOutcome.PROGRESSING, 1, None), ("boots", False)])
 @example(POLICY, 2, [("tells", RollOutcome.FAILED, 0, None)])
+@example(
+    POLICY,
+    2,
+    [("asks", RolloutAction.PAUSE), ("tells", RollOutcome.FAILED, 0, None)],
+)
 def test_whatever_the_platform_tells_or_never_tells_a_rollout_ends(
     policy: RolloutPolicy, count: int, plan: list[tuple[Any, ...]]
 ) -> None:
@@ -283,6 +288,7 @@ def test_what_waits_for_the_platform_is_given_again_and_nothing_else(
         and rollout.roll is not None
         and not rollout.roll.done
         and it.fleet.rolls
+        and rollout.status is not RolloutStatus.PAUSED  # given again when resumed
     )
     given_again = [
         command for command in outstanding(it.fleet) if isinstance(command, RollService)

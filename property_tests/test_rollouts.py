@@ -42,7 +42,6 @@ from orchestrator.core.rollout_policies import (
     RolloutPolicy,
     Share,
 )
-from orchestrator.core.rollout_turns import gauge_of
 from orchestrator.core.rosters import scan
 from orchestrator.core.scaling import indexes, members
 from orchestrator.core.state import Fleet
@@ -55,6 +54,8 @@ from orchestrator.core.strategies import (
     Soak,
     View,
 )
+from orchestrator.core.under_way import gauge_of
+from orchestrator.core.wake import rollout_due
 from tests.core.rolling import Rolling, served
 
 BARE = Masks(spec=lambda it: it, settings=lambda it: it)
@@ -237,9 +238,10 @@ def stories(draw: st.DrawFn) -> Recorded:
 def plain(roster: Roster) -> dict[str, object]:
     """Return an index without the moments, and with who is about to count as one."""
     waiting = sorted({*roster.moved, *roster.counted})
-    tables = ("old", "old_down", "resting", "drained", "living", "kept_up", "going")
+    tables = ("old", "old_down", "lost", "resting", "drained", "living", "kept_up")
     rows: dict[str, object] = {name: list(getattr(roster, name)) for name in tables}
-    return rows | {"new": waiting, "kept": list(roster.kept)}
+    going = list(roster.going)
+    return rows | {"new": waiting, "kept": list(roster.kept), "going": going}
 
 
 @given(story=stories())
@@ -251,6 +253,28 @@ def test_the_index_of_a_rollout_is_what_a_scan_makes_it(story: Recorded) -> None
         found = scan(fleet.containers.values(), gauge_of(rollout, fleet.at))
         assert plain(rollout.roster) == plain(found)
         assert len(rollout.roster.due) == len(rollout.roster.moved)
+
+
+@given(story=stories())
+def test_who_is_due_is_known_without_looking_at_all(story: Recorded) -> None:
+    """A rollout is never woken later than time has something to do with it."""
+    fleet, expected = story.fleet, list[tuple[int, str]]()
+    for service in fleet.rolling:
+        rollout = fleet.lineages[service].rollout
+        assert rollout is not None
+        due, wakes_at = rollout_due(rollout), rollout.wakes_at
+        if wakes_at is None:
+            assert due is None
+        else:
+            assert due is None or wakes_at <= max(due, fleet.at)
+            expected.append((wakes_at, service))
+    assert list(fleet.rolls_at) == sorted(expected)
+    for _ in range(5):
+        at, first = story.fleet.at, story.fleet.rolls_at.first()
+        if first is None or first[0][0] > at:
+            return  # and it comes to rest: nobody is woken for ever
+        story.time(at, None)
+    raise AssertionError(story.fleet.rolls_at)
 
 
 @given(story=stories())

@@ -136,8 +136,9 @@ class Roster:
     """Who is where in a rollout: an index of the service's containers, by their names.
 
     Not moved yet are those of ``old``, which are available, of ``old_down``, which are
-    not, of ``resting``, which their owner has stopped, and of ``drained``, which the
-    rollout has; ``living`` are those of them that have a live run. ``moved`` are new
+    not, of ``lost``, which are out of sight and may be, of ``resting``, which their
+    owner has stopped, and of ``drained``, which the rollout has; ``living`` are those
+    of them that have a live run. ``moved`` are new
     and not counted yet; ``counted`` are new and ready for long enough. ``kept`` are old
     ones whose successor runs beside them (``twins``: by index), ``kept_up`` those of
     them that are available; ``spent`` may go once they need not be kept, ``surplus`` at
@@ -160,6 +161,9 @@ class Roster:
     spent: Table[tuple[int, str], None] = Table()
     surplus: Table[tuple[int, str], None] = Table()
     going: Table[str, None] = Table()
+    lost: Table[tuple[int, str], None] = attrs.field(
+        default=Table[tuple[int, str], None](), metadata=LATER
+    )
 
     @property
     def new(self) -> int:
@@ -169,8 +173,14 @@ class Roster:
     @property
     def unmoved(self) -> int:
         """Return how many are still to be moved, or might be."""
-        idle = len(self.resting) + len(self.drained)
-        return len(self.old) + len(self.old_down) + idle
+        down = len(self.old_down) + len(self.lost)
+        return len(self.old) + down + len(self.resting) + len(self.drained)
+
+    @property
+    def first_down(self) -> tuple[int, str] | None:
+        """Return the first one that is neither moved nor available."""
+        firsts = self.old_down.first(), self.lost.first()
+        return min((first[0] for first in firsts if first is not None), default=None)
 
     @property
     def available(self) -> int:
@@ -218,7 +228,7 @@ class Rollout:
     None: nothing. ``doing`` is what the present step does, ``share`` how many it wants
     new and ``beside`` whether old ones are kept meanwhile; ``promoted`` steps ended by
     the owner's word. ``best`` is the most that ever counted, ``trouble`` the newest
-    failure in words.
+    failure in words. ``wakes_at`` is when time alone changes something about it.
     """
 
     service: str
@@ -247,6 +257,7 @@ class Rollout:
     best: int = 0
     trouble: str = ""
     roll: PlatformRoll | None = attrs.field(default=None, metadata=LATER)
+    wakes_at: Moment | None = attrs.field(default=None, metadata=LATER)
 
     @property
     def heading(self) -> int:

@@ -70,6 +70,6 @@ def _of(
 
 def _changes(was: Container, now: Container, target: int) -> bool:
     """Say whether a replica is, or will be, another process by the rollout."""
-    if was.leaving:
+    if was.leaving and now.leaving:
         return False
     return now.generation != target or not is_same_process(was.spec, now.spec)

@@ -41,10 +41,12 @@ from orchestrator.core.moments import Moment
 from orchestrator.core.moves import order_stop
 from orchestrator.core.phases import Stopping, live_run
 from orchestrator.core.renewals import redeclare
+from orchestrator.core.rosters import names_in
 from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec
-from orchestrator.core.standings import is_member, is_up
+from orchestrator.core.standings import is_up
 from orchestrator.core.state import Container
+from orchestrator.core.under_way import keep
 
 __all__ = ("awaits_platform", "prepared", "rolls_again", "stuck_words", "take_rolled")
 
@@ -79,18 +81,25 @@ def stuck_words(rollout: Rollout) -> str:
     return f"{found}; {rollout.reason}" if is_first and rollout.reason else found
 
 
-def rolls_again(fleet: Rolling) -> tuple[RollService, ...]:
+def rolls_again(
+    fleet: Rolling, services: Iterable[str] | None = None
+) -> tuple[RollService, ...]:
     """Return what the platform was told and has not finished, in the order of names.
 
-    It is given again after a boot; the platform takes it for the same.
+    It is given again after a boot, and of *services* that are resumed; the platform
+    takes it for the same. While one is paused nobody asks for it.
     """
     if not fleet.rolls:
         return ()
-    found = ((name, _under_way(fleet.lineages.get(name))) for name in fleet.rolling)
+    names = fleet.rolling if services is None else services
+    found = ((name, _under_way(fleet.lineages.get(name))) for name in names)
     return tuple(
         RollService(service=name, revision=rollout.roll.revision)
         for name, rollout in found
-        if rollout is not None and rollout.roll is not None and not rollout.roll.done
+        if rollout is not None
+        and rollout.status is not RolloutStatus.PAUSED
+        and rollout.roll is not None
+        and not rollout.roll.done
     )
 
 
@@ -169,21 +178,16 @@ def take_rolled(
         case RollOutcome.PROGRESSING:
             further = _further(rollout, roll, event)
             further, commands = _mended(draft, further, event)
-            _keep(draft, lineage, further)
+            keep(draft, lineage, further)
             return commands, ""
         case RollOutcome.DONE:
-            _keep(draft, lineage, _done(rollout, roll, event))
-            return _moved_as_they_run(draft, lineage, event), ""
+            keep(draft, lineage, _done(rollout, roll, event))
+            return _moved_as_they_run(draft, lineage, rollout, event.at), ""
         case RollOutcome.FAILED:
-            _keep(draft, lineage, _further(rollout, roll, event))
+            keep(draft, lineage, _given_up(_further(rollout, roll, event)))
             return (), event.cause or "the platform has given its rollout up"
         case _:
             assert_never(event.outcome)
-
-
-def _keep(draft: FleetDraft, lineage: Lineage, rollout: Rollout) -> None:
-    kept = evolve(lineage, rollout=rollout)
-    draft.lineages = draft.lineages.put(rollout.service, kept)
 
 
 def _further(rollout: Rollout, roll: PlatformRoll, event: ServiceRolled) -> Rollout:
@@ -201,6 +205,13 @@ def _further(rollout: Rollout, roll: PlatformRoll, event: ServiceRolled) -> Roll
     return evolve(told, reason=event.cause) if is_first else told
 
 
+def _given_up(rollout: Rollout) -> Rollout:
+    """Begin the platform's part anew, for whenever it is asked for again."""
+    over = rollout.roll or PlatformRoll(revision=rollout.target)
+    anew = PlatformRoll(revision=over.revision, given_up=over.id or over.given_up)
+    return evolve(rollout, roll=anew)
+
+
 def _mended(
     draft: FleetDraft, rollout: Rollout, event: ServiceRolled
 ) -> tuple[Rollout, tuple[Command, ...]]:
@@ -211,7 +222,7 @@ def _mended(
     roll = rollout.roll
     if roll is None or not event.behind:
         return rollout, ()
-    present = _members(draft, event.service)
+    present = _members(draft, rollout)
     down = sum(not is_up(each) for each in present)
     room = max(0, max(1, rollout.policy.unavailable(len(present))) - down)
     left = [
@@ -231,12 +242,9 @@ def _mended(
     return evolve(rollout, roll=roll), tuple(commands)
 
 
-def _members(draft: FleetDraft, service: str) -> list[Container]:
-    return [
-        each
-        for each in draft.containers.values()
-        if is_member(each, service) and not each.leaving
-    ]
+def _members(draft: FleetDraft, rollout: Rollout) -> list[Container]:
+    found = (draft.containers[name] for name in names_in(rollout.roster))
+    return [each for each in found if not each.leaving]
 
 
 def _done(rollout: Rollout, roll: PlatformRoll, event: ServiceRolled) -> Rollout:
@@ -252,15 +260,16 @@ def _done(rollout: Rollout, roll: PlatformRoll, event: ServiceRolled) -> Rollout
 
 
 def _moved_as_they_run(
-    draft: FleetDraft, lineage: Lineage, event: ServiceRolled
+    draft: FleetDraft, lineage: Lineage, rollout: Rollout, at: Moment
 ) -> tuple[Command, ...]:
     """Move members whose run is the new one already: its image has come to it."""
-    template = _template(lineage, event.revision)
+    revision = rollout.heading
+    template = _template(lineage, revision)
     if template is None:  # what is told of a lineage that has lost its revision
         return ()
     commands: list[Command] = []
-    for before in _members(draft, event.service):
-        after, orders = _moved(before, template, event.revision, event.at)
+    for before in _members(draft, rollout):
+        after, orders = _moved(before, template, revision, at)
         if after is not before:
             commands += (*orders, *place(draft, before, after))
     return tuple(commands)

@@ -148,7 +148,7 @@ def _info(fleet: Fleet, name: str, replicas: Iterable[Container]) -> RolloutInfo
         back_to=rollout.back_to,
         strategy=rollout.policy.strategy,
         step=rollout.step,
-        goal=rollout.goal,
+        goal=_goal(rollout, service.replicas),
         replicas=service.replicas,
         counted=counted,
         moved=counted + states.count(ReplicaState.NEW),
@@ -167,6 +167,13 @@ def _info(fleet: Fleet, name: str, replicas: Iterable[Container]) -> RolloutInfo
         why=rollout.why,
         members=members,
     )
+
+
+def _goal(rollout: Rollout, replicas: int) -> int:
+    """Return how many are to be new, of as many as are asked for by now."""
+    if rollout.status in ENDED or not rollout.goal:
+        return rollout.goal
+    return min(rollout.share.up(replicas), replicas)
 
 
 def _order(member: RolloutMember) -> tuple[int, str]:
@@ -194,7 +201,7 @@ def _states(roster: Roster) -> Iterator[tuple[str, ReplicaState]]:
     """Yield where the replicas are that the index of a rollout knows."""
     for _, name in roster.old:
         yield name, ReplicaState.OLD
-    for table in (roster.old_down, roster.resting, roster.drained):
+    for table in (roster.old_down, roster.lost, roster.resting, roster.drained):
         for _, name in table:
             yield name, ReplicaState.UNAVAILABLE
     for name in roster.moved:

@@ -12,12 +12,12 @@ from typing import Final
 from orchestrator.core.generations import with_handling
 from orchestrator.core.lineages import ENDED, Rollout, RolloutStatus
 from orchestrator.core.owner_events import SpecApplied
-from orchestrator.core.rollout_turns import gauge_of
 from orchestrator.core.rosters import found_in
 from orchestrator.core.services import Service
 from orchestrator.core.standings import UNMOVED, Spot, is_member, is_up, spot_of
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
+from orchestrator.core.under_way import gauge_of
 
 __all__ = (
     "finished",
@@ -37,13 +37,22 @@ def _under_way(fleet: Fleet, service: str) -> Rollout | None:
     return None if lineage is None else lineage.rollout
 
 
+def _rolling(step: Step) -> list[str]:
+    """Return the services that roll and of which a step has touched somebody."""
+    if not step.after.rolling:
+        return []
+    ends = (each for pair in step.pairs() for each in pair if each is not None)
+    touched = {each.spec.service for each in ends}
+    return sorted(service for service in touched if service in step.after.rolling)
+
+
 def nobody_is_taken_down_too_early(step: Step) -> Iterable[str]:
     """Have a rollout leave as many available as its policy asks for.
 
     What it makes beside others are no more than its policy allows. ``recreate`` takes
     all down first: it is held to that on its way back alone.
     """
-    for service in step.after.rolling:
+    for service in _rolling(step):
         rollout, known = _under_way(step.after, service), step.after.services[service]
         if rollout is None:
             continue
@@ -134,7 +143,9 @@ def who_rolls_has_a_rollout(step: Step) -> Iterator[str]:
     """Have a service roll exactly as long as its rollout has not ended."""
     if step.before.lineages is step.after.lineages:
         return
-    for name, lineage in step.after.lineages.items():
+    stays = step.before.rolling is step.after.rolling
+    for name in _rolling(step) if stays else step.after.lineages:
+        lineage = step.after.lineages[name]
         rollout = lineage.rollout
         if (rollout is not None) != (name in step.after.rolling):
             yield name
@@ -146,7 +157,7 @@ def who_rolls_has_a_rollout(step: Step) -> Iterator[str]:
 
 def finished(step: Step) -> int:
     """Count the rollouts that have ended in a step, but for superseded ones."""
-    if step.before.lineages is step.after.lineages:
+    if step.before.rolling is step.after.rolling:
         return 0
     count = 0
     for name, lineage in step.after.lineages.items():

@@ -30,12 +30,12 @@ from orchestrator.core.origins import Origin
 from orchestrator.core.phases import Unknown
 from orchestrator.core.renewals import clear_history, redeclare
 from orchestrator.core.rollout_steps import goal_of
-from orchestrator.core.rollout_turns import gauge_of, keep
 from orchestrator.core.rosters import paired, updated
 from orchestrator.core.service_events import Declaration
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.standings import DRAINED, is_drained
 from orchestrator.core.state import Container, Desired
+from orchestrator.core.under_way import gauge_of, keep
 from orchestrator.core.wishes import leave
 
 __all__ = ("beside_name", "dismiss_one", "drain_one", "move_one")
@@ -88,10 +88,11 @@ def dismiss_one(
 
 def drain_one(draft: FleetDraft, rollout: Rollout) -> tuple[Command, ...] | None:
     """Stop an old one that is to run again as a new one; None: all are stopped."""
-    first = rollout.roster.old.first() or rollout.roster.old_down.first()
+    up = rollout.roster.old.first()
+    first = rollout.roster.first_down if up is None else up[0]
     if first is None:
         return None
-    container = draft.containers[first[0][1]]
+    container = draft.containers[first[1]]
     left, commands = leave(container, evolve(DRAINED, at=draft.at))
     drained = evolve(left, leaving=container.leaving, changed_at=draft.at)
     return commands + _put(draft, rollout, container, drained)
@@ -110,36 +111,22 @@ def move_one(
     wants_all = rollout.doing is Doing.FINISHING
     if not wants_all and roster.new >= goal_of(rollout, replicas):
         return None
-    away = _away(draft, rollout)
-    drained = roster.drained.first()
-    free = away if drained is None else drained[0][1]
+    drained, seen = roster.drained.first(), roster.old.first()
+    free = roster.old_down.first() if drained is None else drained
     if free is not None and not (rollout.beside and drained is None):
-        return _in_place(draft, rollout, free)
-    first = roster.old_down.first() or roster.old.first()
+        return _in_place(draft, rollout, free[0][1])
+    first = roster.first_down or (None if seen is None else seen[0])
     if first is None:
         rests = roster.resting.first()
         return None if rests is None else _in_place(draft, rollout, rests[0][1])
     extra = replicas if rollout.beside else rollout.policy.surge(replicas)
     if roster.present < replicas + extra and not roster.surplus:
-        moved = _beside(draft, rollout, first[0][1])
+        moved = _beside(draft, rollout, first[1])
         if moved is not None:
             return moved
-    seen = roster.old.first()
     if rollout.beside or seen is None or not _spared(rollout, replicas):
         return None
     return _in_place(draft, rollout, seen[0][1])
-
-
-def _away(draft: FleetDraft, rollout: Rollout) -> str | None:
-    """Return an old one that certainly accepts no work: out of sight is not away.
-
-    Nothing is stopped where a run was adopted that no look has compared yet.
-    """
-    for _, name in rollout.roster.old_down:
-        one = draft.containers[name]
-        if one.is_claimed or not isinstance(one.phase, Unknown):
-            return name
-    return None
 
 
 def _spec(draft: FleetDraft, rollout: Rollout, index: int, name: str) -> ContainerSpec:

@@ -38,14 +38,16 @@ from orchestrator.core.lineages import (
 )
 from orchestrator.core.moments import Moment
 from orchestrator.core.names import NAME_LENGTH_MAX
+from orchestrator.core.platform_rollouts import rolls_again
 from orchestrator.core.requests import Roll
 from orchestrator.core.rollout_policies import BUILT_IN, RolloutPolicy
 from orchestrator.core.rollout_steps import forgiven_time, over
-from orchestrator.core.rollout_turns import begin, keep, revert
+from orchestrator.core.rollout_turns import begin, revert
 from orchestrator.core.service_events import RolloutRequested
 from orchestrator.core.services import Service
 from orchestrator.core.start_specs import invalid
 from orchestrator.core.state import Desired, Fleet
+from orchestrator.core.under_way import keep, names_by_service
 
 __all__ = ("may", "request_rollout", "rolled", "wrong_names")
 
@@ -148,10 +150,11 @@ def _earlier(lineage: Lineage, to: int | None) -> Revision | None:
     """Return the revision to go back to: the one asked for, or the newest good one.
 
     While none is under way, that is one whose replicas are not alike those there are.
+    What was held has left some of its revision: of that all come back.
     """
     if to is not None:
         return lineage.revision(to)
-    rollout = lineage.rollout
+    rollout = lineage.rollout or _left_half_way(lineage)
     present = lineage.serving if rollout is None else rollout.heading
     now = None if rollout is not None else lineage.revision(present)
     good = (
@@ -162,6 +165,15 @@ def _earlier(lineage: Lineage, to: int | None) -> Revision | None:
         and (now is None or not is_same_process(one.template, now.template))
     )
     return next(good, None)
+
+
+def _left_half_way(lineage: Lineage) -> Rollout | None:
+    """Return the newest rollout where it was held and nothing else came since."""
+    newest = _newest(lineage)
+    if newest is None or newest.status is not RolloutStatus.HELD:
+        return None
+    served = {newest.previous, newest.back_to} - {newest.target}
+    return newest if lineage.serving in served else None
 
 
 BESIDE_ROOM: Final = len("-9999.r99999")
@@ -205,7 +217,8 @@ def request_rollout(draft: FleetDraft, event: RolloutRequested) -> tuple[Command
         reason = f"{by}: {event.why}" if event.why else by
         return revert(draft, event.service, under_way.previous, reason)
     keep(draft, lineage, _CHANGES[event.action](under_way, event))
-    return ()
+    is_resumed = event.action is RolloutAction.RESUME
+    return rolls_again(draft, (event.service,)) if is_resumed else ()
 
 
 def _paused(rollout: Rollout, event: RolloutRequested) -> Rollout:
@@ -259,7 +272,8 @@ def _anew(
     draft.lineages = draft.lineages.put(service.name, lineage)
     draft.revision += 1
     asked = Desired(running=True, by=event.by, why=event.why, at=event.at)
-    return begin(draft, service.name, target, asked, anew=anew)
+    names = names_by_service(draft, (service.name,))[service.name]
+    return begin(draft, target, asked, names, anew=anew)
 
 
 def _is_asked(again: Revision, service: Service) -> bool:

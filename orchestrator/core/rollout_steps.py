@@ -97,7 +97,8 @@ def is_over(rollout: Rollout, replicas: int, at: Moment) -> bool:
         case Doing.ASKING:
             return False
         case Doing.WAITING:
-            return rollout.until is not None and rollout.until <= at
+            is_due = rollout.until is not None and rollout.until <= at
+            return is_due and not roster.moved  # all that is new is to be well then
         case Doing.STOPPING:
             return not (roster.living or roster.kept or roster.going)
         case Doing.MOVING:

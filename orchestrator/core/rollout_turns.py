@@ -14,7 +14,7 @@ reason. The platform's own part of a rollout is asked for here (``prepared``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, assert_never
 
 from orchestrator.core.commands import Command
@@ -29,7 +29,6 @@ from orchestrator.core.generations import (
 )
 from orchestrator.core.lineages import (
     Doing,
-    Lineage,
     Outcome,
     Revision,
     Rollout,
@@ -43,20 +42,18 @@ from orchestrator.core.phases import Rule, live_run
 from orchestrator.core.platform_rollouts import prepared
 from orchestrator.core.renewals import redeclare
 from orchestrator.core.rollout_policies import WHOLE, OnFailure, RolloutPolicy
-from orchestrator.core.rosters import scan
-from orchestrator.core.standings import Gauge, is_drained, is_member, is_up
+from orchestrator.core.rosters import names_in, scan
+from orchestrator.core.standings import is_drained, is_up
 from orchestrator.core.state import Container, Desired
+from orchestrator.core.under_way import forget, gauge_of, keep, under_way
 
 __all__ = (
     "begin",
     "drop_lineage",
     "end",
     "fail",
-    "gauge_of",
-    "keep",
     "revert",
     "supersede",
-    "under_way",
     "woken",
 )
 
@@ -64,46 +61,31 @@ REVERTING: Final = RolloutStatus.REVERTING
 _TOLD: Final = {RolloutStatus.DONE, RolloutStatus.REVERTED, RolloutStatus.HELD}
 
 
-def gauge_of(rollout: Rollout, at: Moment) -> Gauge:
-    """Return what the replicas of a rollout are judged by."""
-    ready_ms = rollout.policy.min_ready_ms
-    return Gauge(rollout.service, rollout.heading, at, ready_ms)
-
-
-def under_way(draft: FleetDraft, service: str) -> tuple[Lineage, Rollout]:
-    """Return the lineage and the rollout of a service that rolls."""
-    lineage = draft.lineages[service]
-    assert lineage.rollout is not None, service  # noqa: S101 - what `rolling` means
-    return lineage, lineage.rollout
-
-
-def keep(draft: FleetDraft, lineage: Lineage, rollout: Rollout) -> None:
-    """Put a rollout that is under way back into its lineage."""
-    kept = evolve(lineage, rollout=rollout)
-    draft.lineages = draft.lineages.put(rollout.service, kept)
-
-
 # Begin
 
 
 def begin(
-    draft: FleetDraft, service: str, target: Revision, asked: Desired, *, anew: bool
+    draft: FleetDraft,
+    target: Revision,
+    asked: Desired,
+    names: tuple[str, ...],
+    *,
+    anew: bool,
 ) -> tuple[Command, ...]:
     """Begin a rollout to a revision, from whatever revisions the replicas have.
 
-    One that is under way is superseded. Unless all are to be *anew*, those count as new
-    at once that need no restart to be what the revision says.
+    *names* are those of all replicas. One that is under way is superseded. Unless all
+    are to be *anew*, those count as new at once that need no restart to be what the
+    revision says.
     """
+    service = target.template.name
     supersede(draft, service, "a newer rollout has taken its place")
     lineage, known = draft.lineages[service], draft.services[service]
     commands: tuple[Command, ...] = ()
-    stay = [
-        each
-        for each in draft.containers.values()
-        if is_member(each, service) and not each.leaving
-    ]
-    are_up = (each.generation == lineage.serving and is_up(each) for each in stay)
-    if stay and all(are_up):
+    stay = [each for each in _present(draft, names) if not each.leaving]
+    wanted = [each for each in stay if each.desired.running or is_drained(each)]
+    are_up = (each.generation == lineage.serving and is_up(each) for each in wanted)
+    if wanted and all(are_up):
         lineage = judge(lineage, lineage.serving, Outcome.GOOD)
     equal = frozenset[int]() if anew else alike(lineage, target.template)
     lineage = with_revision(lineage, target)
@@ -123,10 +105,16 @@ def begin(
         why=asked.why,
     )
     rollout, orders = prepared(draft, lineage, rollout, target.number)
-    roster = scan(draft.containers.values(), gauge_of(rollout, at))
+    roster = scan(_present(draft, names), gauge_of(rollout, at))
     keep(draft, lineage, evolve(rollout, roster=roster))
     draft.rolling = draft.rolling.put(service, None)
     return commands + orders
+
+
+def _present(draft: FleetDraft, names: Iterable[str]) -> Iterator[Container]:
+    """Yield those of some replicas that there still are."""
+    found = map(draft.containers.get, names)
+    return (each for each in found if each is not None)
 
 
 def _one_of_each(
@@ -168,6 +156,7 @@ def end(draft: FleetDraft, service: str, status: RolloutStatus, reason: str) -> 
     """Write down how a rollout has ended, and what is known of its revisions now."""
     lineage, rollout = under_way(draft, service)
     _waken(draft, rollout.roster)
+    forget(draft, rollout)
     at = draft.at
     over = evolve(
         rollout,
@@ -179,6 +168,7 @@ def end(draft: FleetDraft, service: str, status: RolloutStatus, reason: str) -> 
         paused_from=None,
         doing=Doing.ASKING,
         roster=Roster(),
+        wakes_at=None,
     )
     lineage = evolve(lineage, rollout=None, past=(*lineage.past, over))
     if status is RolloutStatus.DONE:
@@ -187,7 +177,6 @@ def end(draft: FleetDraft, service: str, status: RolloutStatus, reason: str) -> 
         is_proven = any(map(is_up, counted))
         lineage = judge(served, rollout.target, Outcome.GOOD) if is_proven else served
     draft.lineages = draft.lineages.put(service, trimmed(lineage))
-    draft.rolling = draft.rolling.drop(service)
     if status in _TOLD and draft.settings.notify is not None:
         why = f"{status.value}: {reason}"
         draft.notices = told_of_rollout(
@@ -204,9 +193,10 @@ def supersede(draft: FleetDraft, service: str, reason: str) -> None:
 def drop_lineage(draft: FleetDraft, service: str) -> None:
     """Forget the revisions of a service that there is no more, and its rollout."""
     if service in draft.rolling:
-        _waken(draft, under_way(draft, service)[1].roster)
+        rollout = under_way(draft, service)[1]
+        _waken(draft, rollout.roster)
+        forget(draft, rollout)
     draft.lineages = draft.lineages.drop(service)
-    draft.rolling = draft.rolling.drop(service)
 
 
 def _waken(draft: FleetDraft, roster: Roster) -> None:
@@ -288,6 +278,7 @@ def revert(
     )
     lineage = evolve(lineage, serving=back_to)
     turned, commands = prepared(draft, lineage, turned, back_to)
-    roster = scan(draft.containers.values(), gauge_of(turned, at))
+    present = _present(draft, names_in(rollout.roster))
+    roster = scan(present, gauge_of(turned, at))
     keep(draft, lineage, evolve(turned, roster=roster))
     return commands

@@ -23,9 +23,8 @@ from orchestrator.core.commands import (
 )
 from orchestrator.core.companions import release_orphans
 from orchestrator.core.drafts import FleetDraft
-from orchestrator.core.events import Event
+from orchestrator.core.events import Event, FleetObserved, SpecApplied
 from orchestrator.core.evolving import evolve
-from orchestrator.core.exits import exit_text
 from orchestrator.core.lineages import Doing, Rollout, RolloutStatus
 from orchestrator.core.loads import ServiceRolled
 from orchestrator.core.platform_rollouts import (
@@ -34,6 +33,7 @@ from orchestrator.core.platform_rollouts import (
     take_rolled,
 )
 from orchestrator.core.rollout_moves import dismiss_one, drain_one, move_one
+from orchestrator.core.rollout_sights import Seen, take_in
 from orchestrator.core.rollout_steps import (
     asked,
     failure_of,
@@ -42,37 +42,54 @@ from orchestrator.core.rollout_steps import (
     late,
     over,
 )
-from orchestrator.core.rollout_turns import (
-    end,
-    fail,
-    gauge_of,
-    keep,
-    under_way,
+from orchestrator.core.rollout_turns import end, fail
+from orchestrator.core.rosters import ripened
+from orchestrator.core.standings import is_up
+from orchestrator.core.under_way import calm, due_now, gauge_of, keep, under_way
+
+__all__ = (
+    "roll",
+    "seen_again",
+    "service_rolled",
+    "with_rolled",
 )
-from orchestrator.core.rosters import ripened, updated
-from orchestrator.core.standings import is_member, is_up
-from orchestrator.core.state import Container
-
-__all__ = ("roll", "seen_again", "service_rolled", "take_in", "with_rolled")
 
 
-def roll(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
-    """Do what an event makes due in the rollouts under way."""
-    concerned = take_in(draft, counting=True)
+def roll(draft: FleetDraft, event: Event, seen: Seen) -> tuple[Command, ...]:
+    """Do what an event makes due in the rollouts under way.
+
+    *seen* comes to hold the replicas as they are known now (``follow``).
+    """
+    concerned = take_in(draft, seen, counting=True)
     if getattr(event, "name", None) is None:
-        concerned = list(draft.rolling)
+        concerned = _concerned(draft, event, concerned)
     commands: list[Command] = []
     is_changed = False
     for service in concerned:
         while service in draft.rolling:
             orders = _once(draft, service)
             if orders is None:
+                calm(draft, service)
                 break
             commands += orders
             is_changed = True
     if is_changed and draft.groups:
         release_orphans(draft)  # who waits for one that was moved, waits no more
+    if is_changed:
+        seen.update((name, draft.containers.get(name)) for name in draft.touched)
     return tuple(commands)
+
+
+def _concerned(draft: FleetDraft, event: Event, touched: list[str]) -> list[str]:
+    """Return the services whose rollout an event of no container may concern.
+
+    A file, and a look, may concern all.
+    """
+    if isinstance(event, SpecApplied | FleetObserved):
+        return list(draft.rolling)
+    own = getattr(event, "service", None)
+    also = [own] if own is not None and own in draft.rolling else []
+    return sorted({*touched, *due_now(draft), *also})
 
 
 def with_rolled(
@@ -95,9 +112,21 @@ _ONE_AT_A_TIME = StartContainer | StopContainer | DestroyContainer
 
 
 def service_rolled(draft: FleetDraft, event: ServiceRolled) -> tuple[Command, ...]:
-    """Take in what the platform tells of its own part of a rollout."""
+    """Take in what the platform tells of its own part of a rollout.
+
+    One that is paused stays so when the platform fails: that is asked anew when it is
+    resumed.
+    """
     commands, reason = take_rolled(draft, event)
-    return commands + (fail(draft, event.service, reason) if reason else ())
+    if not reason:
+        return commands
+    rollout = _rollout(draft, event.service)
+    if rollout.status is not RolloutStatus.PAUSED:
+        return commands + fail(draft, event.service, reason)
+    if not rollout.reason.endswith(reason):
+        told = evolve(rollout, reason=f"{rollout.reason}; meanwhile: {reason}")
+        _change(draft, event.service, told)
+    return commands
 
 
 def seen_again(draft: FleetDraft) -> tuple[Command, ...]:
@@ -105,62 +134,6 @@ def seen_again(draft: FleetDraft) -> tuple[Command, ...]:
     for service in list(draft.rolling):
         _change(draft, service, forgiven_time(_rollout(draft, service), draft.at))
     return rolls_again(draft)
-
-
-# Taken in
-
-
-def take_in(draft: FleetDraft, *, counting: bool = False) -> list[str]:
-    """Write down where the replicas are that a step has touched; return of whom.
-
-    *counting*: failed runs of new ones are counted.
-    """
-    concerned: dict[str, None] = {}
-    for name, before in draft.touched.items():
-        after = draft.containers.get(name)
-        for service in _services(before, after):
-            if service in draft.rolling:
-                concerned[service] = None
-                _take_in_one(draft, service, (before, after), counting=counting)
-    return list(concerned)
-
-
-def _services(before: Container | None, after: Container | None) -> tuple[str, ...]:
-    was = None if before is None else before.spec.service
-    now = None if after is None else after.spec.service
-    if was == now or now is None:
-        return () if was is None else (was,)
-    return (now,) if was is None else (was, now)
-
-
-def _take_in_one(
-    draft: FleetDraft,
-    service: str,
-    change: tuple[Container | None, Container | None],
-    *,
-    counting: bool,
-) -> None:
-    before, after = change
-    rollout = _rollout(draft, service)
-    roster = updated(rollout.roster, gauge_of(rollout, draft.at), before, after)
-    failed = _failed(rollout, before, after) if counting else 0
-    if failed and after is not None and after.last is not None:
-        trouble = f"{after.name}: {exit_text(after.last.exit)}"
-        failures = rollout.failures + failed
-        rollout = evolve(rollout, failures=failures, trouble=trouble)
-    elif roster is rollout.roster:
-        return
-    _change(draft, service, evolve(rollout, roster=roster))
-
-
-def _failed(rollout: Rollout, before: Container | None, after: Container | None) -> int:
-    """Count the runs of a new replica that have failed in a step."""
-    if before is None or after is None or not is_member(after, rollout.service):
-        return 0
-    is_new = before.generation == after.generation == rollout.heading
-    if not is_new and rollout.status is not RolloutStatus.PREPARING:
-        return 0  # while the platform brings the image any run may be of it
-    return max(0, after.history.crashes_total - before.history.crashes_total)
 
 
 def _rollout(draft: FleetDraft, service: str) -> Rollout:

@@ -8,7 +8,8 @@ one container costs O(log n); only ``scan`` looks at all of them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from itertools import chain
+from typing import Final, TypeAlias
 
 from orchestrator.core.evolving import evolve
 from orchestrator.core.lineages import Moved, Roster
@@ -26,14 +27,20 @@ from orchestrator.core.standings import (
 from orchestrator.core.state import Container
 from orchestrator.core.table import Table
 
-__all__ = ("found_in", "paired", "rearmed", "ripened", "scan", "updated")
+__all__ = ("found_in", "names_in", "paired", "rearmed", "ripened", "scan", "updated")
 
 _Key: TypeAlias = tuple[int, str]
+_BY_NAME: Final = (Spot.COUNTED, Spot.MOVED, Spot.GOING)
+"""Tables by the name alone; the others are in the order of indexes."""
 
 
-def found_in(roster: Roster, key: _Key) -> Spot:
-    """Return the table that a replica is in."""
+def found_in(roster: Roster, key: _Key, guess: Spot = Spot.NOWHERE) -> Spot:
+    """Return the table that a replica is in; a *guess* that is right costs less."""
     name = key[1]
+    if guess is not Spot.NOWHERE:
+        table = getattr(roster, guess)
+        if (name if guess in _BY_NAME else key) in table:
+            return guess
     if name in roster.counted:
         return Spot.COUNTED
     if name in roster.moved:
@@ -42,6 +49,8 @@ def found_in(roster: Roster, key: _Key) -> Spot:
         return Spot.OLD
     if key in roster.old_down:
         return Spot.OLD_DOWN
+    if key in roster.lost:
+        return Spot.LOST
     if name in roster.going:
         return Spot.GOING
     if key in roster.kept:
@@ -55,14 +64,14 @@ def updated(
     roster: Roster, gauge: Gauge, before: Container | None, after: Container | None
 ) -> Roster:
     """Return an index in which a container is what it has become."""
-    if before is not None and is_member(before, gauge.service):
-        key = before.spec.replica, before.name
-        if after is None or not is_member(after, gauge.service):
-            return _struck(roster, key, found_in(roster, key))
     if after is None or not is_member(after, gauge.service):
-        return roster
+        if before is None or not is_member(before, gauge.service):
+            return roster
+        key = before.spec.replica, before.name
+        return _struck(roster, key, found_in(roster, key))
     key = after.spec.replica, after.name
-    found, spot = found_in(roster, key), spot_of(after, gauge)
+    guess = Spot.NOWHERE if before is None else spot_of(before, gauge)
+    found, spot = found_in(roster, key, guess), spot_of(after, gauge)
     if found is Spot.KEPT and spot in UNMOVED:
         return _up(roster, after)
     if found is spot:
@@ -212,6 +221,14 @@ def rearmed(roster: Roster, names: Iterable[str], at: Moment) -> Roster:
         moved = moved.put(name, evolve(known, armed_at=at))
         due = due.drop((known.armed_at, name)).put((at, name), None)
     return evolve(roster, moved=moved, due=due)
+
+
+def names_in(roster: Roster) -> list[str]:
+    """Return all replicas that an index knows, in the order of their names."""
+    by_index = (roster.old, roster.old_down, roster.lost, roster.resting)
+    indexed = chain(*by_index, roster.drained, roster.kept)
+    plain = chain(roster.moved, roster.counted, roster.going)
+    return sorted(chain((name for _, name in indexed), plain))
 
 
 def scan(containers: Iterable[Container], gauge: Gauge) -> Roster:

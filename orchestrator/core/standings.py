@@ -2,7 +2,7 @@
 
 | a replica | is |
 |---|---|
-| not of the revision that is headed for | ``old``, or ``old_down`` |
+| not of the revision that is headed for | ``old``, ``old_down``, or ``lost`` |
 | the same, stopped by its owner, or by the rollout | ``resting``, ``drained`` |
 | the same, with another one of its index | ``kept`` |
 | of that revision, not ready for long enough | ``moved`` |
@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.origins import Origin
-from orchestrator.core.phases import Asleep, Completed, Running
+from orchestrator.core.phases import Asleep, Completed, Running, Unknown, live_run
 from orchestrator.core.state import Container, Desired
 
 __all__ = (
@@ -28,7 +28,9 @@ __all__ = (
     "UNMOVED",
     "Gauge",
     "Spot",
+    "is_as_before",
     "is_drained",
+    "is_lost",
     "is_member",
     "is_up",
     "ready_since",
@@ -60,12 +62,13 @@ class Spot(StrEnum):
     MOVED = "moved"
     OLD = "old"
     OLD_DOWN = "old_down"
+    LOST = "lost"
     RESTING = "resting"
     DRAINED = "drained"
     KEPT = "kept"
 
 
-UNMOVED: Final = (Spot.OLD, Spot.OLD_DOWN, Spot.RESTING, Spot.DRAINED)
+UNMOVED: Final = (Spot.OLD, Spot.OLD_DOWN, Spot.LOST, Spot.RESTING, Spot.DRAINED)
 
 
 def is_member(container: Container | None, service: str) -> bool:
@@ -94,6 +97,52 @@ def is_up(container: Container) -> bool:
             return False
 
 
+def is_lost(container: Container) -> bool:
+    """Say whether it is out of sight, and may accept work.
+
+    A run that was adopted, and that no look has compared yet, is nobody's work yet.
+    """
+    return isinstance(container.phase, Unknown) and not container.is_claimed
+
+
+def is_as_before(before: Container | None, after: Container | None) -> bool:
+    """Say whether a step has moved a container and changed nothing for a rollout.
+
+    Most events of a start are of that kind: that it was accepted, and has begun.
+    """
+    if before is None or after is None:
+        return before is after
+    return (
+        before.spec is after.spec
+        and before.generation == after.generation
+        and before.leaving is after.leaving
+        and before.desired is after.desired
+        and before.origin is after.origin
+        and before.history.crashes_total == after.history.crashes_total
+        and (_is_alike(before, after) or _stance(before) == _stance(after))
+    )
+
+
+def _is_alike(before: Container, after: Container) -> bool:
+    """Say whether both are in the same phase, and its class alone says all of it."""
+    kind = before.phase.__class__
+    return kind is after.phase.__class__ and kind is not Running and kind is not Unknown
+
+
+def _stance(container: Container) -> object:
+    """Return all that a rollout sees of a phase: whether it lives, and is ready."""
+    phase = container.phase
+    match phase:
+        case Running(ready_at=ready_at) if ready_at is not None:
+            return ready_at, container.started_revision == container.revision
+        case Unknown() if not container.is_claimed:
+            return Spot.LOST
+        case Asleep() | Completed():
+            return Spot.COUNTED
+        case _:
+            return live_run(phase) is None
+
+
 def spot_of(container: Container, gauge: Gauge) -> Spot:
     """Say where a replica belongs that is the only one of its index."""
     if container.leaving:
@@ -104,7 +153,9 @@ def spot_of(container: Container, gauge: Gauge) -> Spot:
             return Spot.RESTING
         if is_drained(container):
             return Spot.DRAINED
-        return Spot.OLD if is_up(container) else Spot.OLD_DOWN
+        if is_up(container):
+            return Spot.OLD
+        return Spot.LOST if is_lost(container) else Spot.OLD_DOWN
     if rests:
         return Spot.COUNTED
     match container.phase:

@@ -41,6 +41,7 @@ from orchestrator.core.services import Service
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.standings import is_member
 from orchestrator.core.state import Container, Desired
+from orchestrator.core.under_way import names_by_service
 from orchestrator.core.wishes import leave
 
 __all__ = ("Line", "lines_of", "succeed")
@@ -187,15 +188,17 @@ def succeed(
     commands: tuple[Command, ...] = ()
     for name in [name for name in draft.lineages if name not in draft.services]:
         drop_lineage(draft, name)
+    rolled = [name for name, line in lines.items() if line.way is _Way.ROLL]
+    present = names_by_service(draft, rolled)
     for name, line in lines.items():
-        is_rolled = line.way is _Way.ROLL
         lineage = draft.lineages.get(name) or line.lineage
         lineage = adapted(lineage, line.service.template, _CHANGES[line.way])
         draft.lineages = draft.lineages.put(name, lineage)
         if line.target is None:
             continue
-        if is_rolled:
-            commands += begin(draft, name, line.target, asked, anew=False)
+        if name in present:
+            names = present[name]
+            commands += begin(draft, line.target, asked, names, anew=False)
             continue
         supersede(draft, name, "all replicas were changed at once")
         commands += _without_twins(draft, line, asked)

@@ -35,6 +35,7 @@ __all__ = (
     "may_replace",
     "observe_due",
     "progress_due",
+    "rollout_due",
     "wake_at",
     "wake_at_fleet",
 )
@@ -103,26 +104,25 @@ def wake_at_fleet(fleet: Fleet) -> Moment | None:
     """Return when ``TimeReached(name=None)`` would change something."""
     notice = fleet.notices.due.first()
     notice_at = None if notice is None else notice[0][0]
-    rolls = (_roll_at(fleet, name) for name in fleet.rolling)
-    return earliest(_observe_at(fleet), _start_at(fleet), notice_at, *rolls)
+    roll = fleet.rolls_at.first() if fleet.observed else None  # judged after a look
+    roll_at = None if roll is None else roll[0][0]
+    return earliest(_observe_at(fleet), _start_at(fleet), notice_at, roll_at)
 
 
-def _roll_at(fleet: Fleet, service: str) -> Moment | None:
-    """Return when the rollout of a service has something to decide by time alone.
+def rollout_due(rollout: Rollout) -> Moment | None:
+    """Return when a rollout has something to decide by time alone.
 
     A new replica counts, or is late; a soak is over; there was no progress for too
     long.
     """
-    lineage = fleet.lineages.get(service)
-    rollout = None if lineage is None else lineage.rollout
-    if rollout is None or rollout.status is RolloutStatus.PAUSED or not fleet.observed:
-        return None  # nothing is judged before a look
+    if rollout.status is RolloutStatus.PAUSED:
+        return None
     policy, roster = rollout.policy, rollout.roster
     due, ripening = roster.due.first(), roster.ripening.first()
     return earliest(
         None if due is None else due[0][0] + policy.container_deadline_ms,
         None if ripening is None else ripening[0][0] + policy.min_ready_ms,
-        rollout.until,
+        None if roster.moved else rollout.until,
         progress_due(rollout),
     )
 

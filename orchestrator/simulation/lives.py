@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from orchestrator.core.events import (
@@ -13,7 +15,7 @@ from orchestrator.core.events import (
 from orchestrator.core.exits import Exit, StartFailed
 from orchestrator.core.health import CheckKind, Probe, TcpProbe
 from orchestrator.core.moments import Moment
-from orchestrator.core.observations import SeenEnded, SeenRunning, Sighting
+from orchestrator.core.observations import SeenEnded, SeenRunning, Sight, Sighting
 from orchestrator.core.table import Table
 from orchestrator.core.tallies import Answer
 from orchestrator.simulation.characters import Fate
@@ -135,13 +137,20 @@ class Life:
             )
         return told
 
-    def sighting(self, at: Moment) -> Sighting:
-        """Show it as it is at *at*."""
-        ended = SeenEnded(exit=self.fate.exit)
-        running = SeenRunning(ready=self.listens(at))
+    def sighting(self, at: Moment, place: str = "") -> Sighting:
+        """Show it as it is at *at*, running in a place."""
+        if self.has_ended(at):
+            sight: Sight = SeenEnded(exit=self.fate.exit)
+        else:
+            sight = _LISTENS if self.listens(at) else _RUNS
         return Sighting(
             name=self.name,
             run=self.run,
-            sight=ended if self.has_ended(at) else running,
+            sight=sight,
             fingerprint=self.fingerprint,
+            place=place,
         )
+
+
+_RUNS: Final = SeenRunning()
+_LISTENS: Final = SeenRunning(ready=True)

@@ -163,7 +163,8 @@ def _count(rollout: Rollout, at: Moment) -> Count:
     """
     roster = rollout.roster
     up = len(roster.old) + len(roster.kept_up)
-    down = len(roster.old_down) + len(roster.resting) + len(roster.drained)
+    down = len(roster.old_down) + len(roster.lost)
+    down += len(roster.resting) + len(roster.drained)
     down += len(roster.kept) - len(roster.kept_up)
     counted, moved = len(roster.counted), len(roster.moved)
     ready = len(roster.ripening)

@@ -194,9 +194,13 @@ class World:
 
     def roll_out(self, name: str, at: Moment) -> None:
         """End a container's run because the platform replaces it."""
+        self.crash(name, at, RolledOut())
+
+    def crash(self, name: str, at: Moment, exit_: Exit) -> None:
+        """End a container's run by itself, once; what starts after it is as ever."""
         life = self.lives.get(name)
         if life is not None and not life.has_ended(at):
-            life.end(at, RolledOut())
+            life.end(at, exit_)
             self._tell(life)
 
     def heal(self, at: Moment, *, doomed: set[str], hanging: set[str]) -> None:

@@ -126,10 +126,10 @@ def test_a_service_that_rolls_without_a_rollout_is_seen() -> None:
     bare = attrs.evolve(fleet, lineages=fleet.lineages.put("web", lineage))
     assert ROLLS in found(fleet, bare, "web-1")
     ended = with_rollout(fleet, status=RolloutStatus.DONE)
-    assert ROLLS in found(fleet, ended)
+    assert ROLLS in found(fleet, ended, "web-1")
     mute = attrs.evolve(story.lineage, past=(attrs.evolve(story.rollout, reason=""),))
     silent = attrs.evolve(fleet, lineages=fleet.lineages.put("web", mute))
-    assert ROLLS in found(fleet, silent)
+    assert ROLLS in found(fleet, silent, "web-1")
 
 
 def test_a_rollout_that_has_no_step_is_not_over() -> None:
