@@ -16,11 +16,8 @@ a container: it makes it *pending*, and the fleet grants starts (``core.grants``
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from operator import attrgetter
-from typing import Any, Final
-
-import attrs
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from orchestrator.core import checkups, lifecycle, wishes
 from orchestrator.core.events import (
@@ -41,15 +38,17 @@ from orchestrator.core.events import (
     StopRequested,
     TimeReached,
 )
-from orchestrator.core.evolving import evolve
-from orchestrator.core.moves import Moved
-from orchestrator.core.placing import take_place, without_place
+from orchestrator.core.moves import Moved, exact
+from orchestrator.core.placing import take_place
 from orchestrator.core.sights import see
 from orchestrator.core.state import Container
 from orchestrator.core.terms import Terms
 from orchestrator.core.timing import time_passed
 
-__all__ = ("advance",)
+__all__ = ("MOVES", "Move", "advance")
+
+Move: TypeAlias = Callable[[Container, Any, Terms], Moved]
+"""What an event of one class does to a container, with what has to be done."""
 
 
 def advance(
@@ -58,44 +57,47 @@ def advance(
     terms: Terms,
 ) -> Moved:
     """Move one container by one event."""
-    moved, commands = _MOVES[event.__class__](container, event, terms)
-    if moved is container:
-        return container, commands
-    if moved.place and moved.phase is not container.phase:
-        moved = without_place(moved, container)
-    phase, was = moved.phase, container.phase
-    if (
-        phase.__class__ is was.__class__  # mostly it is another already
-        and phase == was
-        and _facts(moved) == _facts(container)
-    ):
-        return container, commands
-    if moved.changed_at != event.at:  # most moves have seen to it themselves
-        moved = evolve(moved, changed_at=event.at)
-    return moved, commands
+    return MOVES[event.__class__](container, event, terms)
 
 
-_facts: Final = attrgetter(
-    *(field.name for field in attrs.fields(Container) if field.name != "changed_at")
-)
+def _exact(move: Move) -> Move:
+    """Have a move tell whether it has changed anything, and when: as of the event."""
+
+    def exactly(container: Container, event: Any, terms: Terms) -> Moved:
+        moved, commands = move(container, event, terms)
+        return exact(container, moved, event.at), commands
+
+    return exactly
 
 
-_MOVES: Final[dict[type, Callable[[Container, Any, Terms], Moved]]] = {
-    HealthChanged: lambda it, event, _: checkups.changed(it, event),
-    CommandAccepted: lambda it, event, _: (lifecycle.accepted(it, event), ()),
-    CommandFailed: lambda it, event, on: (lifecycle.command_failed(it, event, on), ()),
-    ContainerStarted: lambda it, event, _: (lifecycle.started(it, event), ()),
-    ContainerReady: lambda it, event, _: (lifecycle.ready(it, event), ()),
-    ContainerEnded: lambda it, event, on: (lifecycle.ended(it, event, on), ()),
-    ContainerErrored: lambda it, event, _: lifecycle.errored(it, event),
-    ContainerObserved: see,
-    PlaceObserved: lambda it, event, _: (take_place(it, event), ()),
-    TimeReached: lambda it, event, on: time_passed(it, event.at, on),
-    StartRequested: lambda it, event, _: wishes.start(it, event),
-    StopRequested: lambda it, event, _: wishes.stop(it, event),
-    RestartRequested: lambda it, event, _: wishes.restart(it, event),
-    CrashHistoryCleared: lambda it, event, _: (wishes.clear(it, event), ()),
-    RemoveRequested: lambda it, _event, _terms: (it, ()),
+def _take_place(container: Container, event: PlaceObserved, _terms: Terms) -> Moved:
+    return take_place(container, event), ()
+
+
+def _stay(container: Container, _event: RemoveRequested, _terms: Terms) -> Moved:
+    """Change nothing: the fleet removes it (``core.declare``)."""
+    return container, ()
+
+
+MOVES: Final[Mapping[type, Move]] = {
+    HealthChanged: checkups.changed,
+    CommandAccepted: lifecycle.accepted,
+    CommandFailed: _exact(lifecycle.command_failed),
+    ContainerStarted: lifecycle.started,
+    ContainerReady: lifecycle.ready,
+    ContainerEnded: lifecycle.ended,
+    ContainerErrored: _exact(lifecycle.errored),
+    ContainerObserved: _exact(see),
+    PlaceObserved: _exact(_take_place),
+    TimeReached: _exact(time_passed),
+    StartRequested: _exact(wishes.start),
+    StopRequested: _exact(wishes.stop),
+    RestartRequested: _exact(wishes.restart),
+    CrashHistoryCleared: _exact(wishes.clear),
+    RemoveRequested: _stay,
 }
 """Who moves a container, by the class of the event: looked up, not matched, for a chain
-of classes would be walked anew for each event. A test holds it to all there are."""
+of classes would be walked anew for each event. A test holds it to all there are.
+
+Those that come most often are exact by themselves; a property holds all of them to it.
+"""

@@ -15,7 +15,7 @@ often and how fast it is tried is the restart policy's matter, as for any failur
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import Final
 
 from orchestrator.core.events import HealthChanged
 from orchestrator.core.evolving import evolve, evolver
@@ -25,6 +25,8 @@ from orchestrator.core.histories import is_proven
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import (
     Moved,
+    exact,
+    fit,
     in_phase,
     made_ready,
     order_destroy,
@@ -32,26 +34,29 @@ from orchestrator.core.moves import (
 )
 from orchestrator.core.phases import Running
 from orchestrator.core.state import Container
+from orchestrator.core.terms import Terms
 
 __all__ = ("changed",)
 
 
-def changed(container: Container, event: HealthChanged) -> Moved:
+def changed(container: Container, event: HealthChanged, _terms: Terms) -> Moved:
     """Take in another verdict; one about another run, or no check, changes nothing."""
-    phase = container.phase
+    phase, check = container.phase, event.check
     if not isinstance(phase, Running) or phase.run != event.run:
         return container, ()
-    if container.spec.health.get(event.check) is None:
+    checks = container.spec.health
+    if check is _READINESS:
+        if checks.readiness is None:
+            return container, ()
+        return _readiness(container, phase, event), ()
+    if checks.get(check) is None:
         return container, ()
-    match event.check:
-        case CheckKind.STARTUP:
-            return _startup(container, phase, event)
-        case CheckKind.READINESS:
-            return _readiness(container, phase, event), ()
-        case CheckKind.LIVENESS:
-            return (container, ()) if event.passing else _unhealthy(container, event.at)
-        case _:
-            assert_never(event.check)
+    if check is CheckKind.STARTUP:
+        return _startup(container, phase, event)
+    return (container, ()) if event.passing else _unhealthy(container, event.at)
+
+
+_READINESS: Final = CheckKind.READINESS
 
 
 def _startup(container: Container, phase: Running, event: HealthChanged) -> Moved:
@@ -66,13 +71,21 @@ def _startup(container: Container, phase: Running, event: HealthChanged) -> Move
 
 
 def _readiness(container: Container, phase: Running, event: HealthChanged) -> Container:
-    if event.passing:
-        return made_ready(container, _passed(phase, True), event.at)  # noqa: FBT003 - a field
-    away = _away(phase, False, None, phase.is_listening)  # noqa: FBT003 - a field
-    return in_phase(container, away, event.at)
+    """Write down the verdict on its readiness, and be ready or not by it.
+
+    One that listens and lacks no more than that is ready at once.
+    """
+    at = event.at
+    if not event.passing:
+        if phase.readiness_passed or phase.ready_at is not None:
+            away = _away(phase, False, None, phase.is_listening)  # noqa: FBT003 - a field
+            return in_phase(container, away, at)
+        return container
+    if phase.readiness_passed:
+        return exact(container, made_ready(container, phase, at), at)
+    return fit(container, phase, at)
 
 
-_passed: Final = evolver(Running, "readiness_passed")
 _away: Final = evolver(Running, "readiness_passed", "ready_at", "listening")
 
 

@@ -49,54 +49,76 @@ from orchestrator.core.moments import Moment
 from orchestrator.core.origins import Origin
 from orchestrator.core.phases import CrashLooping, Rule
 from orchestrator.core.policies import CustomPolicyRef, OnLoop, When, judged
-from orchestrator.core.state import Container, LastRun
+from orchestrator.core.state import Container, History, LastRun
 from orchestrator.core.terms import Terms
 
-__all__ = ("crash_loop", "decide")
+__all__ = ("crash_loop", "decide", "decided")
 
 _restart_at: Final = maker(RestartAt)
 
 
 def decide(container: Container, last: LastRun, terms: Terms) -> Decision:
     """Answer what follows the end of *last*, which the history already counts."""
+    judgement = judged(container.spec.restart, last.exit)
+    history = container.history
+    return decided(container, last, judgement, history=history, terms=terms)
+
+
+def decided(
+    container: Container,
+    last: LastRun,
+    judgement: Judgement,
+    *,
+    history: History,
+    terms: Terms,
+) -> Decision:
+    """Answer what follows an end that was judged, with the *history* after it.
+
+    That of the container is the one before it.
+    """
     if not container.desired.running:
         return Rest(rule=Rule.OWNER_WANTS_IT_STOPPED)
-    judgement = judged(container.spec.restart, last.exit)
-    match judgement.action:
-        case None | ExitAction.RESTART:
-            return _after_run(container, last, judgement, terms)
+    action = judgement.action
+    if action is None or action is ExitAction.RESTART:
+        return _after_run(container, last, judgement, history, terms)
+    match action:
         case ExitAction.COMPLETE:
             return Complete(rule=Rule.EXIT_RULE_COMPLETE)
         case ExitAction.FAIL:
             return GiveUp(rule=Rule.EXIT_RULE_FAIL)
         case ExitAction.IGNORE if isinstance(last.exit, Obstacle):
-            return _after_neither(container, last, terms)
+            return _after_neither(container, last, history, terms)
         case ExitAction.IGNORE:
             at = _not_too_often(container, last, terms)
             return RestartAt(at=at, rule=Rule.EXIT_RULE_IGNORE)
         case _:
-            assert_never(judgement.action)
+            assert_never(action)
 
 
 def _after_run(
-    container: Container, last: LastRun, judgement: Judgement, terms: Terms
+    container: Container,
+    last: LastRun,
+    judgement: Judgement,
+    history: History,
+    terms: Terms,
 ) -> Decision:
-    custom = container.spec.restart.custom
-    match judgement.outcome:
-        case Outcome.NEITHER:
-            return _after_neither(container, last, terms, judgement.action)
-        case _ if custom is not None:
-            return _after_custom(container, last, custom, terms)
-        case Outcome.FAILURE:
-            return _after_failure(container, last, judgement, terms)
-        case Outcome.CLEAN:
-            return _after_success(container, last, terms)
-        case _:
-            assert_never(judgement.outcome)
+    custom, outcome = container.spec.restart.custom, judgement.outcome
+    if outcome is Outcome.NEITHER:
+        return _after_neither(container, last, history, terms, judgement.action)
+    if custom is not None:
+        return _after_custom(container, last, custom, history, terms)
+    if outcome is Outcome.FAILURE:
+        by_rule = judgement.action is ExitAction.RESTART
+        return _after_failure(container, last, history, terms, by_rule=by_rule)
+    return _after_success(container, last, terms)
 
 
 def _after_neither(
-    container: Container, last: LastRun, terms: Terms, action: ExitAction | None = None
+    container: Container,
+    last: LastRun,
+    history: History,
+    terms: Terms,
+    action: ExitAction | None = None,
 ) -> Decision:
     soon = last.ended_at + terms.settings.min_restart_delay_ms
     match last.exit:
@@ -115,9 +137,9 @@ def _after_neither(
         case Slept():
             return Sleep(rule=Rule.ASLEEP_UNTIL_ASKED)
         case RateLimited(retry_after_ms=int(retry_after_ms)):
-            wait = max(_wait(container, container.history.obstacles), retry_after_ms)
+            wait = max(_wait(container, history.obstacles), retry_after_ms)
         case _:
-            wait = _wait(container, container.history.obstacles)
+            wait = _wait(container, history.obstacles)
     return RestartAt(at=max(soon, last.ended_at + wait), rule=Rule.OBSTACLE_BACKOFF)
 
 
@@ -138,10 +160,14 @@ def _not_too_often(container: Container, last: LastRun, terms: Terms) -> Moment:
 
 
 def _after_failure(
-    container: Container, last: LastRun, judgement: Judgement, terms: Terms
+    container: Container,
+    last: LastRun,
+    history: History,
+    terms: Terms,
+    *,
+    by_rule: bool,
 ) -> Decision:
-    policy, history = container.spec.restart, container.history
-    by_rule = judgement.action is ExitAction.RESTART
+    policy = container.spec.restart
     if policy.when is When.NEVER and not by_rule:
         return GiveUp(rule=Rule.NEVER_RESTART)
     most = policy.max_restarts
@@ -177,10 +203,14 @@ def _after_crash_loop(container: Container, oldest: Moment, again: Moment) -> De
 
 
 def _after_custom(
-    container: Container, last: LastRun, custom: CustomPolicyRef, terms: Terms
+    container: Container,
+    last: LastRun,
+    custom: CustomPolicyRef,
+    history: History,
+    terms: Terms,
 ) -> Decision:
     """Ask the program's own policy; the fleet's least delay holds for it, too."""
-    policy, history = container.spec.restart, container.history
+    policy = container.spec.restart
     situation = Situation(
         name=container.name,
         exit=last.exit,

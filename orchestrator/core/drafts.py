@@ -20,7 +20,7 @@ from orchestrator.core.commands import Command, ForgetContainer
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.dependencies import Awaited
 from orchestrator.core.events import Event, OwnerEvent
-from orchestrator.core.evolving import evolver, quick
+from orchestrator.core.evolving import closer, opener
 from orchestrator.core.fleet_specs import FleetSettings
 from orchestrator.core.groups import Membership
 from orchestrator.core.lineages import Lineage
@@ -30,20 +30,14 @@ from orchestrator.core.mutable_table import MutableTable
 from orchestrator.core.notices import Notices
 from orchestrator.core.noticing import noticed, sent
 from orchestrator.core.phases import (
-    Asleep,
-    BackingOff,
     Completed,
     CrashLooping,
     Failed,
-    Pending,
-    Running,
-    Starting,
     Stopped,
-    Stopping,
-    Unknown,
     live_run,
 )
 from orchestrator.core.services import Service
+from orchestrator.core.stands import NOWHERE, STANDS, STARTING, Stand, stand_of
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.table import Table
 from orchestrator.core.tickets import Ticket, Tickets, remembered, use_of
@@ -53,13 +47,15 @@ __all__ = (
     "FleetDraft",
     "abandon",
     "close",
-    "diverges",
+    "freeze",
     "is_removable",
     "is_repeated",
+    "is_watched",
     "open_draft",
     "place",
     "remove",
     "take_note",
+    "thaw",
 )
 
 K = TypeVar("K")
@@ -67,9 +63,22 @@ V = TypeVar("V")
 AnyTable: TypeAlias = Table[K, V] | MutableTable[K, V]
 
 
-@quick
-@attrs.define(kw_only=True, weakref_slot=False)
-class FleetDraft:
+class _Margin:
+    """What a draft has beside the fields of a fleet."""
+
+    __slots__ = ("policies", "stirred", "touched", "watched")
+
+    policies: CustomPolicies
+    stirred: dict[str, bool]
+    """Services that others depend on, and that have moved (``core.awaiting``)."""
+    touched: dict[str, Container | None]
+    """Names whose record an event changed, in order, and what they were before it."""
+    watched: bool
+    """Whether somebody watches every step: a rollout, or who is told of trouble."""
+
+
+@attrs.define(kw_only=True, slots=False, init=False, eq=False)
+class FleetDraft(_Margin):
     """A fleet with the same fields, to be changed in place, step after step."""
 
     name: str
@@ -103,43 +112,47 @@ class FleetDraft:
     rolling: AnyTable[str, None]
     loads: AnyTable[str, Loads]
     rolls: bool
-    policies: CustomPolicies
-    touched: dict[str, Container | None]
-    """Names whose record an event changed, in order, and what they were before it."""
-    stirred: dict[str, bool]
-    """Services that others depend on, and that have moved (``core.awaiting``)."""
+    rolls_at: AnyTable[tuple[Moment, str], None]
 
 
 TICKETED: Final[frozenset[type]] = frozenset(get_args(OwnerEvent))
 """Events that may carry a ticket."""
 
 _TABLES: Final = [f.name for f in attrs.fields(Fleet) if isinstance(f.default, Table)]
-_opened = evolver(FleetDraft, "policies", "touched", "stirred")
-_closed = evolver(Fleet)
+_opened: Final = opener(FleetDraft, Fleet)
 
 
-def open_draft(
-    fleet: Fleet, policies: CustomPolicies, *, mutable: bool = False
-) -> FleetDraft:
-    """Open a fleet for change; *mutable* copies its tables first."""
-    draft = _opened(fleet, policies, {}, {})
-    if mutable:
-        for name in _TABLES:
-            setattr(draft, name, MutableTable(getattr(fleet, name)))
+def open_draft(fleet: Fleet, policies: CustomPolicies) -> FleetDraft:
+    """Open a fleet for change."""
+    draft = _opened(fleet)
+    draft.policies, draft.touched, draft.stirred = policies, {}, {}
+    draft.watched = is_watched(draft)
     return draft
 
 
-def close(draft: FleetDraft) -> Fleet:
-    """Return the fleet that the draft has become; the draft is not used again."""
-    if isinstance(draft.containers, MutableTable):
-        for name in _TABLES:
-            setattr(draft, name, getattr(draft, name).freeze())
-    return _closed(draft)
+close: Final = closer(Fleet, FleetDraft)
+"""Return the fleet that a draft has become; the draft is not used again."""
 
 
-def diverges(container: Container) -> bool:
-    """Say whether anything is still to happen, for reconcile to look at it again."""
-    return _stand(container) is not _NOWHERE
+def thaw(fleet: Fleet, policies: CustomPolicies) -> FleetDraft:
+    """Open a fleet over tables that are changed in place, which are copied first."""
+    draft = open_draft(fleet, policies)
+    for name in _TABLES:
+        setattr(draft, name, MutableTable(getattr(fleet, name)))
+    return draft
+
+
+def freeze(draft: FleetDraft) -> Fleet:
+    """Return the fleet that such a draft has become; it is not used again either."""
+    for name in _TABLES:
+        setattr(draft, name, getattr(draft, name).freeze())
+    return close(draft)
+
+
+def is_watched(draft: FleetDraft) -> bool:
+    """Say whether somebody watches every step of a fleet, whatever it is about."""
+    is_told = draft.settings.notify is not None
+    return True if is_told or draft.notices.count else bool(draft.rolling)
 
 
 def place(
@@ -150,14 +163,17 @@ def place(
         return remove(draft, before or after, run=after.run)
     name = after.name
     _ = draft.touched.setdefault(name, before)
-    old: _Stand = _NOWHERE  # mostly the class of a phase says it: no call is needed
-    if before is not None:
-        old = _STANDS.get(before.phase.__class__) or _stand(before)
-    new = _STANDS.get(after.phase.__class__) or _stand(after)
-    if old is not new:
-        _restand(draft, name, old, new)
-    if before is None or before.spec is not after.spec or draft.awaited:
-        _relate(draft, name, before, after)
+    new = STANDS[after.phase.__class__] or stand_of(after)
+    if before is None:
+        _restand(draft, name, NOWHERE, new)
+        _relate(draft, name, None, after)
+    else:
+        # Mostly the class of a phase says it: no call is needed.
+        old = STANDS[before.phase.__class__] or stand_of(before)
+        if old is not new:
+            _restand(draft, name, old, new)
+        if before.spec is not after.spec or draft.awaited:
+            _relate(draft, name, before, after)
     draft.containers = draft.containers.put(name, after)
     return ()
 
@@ -174,60 +190,28 @@ def abandon(draft: FleetDraft, container: Container) -> None:
     """Drop a container from the fleet and do nothing about it."""
     name = container.name
     _ = draft.touched.setdefault(name, container)
-    _restand(draft, name, _stand(container), _NOWHERE)
+    _restand(draft, name, stand_of(container), NOWHERE)
     _relate(draft, name, container, None)
     draft.containers = draft.containers.drop(name)
 
 
-_Stand: TypeAlias = Moment | str
-"""Where a container stands among the indexes: since when it waits, or one of these."""
-
-_NOWHERE: Final = "nowhere"
-_STARTING: Final = "starting and diverged"
-_DIVERGED: Final = "diverged"
-_STANDS: Final[dict[type, _Stand]] = {
-    Starting: _STARTING,
-    Stopping: _DIVERGED,
-    BackingOff: _DIVERGED,
-    Unknown: _DIVERGED,
-    Stopped: _NOWHERE,
-    Completed: _NOWHERE,
-    Failed: _NOWHERE,
-    Asleep: _NOWHERE,
-}
-"""Where those stand whose phase says so by its class alone."""
-
-
-def _stand(container: Container) -> _Stand:
-    """Say where among the indexes a container stands."""
-    phase = container.phase
-    if isinstance(phase, Running):
-        is_ready = phase.ready_at is not None and container.desired.running
-        is_settled = is_ready and container.started_revision  # 0: not compared yet
-        return _NOWHERE if is_settled else _DIVERGED
-    if isinstance(phase, Pending):
-        return _NOWHERE if phase.waits_for else phase.since
-    if isinstance(phase, CrashLooping):
-        return _NOWHERE if phase.until is None else _DIVERGED
-    return _STANDS[phase.__class__]
-
-
-def _restand(draft: FleetDraft, name: str, old: _Stand, new: _Stand) -> None:
+def _restand(draft: FleetDraft, name: str, old: Stand, new: Stand) -> None:
     """Take a container out of the indexes where it stood, and put it into the others.
 
     Whoever stands somewhere is in the one of the diverged, too.
     """
-    if old is _STARTING:
+    if old is STARTING:
         draft.starting = draft.starting.drop(name)
     elif isinstance(old, int):
         draft.waiting = draft.waiting.drop((old, name))
-    if new is _STARTING:
+    if new is NOWHERE:
+        draft.diverged = draft.diverged.drop(name)
+        return
+    if new is STARTING:
         draft.starting = draft.starting.put(name, None)
     elif isinstance(new, int):
         draft.waiting = draft.waiting.put((new, name), None)
-    if new is _NOWHERE:
-        draft.diverged = draft.diverged.drop(name)
-    elif old is _NOWHERE:
+    if old is NOWHERE:
         draft.diverged = draft.diverged.put(name, None)
 
 

@@ -1,8 +1,9 @@
 """Frozen values, made and changed for little more than mutable ones cost.
 
 A frozen class of attrs goes round its own refusal to be changed for each field it gets.
-A *quick* class has a twin of the same slots that is not frozen: functions written here
-fill it, and make it the class. Where that is refused, or not right, it stays plain.
+A *quick* class has a twin, a subclass that adds nothing and is not frozen: functions
+written here fill it, and make it the class. A value with a ``__dict__`` is opened and
+closed with all its fields at once. Where that is refused, or not right, it stays plain.
 """
 
 from __future__ import annotations
@@ -26,13 +27,28 @@ else:
         return _filling(value.__class__, "_value", *changes)(value, *changes.values())
 
 
-__all__ = ("all_quick", "evolve", "evolver", "maker", "quick", "twin_of")
+__all__ = (
+    "all_quick",
+    "closer",
+    "evolve",
+    "evolver",
+    "maker",
+    "opener",
+    "quick",
+    "twin_of",
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _TWINS: Final[dict[Any, Any]] = {}
 twin_of: Final = _TWINS.get
 """Return the class to fill in place of a quick one; None for any other class."""
+_UNFROZEN: Final = {
+    "__slots__": (),  # nothing more, so that only this class is to be compared
+    "__init__": object.__init__,
+    "__setattr__": object.__setattr__,
+    "__delattr__": object.__delattr__,  # with it, the interpreter stores at once
+}
 
 
 def quick(kind: type[T]) -> type[T]:
@@ -41,7 +57,7 @@ def quick(kind: type[T]) -> type[T]:
     fields = attrs.fields(plain)
     if any(f.validator or f.converter or hasattr(f.default, "factory") for f in fields):
         return kind
-    twin: Any = type(kind.__name__, (), {"__slots__": [each.name for each in fields]})
+    twin: Any = type(kind.__name__, (kind,), dict(_UNFROZEN))
     with suppress(TypeError):
         twin().__class__ = kind
         _TWINS[kind] = twin
@@ -63,6 +79,45 @@ def maker(kind: Callable[P, T]) -> Callable[P, T]:
 def evolver(kind: type[T], *names: str) -> Callable[..., T]:
     """Return a function of a value with the fields of *kind*, and of new *names*."""
     return _filling(cast("Any", kind), "_value", *names)
+
+
+def opener(kind: type[T], like: type[Any]) -> Callable[[Any], T]:
+    """Return a function that makes one of *kind* of the fields of a *like* one."""
+    if not _are_open(kind, like):
+        return evolver(kind)
+
+    def opened(value: Any) -> T:
+        new = _blank(kind)
+        _fill(new, "__dict__", value.__dict__.copy())  # all of them, in one step
+        return new
+
+    return opened
+
+
+def closer(kind: type[T], like: type[Any]) -> Callable[[Any], T]:
+    """Return a function that does so, and after which the other one is not used again.
+
+    It hands its fields over: they are not copied, so whoever changed it would change
+    what is frozen.
+    """
+    if not _are_open(kind, like):
+        return evolver(kind)
+
+    def closed(value: Any) -> T:
+        new = _blank(kind)
+        _fill(new, "__dict__", value.__dict__)
+        return new
+
+    return closed
+
+
+_blank: Final = object.__new__
+_fill: Final = object.__setattr__  # a frozen class refuses its own
+
+
+def _are_open(*kinds: type[Any]) -> bool:
+    """Say whether all of some classes of attrs keep their fields in a ``__dict__``."""
+    return all(kind.__dictoffset__ and "__slots__" not in vars(kind) for kind in kinds)
 
 
 @cache

@@ -7,6 +7,8 @@ fingerprint, although the journal that started it is gone.
 from __future__ import annotations
 
 import hashlib
+from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 import attrs
@@ -14,7 +16,7 @@ import attrs
 from orchestrator.core.fields import pairs
 from orchestrator.core.specs import ContainerSpec
 
-__all__ = ("fingerprint", "salt_of")
+__all__ = ("fingerprint", "is_same_process", "salt_of")
 
 _OF_THE_OPERATOR: Final = frozenset(
     {
@@ -29,6 +31,10 @@ _OF_THE_OPERATOR: Final = frozenset(
     }
 )
 """What the operator does about a run; a change takes effect without a restart."""
+
+_of_the_process: Final = attrgetter(
+    *(f.name for f in attrs.fields(ContainerSpec) if f.name not in _OF_THE_OPERATOR)
+)
 
 
 def fingerprint(spec: ContainerSpec) -> str:
@@ -49,6 +55,15 @@ def fingerprint(spec: ContainerSpec) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
+def is_same_process(one: ContainerSpec, other: ContainerSpec) -> bool:
+    """Say whether two specs have equal fingerprints.
+
+    Unequal values are never written alike, so most that differ need not be written.
+    """
+    is_maybe = _of_the_process(one) == _of_the_process(other)
+    return is_maybe and fingerprint(one) == fingerprint(other)
+
+
 def salt_of(fleet: str, name: str) -> int:
     """Return the number that spreads a container's waits, recorded once declared.
 
@@ -65,12 +80,21 @@ def _rendered(value: object, leaving_out: frozenset[str] = frozenset()) -> str:
     entries = pairs(value)
     if entries is not None:
         return f"{{{','.join(f'{k!r}:{_rendered(v)}' for k, v in entries)}}}"
-    kind: type[Any] = type(value)
-    if not attrs.has(kind):
+    kind: Any = type(value)
+    fields = _fields_of(kind)
+    if fields is None:
         return repr(value)
     parts = [
-        f"{field.name}={_rendered(getattr(value, field.name))}"
-        for field in attrs.fields(kind)
-        if field.name not in leaving_out and getattr(value, field.name) != field.default
+        f"{name}={_rendered(found)}"
+        for name, default in fields
+        if name not in leaving_out and (found := getattr(value, name)) != default
     ]
     return f"{kind.__name__}({','.join(parts)})"
+
+
+@cache
+def _fields_of(kind: Any) -> tuple[tuple[str, object], ...] | None:
+    """Return the fields of a class of attrs, each with its default, else None."""
+    if not attrs.has(kind):
+        return None
+    return tuple((field.name, field.default) for field in attrs.fields(kind))

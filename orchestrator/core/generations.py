@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from orchestrator.core.evolving import evolve
-from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.fingerprints import is_same_process
 from orchestrator.core.lineages import KEPT_MAX, Lineage, Outcome, Revision
 from orchestrator.core.moments import Moment
 from orchestrator.core.services import Service, replica_of
@@ -71,11 +71,6 @@ def _with(
         if getattr(template, field) != getattr(spec, field)
     }
     return attrs.evolve(spec, **changed) if changed else spec
-
-
-def is_same_process(one: ContainerSpec, other: ContainerSpec) -> bool:
-    """Say whether replicas of two templates need no restart to become one another."""
-    return fingerprint(one) == fingerprint(other)
 
 
 def template_of(

@@ -30,7 +30,10 @@ def grant(draft: FleetDraft, at: Moment) -> tuple[Command, ...]:
         after, started = launch(before, at, run_floor=draft.run_floor)
         commands += started
         _ = place(draft, before, after)
-        _count_start(draft, at)
+        if draft.settings.max_starts_per_minute is not None:
+            _count_start(draft, at, draft.settings.max_starts_per_minute)
+        if not draft.waiting:
+            break
     return commands
 
 
@@ -43,7 +46,5 @@ def _has_slot(draft: FleetDraft, at: Moment) -> bool:
     return draft.recent_starts[-limit] + MINUTE <= at
 
 
-def _count_start(draft: FleetDraft, at: Moment) -> None:
-    limit = draft.settings.max_starts_per_minute
-    if limit is not None:
-        draft.recent_starts = (*draft.recent_starts, at)[-limit:]
+def _count_start(draft: FleetDraft, at: Moment, limit: int) -> None:
+    draft.recent_starts = (*draft.recent_starts, at)[-limit:]

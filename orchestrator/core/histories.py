@@ -29,7 +29,7 @@ from orchestrator.core.moments import Moment
 from orchestrator.core.policies import RestartPolicy, judged
 from orchestrator.core.state import History, LastRun
 
-__all__ = ("counted_failures", "forgiven", "is_proven", "record_end")
+__all__ = ("counted", "counted_failures", "forgiven", "is_proven", "record_end")
 
 
 def counted_failures(
@@ -44,6 +44,8 @@ def counted_failures(
 
     """
     oldest = at - policy.crash.window_ms
+    if not history.failures or history.failures[0] > oldest:  # they are in order
+        return history.failures
     return tuple([moment for moment in history.failures if moment > oldest])
 
 
@@ -72,17 +74,23 @@ def forgiven(history: History) -> History:
 
 def record_end(history: History, policy: RestartPolicy, last: LastRun) -> History:
     """Return the history after the end of a run: what it forgave, what it counts."""
+    return counted(history, policy, last, judged(policy, last.exit).outcome)
+
+
+def counted(
+    history: History, policy: RestartPolicy, last: LastRun, counts_as: Outcome
+) -> History:
+    """Return the history after an end of which is known already how it counts."""
     if is_proven(policy, last.ready_at, last.ended_at):
         history = evolve(forgiven(history), obstacles=history.obstacles)
     exit_ = last.exit
-    counts_as = judged(policy, exit_).outcome
     if counts_as is Outcome.NEITHER and isinstance(exit_, Obstacle):
         return evolve(history, obstacles=history.obstacles + 1)
     failed, is_clean = counts_as is Outcome.FAILURE, counts_as is Outcome.CLEAN
     failures = history.failures
     if failed and not isinstance(exit_, StartFailed):
-        counted = (*counted_failures(history, policy, last.ended_at), last.ended_at)
-        failures = counted[-policy.crash.allowed_crashes - 1 :]
+        recent = (*counted_failures(history, policy, last.ended_at), last.ended_at)
+        failures = recent[-policy.crash.allowed_crashes - 1 :]
     return _counted(
         history,
         failures,

@@ -26,7 +26,6 @@ from orchestrator.core.commands import (
     StartContainer,
     StopContainer,
 )
-from orchestrator.core.drafts import diverges
 from orchestrator.core.events import ContainerObserved, HealthChanged
 from orchestrator.core.health import CheckKind
 from orchestrator.core.noticing import kind_of
@@ -53,6 +52,7 @@ from orchestrator.core.rollout_laws import (
     rosters_are_true,
     who_rolls_has_a_rollout,
 )
+from orchestrator.core.stands import diverges
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step, is_another, is_asked_for
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from orchestrator.core.backoff import backoff_wait
 from orchestrator.core.commands import ObserveFleet
+from orchestrator.core.endings import conclude
 from orchestrator.core.errors import (
     PlatformError,
     StaleOperator,
@@ -33,10 +34,13 @@ from orchestrator.core.moments import Moment
 from orchestrator.core.moves import (
     RETRY_STOP_MS,
     Moved,
-    conclude,
+    answering,
+    begun,
+    exact,
     in_phase,
     seen_running,
     start_anew,
+    unhindered,
 )
 from orchestrator.core.phases import (
     Rule,
@@ -44,7 +48,6 @@ from orchestrator.core.phases import (
     Starting,
     Stopping,
     Unknown,
-    live_run,
 )
 from orchestrator.core.state import Container
 from orchestrator.core.table import Table
@@ -61,33 +64,41 @@ __all__ = (
 )
 
 _NO_ADDRESSES: Final = Table[str, str]()
-_taken: Final = evolver(Starting, "accepted", "retry_at")
 
 
-def started(container: Container, event: ContainerStarted) -> Container:
+def started(container: Container, event: ContainerStarted, _terms: Terms) -> Moved:
     """Take note that a process of the live run exists."""
-    if live_run(container.phase) != event.run:
-        return container
-    return seen_running(container, event.at, ready=False, addresses=_NO_ADDRESSES)
+    phase, at = container.phase, event.at
+    if phase.run != event.run:
+        return container, ()
+    if isinstance(phase, Starting):
+        running = begun(container, phase, at)
+        return in_phase(unhindered(container), running, at), ()
+    seen = seen_running(container, at, ready=False, addresses=_NO_ADDRESSES)
+    return exact(container, seen, at), ()
 
 
-def ready(container: Container, event: ContainerReady) -> Container:
+def ready(container: Container, event: ContainerReady, _terms: Terms) -> Moved:
     """Take note that the live run accepts work."""
-    if live_run(container.phase) != event.run:
-        return container
-    return seen_running(container, event.at, ready=True, addresses=event.addresses)
+    phase, at = container.phase, event.at
+    if phase.run != event.run:
+        return container, ()
+    if isinstance(phase, Running) and not phase.is_listening:
+        return answering(unhindered(container), phase, at, event.addresses), ()
+    seen = seen_running(container, at, ready=True, addresses=event.addresses)
+    return exact(container, seen, at), ()
 
 
-def ended(container: Container, event: ContainerEnded, terms: Terms) -> Container:
+def ended(container: Container, event: ContainerEnded, terms: Terms) -> Moved:
     """Conclude the live run."""
-    if live_run(container.phase) != event.run:
-        return container
-    return conclude(container, event.exit, event.at, terms)
+    if container.phase.run != event.run:
+        return container, ()
+    return conclude(container, event.exit, event.at, terms), ()
 
 
-def errored(container: Container, event: ContainerErrored) -> Moved:
+def errored(container: Container, event: ContainerErrored, _terms: Terms) -> Moved:
     """Lose sight of the live run; it may or may not be alive, so look."""
-    if live_run(container.phase) != event.run:
+    if container.phase.run != event.run:
         return container, ()
     return lose_sight(container, event.at), (ObserveFleet(),)
 
@@ -102,37 +113,40 @@ def lose_sight(container: Container, at: Moment) -> Container:
             return container
 
 
-def accepted(container: Container, event: CommandAccepted) -> Container:
+def accepted(container: Container, event: CommandAccepted, _terms: Terms) -> Moved:
     """Take note that the platform has a command, so that it is not given again."""
-    phase = container.phase
-    if live_run(phase) != event.run:
-        return container
-    match phase:
-        case Starting() if event.kind is CommandKind.START:
-            return in_phase(container, _taken(phase, True, None), event.at)  # noqa: FBT003 - a field
-        case Stopping() if event.kind in (CommandKind.STOP, CommandKind.DESTROY):
-            return in_phase(container, evolve(phase, accepted=True), event.at)
-        case _:
-            return container
+    phase, kind = container.phase, event.kind
+    if phase.run != event.run:
+        return container, ()
+    if isinstance(phase, Starting):
+        if kind is not _START or (phase.accepted and phase.retry_at is None):
+            return container, ()
+        return in_phase(container, _taken(phase, True, None), event.at), ()  # noqa: FBT003 - a field
+    if not isinstance(phase, Stopping) or phase.accepted or kind not in _ENDING:
+        return container, ()
+    return in_phase(container, evolve(phase, accepted=True), event.at), ()
 
 
-def command_failed(
-    container: Container, event: CommandFailed, terms: Terms
-) -> Container:
+def command_failed(container: Container, event: CommandFailed, terms: Terms) -> Moved:
     """Answer a command that was not carried out, or may not have been."""
     phase = container.phase
-    if live_run(phase) != event.run or isinstance(event.error, StaleOperator):
-        return container
+    if phase.run != event.run or isinstance(event.error, StaleOperator):
+        return container, ()
     match phase:
-        case Starting() if event.kind is CommandKind.START:
-            return _start_failed(container, phase, event.error, event.at, terms)
-        case Stopping() if event.kind is not CommandKind.START:
+        case Starting() if event.kind is _START:
+            return _start_failed(container, phase, event.error, event.at, terms), ()
+        case Stopping() if event.kind is not _START:
             soonest, latest = RETRY_STOP_MS
             wait = min(latest, max(soonest, (event.at - phase.since) // 2))
             again = evolve(phase, deadline=event.at + wait, accepted=False)
-            return in_phase(container, again, event.at)
+            return in_phase(container, again, event.at), ()
         case _:
-            return container
+            return container, ()
+
+
+_START: Final = CommandKind.START
+_ENDING: Final = (CommandKind.STOP, CommandKind.DESTROY)
+_taken: Final = evolver(Starting, "accepted", "retry_at")
 
 
 def _start_failed(

@@ -24,8 +24,10 @@ def one_look(
     draft: FleetDraft, commands: tuple[Command, ...], at: Moment
 ) -> tuple[Command, ...]:
     """Let one look at the platform do for all who want one."""
-    looks = [command for command in commands if isinstance(command, ObserveFleet)]
-    if not looks:
+    for command in commands:
+        if isinstance(command, ObserveFleet):
+            break
+    else:
         return commands
     others = tuple(
         command for command in commands if not isinstance(command, ObserveFleet)

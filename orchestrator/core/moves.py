@@ -1,4 +1,4 @@
-"""The moves of one container that several events share: begin, stop, end, wait.
+"""The moves of one container that several events share: begin, be ready, stop, wait.
 
 Each takes a container and returns it in its next phase, with the commands that the
 move needs. Which move an event asks for is said in ``core.advance``.
@@ -7,7 +7,10 @@ move needs. Which move an event asks for is said in ``core.advance``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias, assert_never
+from operator import attrgetter
+from typing import Final, TypeAlias
+
+import attrs
 
 from orchestrator.core.commands import (
     Command,
@@ -15,28 +18,11 @@ from orchestrator.core.commands import (
     StartContainer,
     StopContainer,
 )
-from orchestrator.core.decide import decide
-from orchestrator.core.decisions import (
-    Complete,
-    CoolDown,
-    Decision,
-    GiveUp,
-    Hold,
-    Rest,
-    RestartAt,
-    Sleep,
-)
 from orchestrator.core.evolving import evolve, evolver, maker
-from orchestrator.core.exits import Exit, GroupEnded, Stopped
-from orchestrator.core.histories import record_end
+from orchestrator.core.exits import Exit, Stopped
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.phases import (
-    Asleep,
-    BackingOff,
-    Completed,
-    CrashLooping,
     Escalation,
-    Failed,
     Pending,
     Phase,
     Rule,
@@ -46,23 +32,28 @@ from orchestrator.core.phases import (
     Unknown,
     live_run,
 )
-from orchestrator.core.phases import Stopped as AtRest
-from orchestrator.core.state import Container, Desired, History, LastRun
+from orchestrator.core.placing import without_place
+from orchestrator.core.state import Container, Desired, History
 from orchestrator.core.table import Table
-from orchestrator.core.terms import Terms
 
 __all__ = (
     "CONFIRM_MARGIN_MS",
     "RETRY_STOP_MS",
     "Moved",
-    "conclude",
+    "answering",
+    "begun",
+    "exact",
+    "fit",
     "in_phase",
     "launch",
+    "lived",
     "made_ready",
     "order_destroy",
     "order_stop",
+    "pending",
     "seen_running",
     "start_anew",
+    "unhindered",
     "want",
 )
 
@@ -80,21 +71,50 @@ in_phase: Final[Callable[[Container, Phase, Moment], Container]] = evolver(
 )
 """Return a container in another phase, as changed at a moment."""
 
-_pending: Final = maker(Pending)
+pending: Final = maker(Pending)
+"""Make such a phase."""
+
 _starting: Final = maker(Starting)
 _running: Final = maker(Running)
-_backing_off: Final = maker(BackingOff)
-_last_run: Final = maker(LastRun)
 _start: Final = maker(StartContainer)
 _launched: Final = evolver(
     Container, "phase", "changed_at", "run", "started_revision", "history"
 )
 _ready: Final = evolver(Container, "phase", "changed_at", "history")
-_ended: Final = evolver(Container, "last", "history")
-_listening: Final = evolver(Running, "listening", "addresses")
+_listens: Final = evolver(Running, "listening", "addresses")
 _is_up: Final = evolver(Running, "ready_at", "deadline", "listening")
+_passes: Final = evolver(Running, "readiness_passed")
+_is_passed: Final = evolver(
+    Running, "readiness_passed", "ready_at", "deadline", "listening"
+)
+_answers: Final = evolver(Running, "ready_at", "deadline", "addresses")
 _restarted: Final = evolver(History, "restarts_total")
 _has_started: Final = evolver(History, "start_failures", "startup_ms")
+
+
+def exact(container: Container, moved: Container, at: Moment) -> Container:
+    """Return what a move has made of a container, as changed at a moment.
+
+    Where it has changed no fact it is the very same container. One whose run does not
+    go on is nowhere any more.
+    """
+    if moved is container:
+        return container
+    if moved.place and moved.phase is not container.phase:
+        moved = without_place(moved, container)
+    phase, was = moved.phase, container.phase
+    if (
+        phase.__class__ is was.__class__  # mostly it is another already
+        and phase == was
+        and _facts(moved) == _facts(container)
+    ):
+        return container
+    return moved if moved.changed_at == at else evolve(moved, changed_at=at)
+
+
+_facts: Final = attrgetter(
+    *(field.name for field in attrs.fields(Container) if field.name != "changed_at")
+)
 
 
 def want(container: Container, *, running: bool, asked: Desired) -> Container:
@@ -107,7 +127,7 @@ def want(container: Container, *, running: bool, asked: Desired) -> Container:
 
 def start_anew(container: Container, at: Moment, rule: Rule) -> Container:
     """Queue a container that has no live run for its next start."""
-    return in_phase(container, _pending(since=at, rule=rule), at)
+    return in_phase(container, pending(since=at, rule=rule), at)
 
 
 def launch(container: Container, at: Moment, *, run_floor: int) -> Moved:
@@ -130,45 +150,88 @@ def seen_running(
 ) -> Container:
     """Take note that the live run has a process, and whether it accepts work."""
     match container.phase:
-        case Starting(run=run, since=begun):
-            deadline = begun + container.spec.start_timeout_ms
-            running = _running(since=at, run=run, deadline=deadline)
-        case Unknown(was=Starting(run=run, since=begun), since=unseen):
-            begun += at - unseen
-            deadline = begun + container.spec.start_timeout_ms
-            running = _running(since=at, run=run, deadline=deadline)
-        case Unknown(was=Running() as running, since=unseen):
-            if running.deadline is not None:  # what nobody saw does not count
-                later = running.deadline + at - unseen
-                running = evolve(running, deadline=later)
+        case Starting() as phase:
+            running = begun(container, phase, at)
         case Running() as running:
             pass
+        case Unknown() as phase:
+            running = _seen_again(container, phase, at)
         case _:
             return container
+    seen = unhindered(container)
     if ready and not running.is_listening:
-        running = _listening(running, True, addresses)  # noqa: FBT003 - a field
-    if container.history.obstacles:
-        container = evolve(container, history=evolve(container.history, obstacles=0))
-    return made_ready(container, running, at)
+        return answering(seen, running, at, addresses)
+    return made_ready(seen, running, at)
+
+
+def begun(container: Container, phase: Starting, at: Moment) -> Running:
+    """Return the phase of a start that has a process now."""
+    deadline = phase.since + container.spec.start_timeout_ms
+    return _running(since=at, run=phase.run, deadline=deadline)
+
+
+def unhindered(container: Container) -> Container:
+    """Forget the obstacles to its starts: one has succeeded."""
+    history = container.history
+    if not history.obstacles:
+        return container
+    return evolve(container, history=evolve(history, obstacles=0))
+
+
+def _seen_again(container: Container, phase: Unknown, at: Moment) -> Running:
+    """Return a run that was out of sight; what nobody saw does not count."""
+    was, unseen = phase.was, at - phase.since
+    if isinstance(was, Starting):
+        deadline = was.since + unseen + container.spec.start_timeout_ms
+        return _running(since=at, run=was.run, deadline=deadline)
+    if was.deadline is None:
+        return was
+    return evolve(was, deadline=was.deadline + unseen)
+
+
+def answering(
+    container: Container, running: Running, at: Moment, addresses: Table[str, str]
+) -> Container:
+    """Take note that a run accepts work, which it did not; its checks may keep it."""
+    checks = container.spec.health
+    if (checks.readiness is None or running.readiness_passed) and (
+        checks.startup is None or running.startup_passed
+    ):
+        return _up(container, _answers(running, at, None, addresses), running.deadline)
+    return in_phase(container, _listens(running, True, addresses), at)  # noqa: FBT003 - a field
 
 
 def made_ready(container: Container, running: Running, at: Moment) -> Container:
     """Put a container into a running phase: ready, if nothing is missing for that."""
-    checks = container.spec.health
-    is_ready = (
-        running.listening
-        and running.ready_at is None
-        and (checks.startup is None or running.startup_passed)
-        and (checks.readiness is None or running.readiness_passed)
-    )
-    if not is_ready:
+    if not running.listening or running.ready_at is not None:
         return in_phase(container, running, at)
-    startup_ms = container.history.startup_ms
-    if running.deadline is not None:
-        begun = running.deadline - container.spec.start_timeout_ms
-        startup_ms = max(0, at - begun)
-    history = _has_started(container.history, 0, startup_ms)
-    return _ready(container, _is_up(running, at, None, False), at, history)  # noqa: FBT003 - a field
+    checks = container.spec.health
+    if (checks.readiness is None or running.readiness_passed) and (
+        checks.startup is None or running.startup_passed
+    ):
+        return _up(container, _is_up(running, at, None, False), running.deadline)  # noqa: FBT003 - a field
+    return in_phase(container, running, at)
+
+
+def fit(container: Container, running: Running, at: Moment) -> Container:
+    """Take note that its readiness check has nothing against a run any more."""
+    if not running.listening or not (
+        container.spec.health.startup is None or running.startup_passed
+    ):
+        return in_phase(container, _passes(running, True), at)  # noqa: FBT003 - a field
+    up = _is_passed(running, True, at, None, False)  # noqa: FBT003 - fields
+    return _up(container, up, running.deadline)
+
+
+def _up(container: Container, running: Running, deadline: Moment | None) -> Container:
+    """Put a container into its phase of being ready; it had time until a *deadline*."""
+    history, at = container.history, running.ready_at or 0
+    if deadline is not None:  # for the first time
+        since = deadline - container.spec.start_timeout_ms
+        history = _has_started(history, 0, max(0, at - since))
+    elif history.start_failures:
+        history = _has_started(history, 0, history.startup_ms)
+    return _ready(container, running, at, history)
 
 
 def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
@@ -189,7 +252,7 @@ def order_stop(container: Container, at: Moment, verdict: Exit) -> Moved:
         case _:
             pass
     spec = container.spec
-    started_at, ready_at = _lived(container.phase)
+    started_at, ready_at = lived(container.phase)
     stopping = Stopping(
         since=at,
         run=run,
@@ -212,7 +275,7 @@ def order_destroy(container: Container, at: Moment, verdict: Exit) -> Moved:
     run = live_run(container.phase)
     if run is None or isinstance(container.phase, Stopping):
         return container, ()
-    started_at, ready_at = _lived(container.phase)
+    started_at, ready_at = lived(container.phase)
     stopping = Stopping(
         since=at,
         run=run,
@@ -227,30 +290,7 @@ def order_destroy(container: Container, at: Moment, verdict: Exit) -> Moved:
     return in_phase(container, stopping, at), (command,)
 
 
-def conclude(container: Container, exit_: Exit, at: Moment, terms: Terms) -> Container:
-    """Record the end of the live run, and put the container where the policy says."""
-    run, phase = container.run, container.phase
-    begun, ready_at = _lived(phase)
-    verdict = phase.verdict if isinstance(phase, Stopping) else exit_
-    last = _last_run(
-        run=run, exit=verdict, ended_at=at, started_at=begun, ready_at=ready_at
-    )
-    history = record_end(container.history, container.spec.restart, last)
-    ended = _ended(container, last, history)
-    phase = _follow(decide(ended, last, terms), at)
-    if isinstance(verdict, GroupEnded):
-        phase = _with_group(phase, verdict, at + terms.settings.min_restart_delay_ms)
-    return in_phase(ended, phase, at)
-
-
-def _with_group(phase: Phase, verdict: GroupEnded, soon: Moment) -> Phase:
-    """Note for whom a run that has ended with its group waits."""
-    if isinstance(phase, BackingOff | CrashLooping):
-        return evolve(phase, waits_for=verdict.by, not_before=soon)
-    return phase
-
-
-def _lived(phase: Phase) -> tuple[Moment | None, Moment | None]:
+def lived(phase: Phase) -> tuple[Moment | None, Moment | None]:
     """Return when the run of a phase started and became ready, where known."""
     match phase:
         case Running(since=since, ready_at=ready_at):
@@ -261,26 +301,3 @@ def _lived(phase: Phase) -> tuple[Moment | None, Moment | None]:
             return started_at, ready_at
         case _:
             return None, None
-
-
-def _follow(decision: Decision, at: Moment) -> Phase:
-    """Return the phase that a decision leads to."""
-    match decision:
-        case RestartAt(at=when, rule=rule) if when <= at:
-            return _pending(since=at, rule=rule)
-        case RestartAt(at=when, rule=rule):
-            return _backing_off(since=at, until=when, rule=rule)
-        case CoolDown(until=until, rule=rule):
-            return CrashLooping(since=at, until=until, rule=rule)
-        case Hold(rule=rule):
-            return CrashLooping(since=at, until=None, rule=rule)
-        case Complete(rule=rule):
-            return Completed(since=at, rule=rule)
-        case GiveUp(rule=rule):
-            return Failed(since=at, rule=rule)
-        case Rest(rule=rule):
-            return AtRest(since=at, rule=rule)
-        case Sleep(rule=rule):
-            return Asleep(since=at, rule=rule)
-        case _:
-            assert_never(decision)

@@ -60,9 +60,12 @@ class MutableTable(dict[K, V]):
         heap = self._heap
         if heap is None or len(heap) > 2 * len(self) + SLACK:
             heap = self._heap = sorted(self.keys())
-        while heap and heap[0] not in self:
+        while heap:
+            key = heap[0]
+            if key in self:
+                return key, self[key]
             _ = heappop(heap)
-        return (heap[0], self[heap[0]]) if heap else None
+        return None
 
     def items(self) -> Iterator[tuple[K, V]]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Yield the pairs in key order, sorted for each time: it is seldom asked."""

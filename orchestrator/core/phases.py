@@ -2,7 +2,7 @@
 
 ``since`` is when the phase was entered. A phase with a ``run`` is *live*: a process
 of that run may exist. ``rule`` names what decided a phase of waiting or of rest, so
-that ``explain`` never has to guess.
+that ``explain`` never has to guess. Whatever is not live has None for its ``run``.
 
 Note [Stopping remembers why]. A run that we end ourselves ends *as what we say*:
 ``Stopping.verdict`` is the exit to record when the end is confirmed, whatever code the
@@ -13,7 +13,7 @@ long ``StartFailed``. So a restart counts no crash, and a timed-out start does.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import attrs
 
@@ -96,6 +96,7 @@ class Pending:
     ``waits_for``: a service that it depends on, which is not yet as it must be.
     """
 
+    run: ClassVar[None] = None
     since: Moment
     rule: Rule
     waits_for: str = attrs.field(default="", metadata=LATER)
@@ -159,6 +160,7 @@ class Stopping:
 class Stopped:
     """It rests because its owner wants it stopped."""
 
+    run: ClassVar[None] = None
     since: Moment
     rule: Rule = Rule.OWNER_WANTS_IT_STOPPED
 
@@ -167,6 +169,7 @@ class Stopped:
 class Completed:
     """Its work is done."""
 
+    run: ClassVar[None] = None
     since: Moment
     rule: Rule = Rule.CLEAN_EXIT
 
@@ -179,6 +182,7 @@ class BackingOff:
     back earlier, it starts at ``not_before``, its own wait.
     """
 
+    run: ClassVar[None] = None
     since: Moment
     until: Moment
     rule: Rule
@@ -193,6 +197,7 @@ class CrashLooping:
     ``waits_for`` and ``not_before`` are as in ``BackingOff``: held with its group.
     """
 
+    run: ClassVar[None] = None
     since: Moment
     until: Moment | None
     rule: Rule
@@ -204,6 +209,7 @@ class CrashLooping:
 class Failed:
     """Its policy has given up."""
 
+    run: ClassVar[None] = None
     since: Moment
     rule: Rule
 
@@ -221,6 +227,7 @@ class Unknown:
 class Asleep:
     """The platform stopped it because it was idle; it starts when asked for."""
 
+    run: ClassVar[None] = None
     since: Moment
     rule: Rule = Rule.ASLEEP_UNTIL_ASKED
 
@@ -274,5 +281,4 @@ def live_run(phase: Phase) -> int | None:
     (3, None)
 
     """
-    run: int | None = getattr(phase, "run", None)
-    return run
+    return phase.run

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import Stopped
-from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.fingerprints import is_same_process
 from orchestrator.core.histories import forgiven
 from orchestrator.core.moments import Moment
 from orchestrator.core.moves import Moved, made_ready, order_stop, start_anew
@@ -29,7 +29,7 @@ def redeclare(container: Container, spec: ContainerSpec, at: Moment) -> Moved:
 
     The run goes on where only the operator's handling of it has changed.
     """
-    same_process = fingerprint(spec) == fingerprint(container.spec)
+    same_process = is_same_process(spec, container.spec)
     renewed = clear_history(
         evolve(container, spec=spec, revision=container.revision + 1)
     )

@@ -6,12 +6,14 @@ event. What changed after the look began is not compared at all: the look is old
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import assert_never
+from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import Final, assert_never
 
 import attrs
 
 from orchestrator.core.commands import StopContainer
+from orchestrator.core.endings import conclude
 from orchestrator.core.events import (
     ContainerObserved,
     Event,
@@ -22,7 +24,7 @@ from orchestrator.core.exits import Lost, Stopped
 from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.lifecycle import lose_sight
 from orchestrator.core.moments import Moment
-from orchestrator.core.moves import Moved, conclude, order_stop, seen_running
+from orchestrator.core.moves import Moved, order_stop, seen_running
 from orchestrator.core.observations import (
     Observation,
     SeenAbsent,
@@ -134,37 +136,60 @@ def differences(
     that is seen as it is believed to be yields just that one.
     """
     seen = {sighting.name: sighting for sighting in observation.sightings}
+    began, known, moved = observation.began, 0, False
+    differing, lost = list[Sighting](), list[Event]()
+    for name, container in fleet.containers.items():
+        sighting = seen.get(name)
+        if sighting is None:
+            if observation.complete:
+                lost += _lost(container, began, at)
+            continue
+        known += 1
+        moved = moved or container.place != sighting.place
+        if container.changed_at < began and not _is_as_believed(container, sighting):
+            differing.append(sighting)
+    strange = () if known == len(seen) else _strange(fleet, seen)
+    if strange:
+        differing += (each for each in strange if _ends_eviction(fleet, each))
+        differing.sort(key=_name)
     events: list[Event] = [
         ContainerObserved(
             at=at,
-            name=name,
+            name=sighting.name,
             run=sighting.run,
             sight=sighting.sight,
             fingerprint=sighting.fingerprint,
         )
-        for name, sighting in sorted(seen.items())
-        if _differs(fleet.containers.get(name), sighting, observation.began)
-        or _ends_eviction(fleet, sighting)
+        for sighting in differing
     ]
-    if observation.complete:
-        events += [
-            ContainerObserved(at=at, name=container.name, run=run, sight=SeenAbsent())
-            for container in fleet.containers.values()
-            if container.name not in seen
-            and container.changed_at < observation.began
-            and (run := live_run(container.phase)) is not None
-            and _was_there(container)
-        ]
-    events += _places(fleet, seen.values(), at)
     strangers = Table.of(
-        (name, sighting.run)
-        for name, sighting in seen.items()
-        if name not in fleet.containers and name not in fleet.forgetting
+        (each.name, each.run) for each in strange if each.name not in fleet.forgetting
     )
+    events += lost
+    if moved:
+        events += _places(fleet, seen.values(), at)
     events.append(
         FleetObserved(at=at, complete=observation.complete, strangers=strangers)
     )
     return tuple(events)
+
+
+_name: Final = attrgetter("name")
+
+
+def _lost(container: Container, began: Moment, at: Moment) -> Iterator[Event]:
+    """Yield that a run is not seen which was there when the look began."""
+    if container.changed_at < began and _was_there(container):
+        run = live_run(container.phase)
+        if run is not None:
+            name = container.name
+            yield ContainerObserved(at=at, name=name, run=run, sight=SeenAbsent())
+
+
+def _strange(fleet: Fleet, seen: Mapping[str, Sighting]) -> tuple[Sighting, ...]:
+    """Return what is seen of others than the fleet has."""
+    containers = fleet.containers
+    return tuple(each for name, each in seen.items() if name not in containers)
 
 
 def _places(
@@ -173,9 +198,11 @@ def _places(
     """Yield where live runs are, of those that are elsewhere or were nowhere."""
     for seen in sightings:
         if seen.place and isinstance(seen.sight, SeenRunning):
-            told = PlaceObserved(at=at, name=seen.name, run=seen.run, place=seen.place)
             container = fleet.containers.get(seen.name)
-            if container is not None and is_news(container, told):
+            if container is None or container.place == seen.place:
+                continue
+            told = PlaceObserved(at=at, name=seen.name, run=seen.run, place=seen.place)
+            if is_news(container, told):
                 yield told
 
 
@@ -185,13 +212,24 @@ def _ends_eviction(fleet: Fleet, sighting: Sighting) -> bool:
     return is_over and fleet.evicting.get(sighting.name) == sighting.run
 
 
-def _differs(container: Container | None, sighting: Sighting, began: Moment) -> bool:
-    if container is None or container.changed_at >= began:
-        return False
-    run = live_run(container.phase)
+def _is_as_believed(container: Container, sighting: Sighting) -> bool:
+    """Say whether a sighting says nothing new of a container.
+
+    What runs and is seen to run comes first: it is nearly all of a fleet that is well,
+    and each look compares it.
+    """
+    phase, sight = container.phase, sighting.sight
+    if (
+        isinstance(phase, Running)
+        and isinstance(sight, SeenRunning)
+        and phase.run == sighting.run
+        and container.started_revision
+    ):
+        return phase.is_listening or not sight.ready
+    run = live_run(phase)
     if run != sighting.run:
-        return _surprises(container, sighting, run)
-    return container.is_claimed or _contradicts(container, sighting.sight)
+        return not _surprises(container, sighting, run)
+    return not (container.is_claimed or _contradicts(container, sight))
 
 
 def _surprises(container: Container, sighting: Sighting, run: int | None) -> bool:

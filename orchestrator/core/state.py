@@ -132,7 +132,7 @@ class Container:
 
 
 @quick
-@attrs.frozen(kw_only=True, weakref_slot=False)
+@attrs.frozen(kw_only=True, slots=False)  # opened for change and closed for each event
 class Fleet:
     """Everything that is believed, at moment ``at``.
 
@@ -150,7 +150,8 @@ class Fleet:
     service that somebody depends on. ``lineages`` are the revisions of services that
     were ever rolled out, ``rolling`` names those with a rollout under way; ``loads`` is
     what services that scale by themselves were measured at. ``rolls``: the platform
-    itself brings another image to a service, all replicas of it.
+    itself brings another image to a service, all replicas of it. ``rolls_at`` says when
+    time has something to do with a rollout, the first one first.
     """
 
     name: str
@@ -192,6 +193,9 @@ class Fleet:
     rolling: Table[str, None] = attrs.field(default=Table[str, None](), metadata=LATER)
     loads: Table[str, Loads] = attrs.field(default=Table[str, Loads](), metadata=LATER)
     rolls: bool = attrs.field(default=False, metadata=LATER)
+    rolls_at: Table[tuple[Moment, str], None] = attrs.field(
+        default=Table[tuple[Moment, str], None](), metadata=LATER
+    )
 
 
 def empty_fleet(name: str) -> Fleet:

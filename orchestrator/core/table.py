@@ -4,8 +4,7 @@ A ``Table`` is a value. ``put`` and ``drop`` return a new table that shares all
 but one path with the old one, so every past fleet stays whole, and copying is
 never needed. It is a B+ tree of lists that nobody changes once they are in it: a leaf
 holds up to ``WIDTH`` keys beside their values, an inner node up to ``WIDTH`` children
-beside a key for each, from which on keys lie below it. Look-up and replacement are
-O(log n).
+beside the keys that part them. Look-up and replacement are O(log n).
 
 Iteration is in key order by construction. A hash map would iterate in an order
 that depends on the process's hash seed, and commands derived from it would
@@ -14,7 +13,7 @@ differ on replay; here nothing is hashed at all.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Generic, TypeVar, final
 
@@ -32,8 +31,8 @@ and a ``put`` takes a fifth longer; with 128 more is copied than is won."""
 _Node = tuple[list[Any], list[Any]]
 """``(keys, values)`` in a leaf, ``(keys, children)`` above.
 
-A key belongs below the last child whose key does not exceed it, and below the first
-where all do: ``bisect_right(keys, key, 1) - 1`` does not look at the first.
+There is one key less than there are children: what is below the key lies to its left,
+the key itself to its right. So ``bisect_right(keys, key)`` is the child to look in.
 """
 
 _EMPTY: Final[_Node] = ([], [])
@@ -68,19 +67,20 @@ class Table(Generic[K, V]):
         level: list[_Node] = [
             (part, [latest[key] for key in part]) for part in _chunks(keys)
         ]
-        depth = 0
+        firsts, depth = [part[0] for part, _ in level], 0
         while len(level) > 1:
-            level = [([node[0][0] for node in part], part) for part in _chunks(level)]
-            depth += 1
+            parts = zip(_chunks(firsts), _chunks(level), strict=True)
+            level = [(part[1:], children) for part, children in parts]
+            firsts, depth = [part[0] for part in _chunks(firsts)], depth + 1
         return _made(level[0], depth, len(latest))
 
     def get(self, key: K) -> V | None:
         """Return the value of *key*, or None."""
         keys, values = self._root
         for _ in range(self._depth):
-            keys, values = values[bisect_right(keys, key, 1) - 1]
-        place = bisect_left(keys, key)
-        if place < len(keys) and keys[place] == key:
+            keys, values = values[bisect_right(keys, key)]
+        place = bisect_right(keys, key) - 1
+        if keys and keys[place] == key:  # -1 is the last, which is not it
             value: V = values[place]
             return value
         return None
@@ -96,9 +96,8 @@ class Table(Generic[K, V]):
         """Say whether *key* is there, also with None for its value."""
         keys, values = self._root
         for _ in range(self._depth):
-            keys, values = values[bisect_right(keys, key, 1) - 1]
-        place = bisect_left(keys, key)
-        return place < len(keys) and bool(keys[place] == key)
+            keys, values = values[bisect_right(keys, key)]
+        return bool(keys and keys[bisect_right(keys, key) - 1] == key)
 
     def put(self, key: K, value: V) -> Table[K, V]:
         """Return a table in which *key* has *value*. O(log n)."""
@@ -107,9 +106,9 @@ class Table(Generic[K, V]):
         if same is not None:
             return _made(same, depth, size)
         root = _inserted(self._root, depth, key, value)
-        if len(root[0]) > WIDTH:
-            left, right = _halves(root)
-            root, depth = ([left[0][0], right[0][0]], [left, right]), depth + 1
+        if len(root[1]) > WIDTH:
+            left, parting, right = _halves(root, depth)
+            root, depth = ([parting], [left, right]), depth + 1
         return _made(root, depth, size + 1)
 
     def drop(self, key: K) -> Table[K, V]:
@@ -181,9 +180,14 @@ class Table(Generic[K, V]):
 
 def _made(root: _Node, depth: int, size: int) -> Table[Any, Any]:
     kind: type[Table[Any, Any]] = Table
-    table = kind.__new__(kind)
-    table._root, table._depth, table._size = root, depth, size  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    table = _blank(kind)
+    table._root = root  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    table._depth = depth  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    table._size = size  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return table
+
+
+_blank: Final = object.__new__
 
 
 def _chunks(row: list[Any]) -> Iterator[list[Any]]:
@@ -196,13 +200,13 @@ def _replaced(node: _Node, depth: int, key: Any, value: Any) -> _Node | None:
     """Return a node in which *key* has another value; None where it is absent."""
     keys, values = node
     if depth:
-        place = bisect_right(keys, key, 1) - 1
+        place = bisect_right(keys, key)
         value = _replaced(values[place], depth - 1, key, value)
         if value is None:
             return None
     else:
-        place = bisect_left(keys, key)
-        if place == len(keys) or keys[place] != key:
+        place = bisect_right(keys, key) - 1
+        if not keys or keys[place] != key:
             return None
     values = values.copy()
     values[place] = value
@@ -215,19 +219,19 @@ def _inserted(node: _Node, depth: int, key: Any, value: Any) -> _Node:
     Below it, one that has become too long is two.
     """
     keys, values = node
+    place = bisect_right(keys, key)
     if not depth:
-        place = bisect_left(keys, key)
         keys, values = keys.copy(), values.copy()
         keys.insert(place, key)
         values.insert(place, value)
         return keys, values
-    place = bisect_right(keys, key, 1) - 1
     child = _inserted(values[place], depth - 1, key, value)
     values = values.copy()
-    if len(child[0]) > WIDTH:
+    if len(child[1]) > WIDTH:
+        left, parting, right = _halves(child, depth - 1)
         keys = keys.copy()
-        values[place : place + 1] = _, right = _halves(child)
-        keys.insert(place + 1, right[0][0])
+        keys.insert(place, parting)
+        values[place : place + 1] = left, right
     else:
         values[place] = child
     return keys, values
@@ -237,26 +241,31 @@ def _dropped(node: _Node, depth: int, key: Any) -> _Node | None:
     """Return a node without a key; None where it is absent. An empty child is gone."""
     keys, values = node
     if not depth:
-        place = bisect_left(keys, key)
-        if place == len(keys) or keys[place] != key:
+        place = bisect_right(keys, key) - 1
+        if not keys or keys[place] != key:
             return None
         keys, values = keys.copy(), values.copy()
         del keys[place], values[place]
         return keys, values
-    place = bisect_right(keys, key, 1) - 1
+    place = bisect_right(keys, key)
     child = _dropped(values[place], depth - 1, key)
     if child is None:
         return None
     values = values.copy()
-    if child[0]:
+    if child[1]:
         values[place] = child
-    else:
-        keys = keys.copy()
-        del keys[place], values[place]
+        return keys, values
+    keys = keys.copy()
+    del values[place]
+    del keys[max(0, place - 1) : max(1, place)]  # none where it was the only child
     return keys, values
 
 
-def _halves(node: _Node) -> tuple[_Node, _Node]:
+def _halves(node: _Node, depth: int) -> tuple[_Node, Any, _Node]:
+    """Cut a node in two, and say from which key on the right one holds."""
     keys, values = node
-    middle = len(keys) // 2
-    return (keys[:middle], values[:middle]), (keys[middle:], values[middle:])
+    middle = len(values) // 2
+    left, right = values[:middle], values[middle:]
+    if depth:  # the key that parts them stays in neither
+        return (keys[: middle - 1], left), keys[middle - 1], (keys[middle:], right)
+    return (keys[:middle], left), keys[middle], (keys[middle:], right)

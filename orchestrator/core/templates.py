@@ -83,6 +83,8 @@ def placeholders(text: str) -> tuple[Placeholder, ...]:
     (Placeholder(path='name'), Placeholder(path='port.http'))
 
     """
+    if "${" not in text:  # as in nearly all texts: there is nothing to cut
+        return ()
     parts = parse_template(text).value_or(())
     return tuple(part for part in parts if isinstance(part, Placeholder))
 
@@ -98,6 +100,8 @@ def render(text: str, values: Mapping[str, str]) -> Result[str, str]:
     'secret.KEY'
 
     """
+    if "${" not in text:
+        return Success(text)
     filled: list[str] = []
     for part in parse_template(text).value_or((text,)):
         if isinstance(part, str):

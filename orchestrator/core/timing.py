@@ -14,13 +14,14 @@ from orchestrator.core.commands import (
     StartContainer,
     StopContainer,
 )
+from orchestrator.core.endings import conclude
+from orchestrator.core.events import TimeReached
 from orchestrator.core.evolving import evolve
 from orchestrator.core.exits import Lost, StartFailed
 from orchestrator.core.moments import Moment, format_duration
 from orchestrator.core.moves import (
     CONFIRM_MARGIN_MS,
     Moved,
-    conclude,
     in_phase,
     order_stop,
     start_anew,
@@ -42,13 +43,18 @@ from orchestrator.core.wake import may_replace, wake_at
 __all__ = ("time_passed",)
 
 
-def time_passed(container: Container, at: Moment, terms: Terms) -> Moved:
-    """Do what is due at *at*; nothing where nothing is."""
+def time_passed(container: Container, event: TimeReached, terms: Terms) -> Moved:
+    """Do what is due; nothing where nothing is."""
+    at, waits = event.at, container.phase
+    if isinstance(waits, BackingOff):  # mostly
+        if at < waits.until:
+            return container, ()
+        return start_anew(container, at, waits.rule), ()
     due = wake_at(container, fences=terms.fences)
     if due is None or at < due:
         return container, ()
     match container.phase:
-        case BackingOff(rule=rule) | CrashLooping(rule=rule):
+        case CrashLooping(rule=rule):
             return start_anew(container, at, rule), ()
         case Starting() as phase:
             return _start_is_slow(container, phase, at)

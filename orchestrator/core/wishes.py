@@ -38,11 +38,12 @@ from orchestrator.core.phases import (
 from orchestrator.core.phases import Stopped as AtRest
 from orchestrator.core.renewals import clear_history, redeclare
 from orchestrator.core.state import Container, Desired
+from orchestrator.core.terms import Terms
 
 __all__ = ("clear", "leave", "restart", "start", "stop")
 
 
-def start(container: Container, event: StartRequested) -> Moved:
+def start(container: Container, event: StartRequested, _terms: Terms) -> Moved:
     """Want it running; begin where it rests, restart where forced."""
     wanted = want(container, running=True, asked=_asked(event))
     if event.force:
@@ -70,7 +71,7 @@ def _force(container: Container, at: Moment) -> Moved:
             return order_stop(container, at, Stopped())
 
 
-def stop(container: Container, event: StopRequested) -> Moved:
+def stop(container: Container, event: StopRequested, _terms: Terms) -> Moved:
     """Want it stopped; end the live run, or rest at once where there is none."""
     return _stop(want(container, running=False, asked=_asked(event)), event.at)
 
@@ -92,7 +93,7 @@ def _stop(container: Container, at: Moment) -> Moved:
             return in_phase(container, AtRest(since=at), at), ()
 
 
-def restart(container: Container, event: RestartRequested) -> Moved:
+def restart(container: Container, event: RestartRequested, _terms: Terms) -> Moved:
     """Want it running, with a new run; where it rests, that is a start."""
     wanted = want(container, running=True, asked=_asked(event))
     match wanted.phase:
@@ -104,14 +105,14 @@ def restart(container: Container, event: RestartRequested) -> Moved:
             return wanted, ()
 
 
-def clear(container: Container, event: CrashHistoryCleared) -> Container:
+def clear(container: Container, event: CrashHistoryCleared, _terms: Terms) -> Moved:
     """Forget the failures; what they held back starts again."""
     cleared = clear_history(container)
     match cleared.phase:
         case CrashLooping() | Failed() if cleared.desired.running:
-            return start_anew(cleared, event.at, Rule.HISTORY_CLEARED)
+            return start_anew(cleared, event.at, Rule.HISTORY_CLEARED), ()
         case _:
-            return cleared
+            return cleared, ()
 
 
 def _asked(event: StartRequested | StopRequested | RestartRequested) -> Desired:

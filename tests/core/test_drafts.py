@@ -5,7 +5,6 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from orchestrator.core.drafts import diverges
 from orchestrator.core.exits import Stopped as Ended
 from orchestrator.core.phases import (
     Asleep,
@@ -22,6 +21,7 @@ from orchestrator.core.phases import (
     Stopping,
     Unknown,
 )
+from orchestrator.core.stands import diverges
 from tests.core.examples import Story, spec
 
 READY = Running(since=0, run=1, ready_at=5)

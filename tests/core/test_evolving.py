@@ -10,8 +10,18 @@ import attrs
 import pytest
 from attrs.validators import ge
 
+from orchestrator.core.custom import NO_POLICIES
+from orchestrator.core.drafts import close, open_draft
 from orchestrator.core.events import Event
-from orchestrator.core.evolving import evolve, evolver, maker, quick, twin_of
+from orchestrator.core.evolving import (
+    closer,
+    evolve,
+    evolver,
+    maker,
+    opener,
+    quick,
+    twin_of,
+)
 from orchestrator.core.phases import Running
 from orchestrator.core.state import Container, Fleet, History
 from tests.core.examples import Story, spec
@@ -36,7 +46,30 @@ class Checked:
 @quick
 @attrs.frozen(kw_only=True)
 class Referred:
+    """One that may be referred to weakly."""
+
     count: int = 0
+
+
+@quick
+@attrs.frozen(kw_only=True, slots=False)
+class Spread:
+    """One that keeps its fields in a dict, as a fleet does."""
+
+    count: int = 0
+    names: tuple[str, ...] = ()
+
+
+@attrs.define(kw_only=True, slots=False, init=False)
+class Draft:
+    count: int
+    names: tuple[str, ...]
+
+
+@attrs.define(kw_only=True)
+class SlottedDraft:
+    count: int
+    names: tuple[str, ...]
 
 
 @quick
@@ -93,13 +126,64 @@ def test_evolving_is_what_attrs_makes_of_it() -> None:
     assert container == Story(spec()).container()
 
 
-@pytest.mark.parametrize("kind", [Checked, Referred])
-def test_a_class_that_cannot_be_quick_stays_as_it_is(kind: Any) -> None:
-    assert twin_of(kind) is None
-    assert evolve(kind(count=1), count=2) == kind(count=2)
-    assert evolver(kind, "count")(kind(count=1), 2) == kind(count=2)
-    assert evolver(kind)(kind(count=1)) == kind(count=1)
-    assert maker(kind) is kind
+def test_a_class_that_cannot_be_quick_stays_as_it_is() -> None:
+    assert twin_of(Checked) is None
+    assert evolve(Checked(count=1), count=2) == Checked(count=2)
+    assert evolver(Checked, "count")(Checked(count=1), 2) == Checked(count=2)
+    assert evolver(Checked)(Checked(count=1)) == Checked(count=1)
+    assert maker(Checked) is Checked
+
+
+@pytest.mark.parametrize("kind", [Words, Referred, Spread, Container, Fleet])
+def test_a_twin_takes_any_field_and_the_class_that_it_becomes_none(kind: Any) -> None:
+    twin: Any = twin_of(kind)
+    names = [field.name for field in attrs.fields(kind)]
+    one = twin()
+    for name in names:
+        setattr(one, name, name)
+    one.__class__ = kind
+    assert [getattr(one, name) for name in names] == names
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(one, names[0], "other")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        delattr(one, names[0])
+    for again in (copy.copy(one), pickle.loads(pickle.dumps(one))):  # noqa: S301 - our own
+        assert again == one
+        assert hash(again) == hash(one)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(copy.copy(one), names[0], "other")
+
+
+@pytest.mark.parametrize("draft", [Draft, SlottedDraft])
+def test_a_frozen_value_is_opened_changed_and_closed(draft: Any) -> None:
+    """Also where one of the two has slots: then its fields are copied one by one."""
+    one = Spread(count=1, names=("a",))
+    opened = opener(draft, Spread)(one)
+    assert type(opened) is draft
+    opened.count = 2
+    closed: Any = closer(Spread, draft)(opened)
+    assert type(closed) is Spread
+    assert (one, closed) == (
+        Spread(count=1, names=("a",)),
+        Spread(count=2, names=("a",)),
+    )
+    assert hash(closed) == hash(Spread(count=2, names=("a",)))
+    assert closed == pickle.loads(pickle.dumps(closed))  # noqa: S301 - our own
+    assert (
+        attrs.evolve(closed, count=3)
+        == evolve(closed, count=3)
+        == Spread(count=3, names=("a",))
+    )
+    anything: Any = closed
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        anything.count = 4
+
+
+def test_a_fleet_that_was_opened_holds_its_fields_and_nothing_else() -> None:
+    fleet = Story(spec()).fleet
+    closed = close(open_draft(fleet, NO_POLICIES))
+    assert list(vars(closed)) == [field.name for field in attrs.fields(Fleet)]
+    assert (closed, hash(closed)) == (fleet, hash(fleet))
 
 
 def test_a_validator_still_refuses() -> None:

@@ -31,10 +31,12 @@ from orchestrator.core.platform_rollouts import (
     take_rolled,
 )
 from orchestrator.core.rollout_policies import RolloutPolicy
+from orchestrator.core.rosters import scan
 from orchestrator.core.services import Service, replica_of
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Fleet
 from orchestrator.core.table import Table
+from orchestrator.core.under_way import gauge_of
 from tests.core.examples import Story, spec
 
 OLD = spec("web", image="web:1")
@@ -80,12 +82,24 @@ def waiting_fleet(*templates: ContainerSpec, **more: Any) -> Fleet:
     given: dict[str, Any] = {"status": STATUS.PREPARING, "roll": ROLL}
     under_way = rollout(**{**given, **more})
     known = lineage(*(templates or (OLD, NEW)), rollout=under_way)
-    return attrs.evolve(
-        running_fleet(),
-        lineages=Table.of([("web", known)]),
-        rolling=Table.of([("web", None)]),
-        rolls=True,
+    return indexed(
+        attrs.evolve(
+            running_fleet(),
+            lineages=Table.of([("web", known)]),
+            rolling=Table.of([("web", None)]),
+            rolls=True,
+        )
     )
+
+
+def indexed(fleet: Fleet) -> Fleet:
+    """Return a fleet whose rollout knows all replicas there are."""
+    known = of(fleet)
+    roster = scan(fleet.containers.values(), gauge_of(known, fleet.at))
+    kept = attrs.evolve(
+        fleet.lineages["web"], rollout=attrs.evolve(known, roster=roster)
+    )
+    return attrs.evolve(fleet, lineages=fleet.lineages.put("web", kept))
 
 
 def told(
@@ -337,7 +351,8 @@ def test_a_member_beside_another_keeps_its_name() -> None:
         name="web-1.r1",
         spec=attrs.evolve(fleet.containers["web-1"].spec, name="web-1.r1"),
     )
-    fleet = attrs.evolve(fleet, containers=fleet.containers.put("web-1.r1", beside))
+    containers = fleet.containers.put("web-1.r1", beside)
+    fleet = indexed(attrs.evolve(fleet, containers=containers))
     after, _, _ = told(fleet, RollOutcome.DONE)
     assert after.containers["web-1.r1"].spec.name == "web-1.r1"
     assert after.containers["web-1.r1"].spec.image == "web:2"

@@ -92,21 +92,21 @@ BUGS = (
     Bug(
         "whoever asks early starts before the time",
         "timing",
-        "if due is None or at < due:",
-        "if due is None:",
+        "if at < waits.until:",
+        "if at < waits.since:",
         WALKS,
     ),
     Bug(
         "the end of another run is taken for the live one's",
         "lifecycle",
-        '"""Conclude the live run."""\n    if live_run(container.phase) != event.run:',
-        '"""Conclude the live run."""\n    if live_run(container.phase) is None:',
+        '"""Conclude the live run."""\n    if container.phase.run != event.run:',
+        '"""Conclude the live run."""\n    if container.phase.run is None:',
         WALKS,
     ),
     Bug(
         "a second end of the same run is counted again",
         "lifecycle",
-        '"""Conclude the live run."""\n    if live_run(container.phase) != event.run:',
+        '"""Conclude the live run."""\n    if container.phase.run != event.run:',
         '"""Conclude the live run."""\n    if container.run != event.run:',
         WALKS,
     ),
@@ -128,7 +128,7 @@ BUGS = (
     ),
     Bug(
         "what we end ourselves has ended as it says, not as we say",
-        "moves",
+        "endings",
         "verdict = phase.verdict if isinstance(phase, Stopping) else exit_",
         "verdict = exit_",
     ),
@@ -202,9 +202,9 @@ BUGS = (
     ),
     Bug(
         "one that runs keeps its start slot",
-        "drafts",
-        "return _NOWHERE if is_settled else _DIVERGED",
-        "return _STARTING",
+        "stands",
+        "return NOWHERE if container.desired.running else _DIVERGED",
+        "return STARTING",
         WALKS,
     ),
     Bug(
