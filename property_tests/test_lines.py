@@ -14,11 +14,11 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator.codec.digests import chain, digest_of
+from orchestrator.codec.digests import chain, chained_digests, digest_of
 from orchestrator.journal import lines
 from orchestrator.journal.jsonl import write_lines
 from orchestrator.journal.line_format import row_line, row_of
-from orchestrator.journal.line_frame import framed_row
+from orchestrator.journal.line_frame import framed_rows
 from orchestrator.journal.port import START, Draft, Head, Row, broken, chained
 from tests.journal.opened import Read, all_of
 
@@ -71,6 +71,12 @@ def altered(draw: st.DrawFn, whole: bytes) -> bytes:
     return whole[:first] + put + whole[last:]
 
 
+def framed(line: bytes, behind: Head) -> Row | None:
+    """Take a line apart by its frame, where it is a whole one."""
+    page = framed_rows([line[:-1]], behind) if line[-1:] == b"\n" else None
+    return None if page is None else next(iter(page))
+
+
 def parsed(line: bytes) -> Row | None:
     """Read a row as it is read where its frame tells nothing."""
     try:
@@ -88,10 +94,10 @@ def test_a_line_whose_frame_fits_is_what_its_row_is_written_as(
     *before, row = chained(START, drafts)
     behind = head_of(before[-1]) if before else START
     line = row_line(row)
-    assert framed_row(line, row.seq, behind.digest) in (row, None)
+    assert framed(line, behind) in (row, None)
     assert parsed(line) == row
     other = data.draw(altered(line))
-    found = framed_row(other, row.seq, behind.digest)
+    found = framed(other, behind)
     if other != line:
         assert found is None
         assert parsed(other) is None or broken(behind, [parsed(other) or row])
@@ -106,8 +112,27 @@ def test_an_ordinary_line_is_taken_apart_without_parsing(
     parts = row.event + row.commands + row.changes
     holds_words = any(f',"{word}":'.encode() in parts for word in WORDS)
     if row.at and len(row.changes) != 32 and not holds_words:
-        assert framed_row(row_line(row), row.seq, before) == row
-    assert framed_row(row_line(row), row.seq + 1, before) is None
+        assert framed(row_line(row), Head(seq=seq, digest=before)) == row
+    assert framed(row_line(row), Head(seq=seq + 1, digest=before)) is None
+
+
+@given(st.lists(DRAFTS, min_size=1, max_size=6), st.data())
+def test_many_lines_are_taken_apart_as_each_of_them_is(
+    drafts: list[Draft], data: st.DataObject
+) -> None:
+    """Up to the first that is in doubt, whatever befell one of them."""
+    rows = chained(START, drafts)
+    lines = [row_line(row)[:-1] for row in rows]
+    place = data.draw(st.integers(0, len(lines) - 1))
+    lines[place] = data.draw(altered(lines[place]))
+    head, expected = START, list[Row]()
+    for line in lines:
+        row = framed(line + b"\n", head)
+        if row is None:
+            break
+        expected.append(row)
+        head = head_of(row)
+    assert [*(framed_rows(lines, START) or ())] == expected
 
 
 @given(st.lists(DRAFTS, max_size=4), st.data())
@@ -124,14 +149,14 @@ def test_a_file_is_read_alike_with_the_frame_and_without(
     size = data.draw(st.integers(1, 3))
     with patch.object(lines, "PAGE", size):
         swift = all_of(io.BytesIO(other))
-        with patch.object(lines, "framed_row", lambda *_: None):
+        with patch.object(lines, "framed_rows", lambda *_: None):
             slow = all_of(io.BytesIO(other))
     assert swift == slow
     assert other == whole or not swift.is_whole or swift == without_frame(whole)
 
 
 def without_frame(whole: bytes) -> Read:
-    with patch.object(lines, "framed_row", lambda *_: None):
+    with patch.object(lines, "framed_rows", lambda *_: None):
         return all_of(io.BytesIO(whole))
 
 
@@ -143,3 +168,15 @@ def test_the_digest_of_a_row_is_that_of_its_six_parts(
     numbers = (seq.to_bytes(8), draft.at.to_bytes(8))
     expected = digest_of((before, *numbers, *parts))
     assert chain(before, seq, draft.at, *parts) == expected
+
+
+@given(
+    st.lists(DRAFTS, max_size=4),
+    st.binary(min_size=32, max_size=32),
+    st.integers(0, 2**63),
+)
+def test_the_digests_of_many_rows_are_those_of_each(
+    drafts: list[Draft], before: bytes, seq: int
+) -> None:
+    expected = [row.digest for row in chained(Head(seq=seq, digest=before), drafts)]
+    assert chained_digests(before, seq, map(attrs.astuple, drafts)) == expected

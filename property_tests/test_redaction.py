@@ -19,6 +19,7 @@ from orchestrator.core.names import is_name
 from orchestrator.core.reduce import step_of
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import RULES, Fleet
+from orchestrator.journal.pages import Page, page_of
 from orchestrator.journal.port import START, Row, Snapshot, chained
 from orchestrator.journal.reading import RECORDING, Reading
 from orchestrator.journal.redacted import hear, redacted_rows
@@ -57,8 +58,9 @@ class Listed:
     expected: int | None = None
     cut_at_line: int | None = None
 
-    def pages(self, after: int | None = None) -> Iterator[tuple[Row, ...]]:
-        yield tuple(row for row in self.all if row.seq > (after or 0))
+    def pages(self, after: int | None = None) -> Iterator[Page]:
+        if found := [row for row in self.all if row.seq > (after or 0)]:
+            yield page_of(found)
 
     def snapshot(self, until: int) -> Snapshot | None:
         return None

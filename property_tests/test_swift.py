@@ -9,9 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.codec.swift import SwiftReaders
-from orchestrator.codec.wire import CONVERTER, TAGGED, decode_event, encode_event
+from orchestrator.codec.wire import (
+    CONVERTER,
+    TAGGED,
+    decode_event,
+    encode_event,
+    tree_of,
+)
 from orchestrator.core.events import Event
-from orchestrator.testing.strategies import events
+from orchestrator.core.specs import ContainerSpec
+from orchestrator.testing.strategies import container_specs, events
 
 READ = SwiftReaders(CONVERTER, frozenset(TAGGED)).of(Event)
 LEAVES = st.one_of(
@@ -63,3 +70,24 @@ def test_what_is_changed_anywhere_is_read_alike_or_by_the_converter_alone(
         return
     assert swift == slow(changed, Event)
     assert decode_event(orjson.dumps(changed)).unwrap() == swift
+
+
+@given(container_specs(), st.data())
+def test_a_spec_like_one_before_is_read_as_if_there_was_none(
+    spec: ContainerSpec, data: st.DataObject
+) -> None:
+    """Whatever of it is changed: what is its own, what both have, or all its shape."""
+    alike = {ContainerSpec: ("name", "service", "replica")}
+    read = SwiftReaders(CONVERTER, frozenset(TAGGED), alike=alike).of(ContainerSpec)
+    tree = tree_of(spec)
+    assert read(tree) == spec
+    path = data.draw(
+        st.sampled_from([("name",), ("service",), ("replica",), *_places(tree)])
+    )
+    odd = st.one_of(LEAVES, st.sampled_from(["b", "c.d", "A B", "x" * 300]))
+    changed = _with(tree, path, data.draw(odd))
+    try:
+        swift = read(changed)
+    except Exception:  # noqa: BLE001 - as above
+        return
+    assert swift == CONVERTER.structure(changed, ContainerSpec)

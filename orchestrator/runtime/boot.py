@@ -30,18 +30,21 @@ from orchestrator.core.reduce import reduce
 from orchestrator.core.requests import Apply
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.port import Journal
-from orchestrator.platforms.port import Attachment, Platform, StreamRefused
+from orchestrator.platforms.port import Attachment, Platform
 from orchestrator.runtime.asker import Asker
 from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.compacting import Compacting
 from orchestrator.runtime.environment import EnvVars
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, Limits
+from orchestrator.runtime.listening import acknowledge, listen
 from orchestrator.runtime.logs import Lifecycle
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.measurer import Measurer
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.prober import Prober
 from orchestrator.runtime.recovery import Recovered, recover
+from orchestrator.runtime.retention import Keep, not_compactable
 from orchestrator.runtime.rolls import Roller
 from orchestrator.runtime.secrets import EnvironmentSecrets, Secrets
 from orchestrator.runtime.steps import Asked
@@ -54,11 +57,6 @@ LOG: Final = logging.getLogger("orchestrator.boot")
 
 CLOSE_S: Final = 10.0
 """For commands under way to finish; they are outstanding otherwise."""
-
-LISTEN_AGAIN_S: Final = 1.0
-
-ACKNOWLEDGE_S: Final = 5.0
-"""The platform keeps its news a little longer, rather than hear of each event."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -76,6 +74,7 @@ class Engine:
     journal: Journal
     platform: Platform
     travel: Travel
+    compacting: Compacting
     policies: CustomPolicies = NO_POLICIES
 
     async def close(self) -> None:
@@ -83,6 +82,7 @@ class Engine:
         await self.prober.close()
         await self.roller.close()
         await self.measurer.close()
+        await self.compacting.close()
         for task in self.listening:
             task.cancel()
         await asyncio.gather(*self.listening, return_exceptions=True)
@@ -111,7 +111,8 @@ class Means(TypedDict):
     any of ``on_start``, ``on_stop``, ``on_error``; ``policies`` are the custom restart
     policies that specs may name (``core.custom.registered``); ``snapshot_every``: after
     so many rows the fleet is saved beside them (1 to 1,000,000, by default 10,000);
-    ``telemetry`` counts what happens.
+    ``keep`` says how much of the journal is kept, all of it by default; ``telemetry``
+    counts what happens.
     """
 
     platform: Platform
@@ -122,6 +123,7 @@ class Means(TypedDict):
     limits: NotRequired[Limits]
     policies: NotRequired[CustomPolicies]
     snapshot_every: NotRequired[int]
+    keep: NotRequired[Keep | None]
     telemetry: NotRequired[Telemetry]
 
 
@@ -132,13 +134,11 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
         platform, journal = means["platform"], means["journal"]
         policies = means.get("policies", NO_POLICIES)
         every = means.get("snapshot_every", SNAPSHOT_EVERY)
-        prepared = _out_of_bounds(every) or await _prepared(
-            fleet, platform, journal, policies
-        )
+        prepared = await _prepared(fleet, means)
         if not isinstance(prepared, tuple):
             await _let_go(journal, platform)
             return Failure(prepared)
-        recovered, attachment = prepared
+        recovered, attachment, is_declared = prepared
         told = Hooks(means.get("hooks"))
         clock = Clock(not_before=recovered.fleet.at)
         telemetry = means.get("telemetry") or Telemetry()
@@ -159,12 +159,13 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
         telemetry.follow(lambda: loop.head.seq)
         loop.watchers.append(Lifecycle(recovered.head.seq).see)
         loop.interpreter = interpreter
+        travel = Travel(journal, policies)
         engine = Engine(
             loop=loop,
             running=asyncio.ensure_future(loop.run()),
             listening=(
-                asyncio.ensure_future(_listen(loop, platform)),
-                asyncio.ensure_future(_acknowledge(loop, platform)),
+                asyncio.ensure_future(listen(loop, platform)),
+                asyncio.ensure_future(acknowledge(loop, platform)),
             ),
             interpreter=interpreter,
             prober=Prober(loop, Asker(platform, secrets), limits.questions_at_once),
@@ -173,10 +174,12 @@ def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]
             hooks=told,
             journal=journal,
             platform=platform,
-            travel=Travel(journal, policies),
+            travel=travel,
+            compacting=Compacting(journal, means.get("keep"), loop, travel, policies),
             policies=policies,
         )
-        problem = await _take_over(engine, fleet, attachment)
+        declared = None if is_declared else fleet
+        problem = await _take_over(engine, declared, attachment)
         if problem is None:
             _follow(engine, attachment)
             return Success(engine)
@@ -190,10 +193,12 @@ def _follow(engine: Engine, attachment: Attachment) -> None:
     """Begin to ask, to measure and to roll out, until the loop ends."""
     engine.prober.start()
     engine.measurer.start()
+    engine.compacting.start()
     if attachment.rolls:
         engine.roller.start()
 
     def end(_: asyncio.Task[None]) -> None:
+        engine.compacting.stop()
         for part in (engine.prober, engine.measurer, engine.roller):
             part.stop()
 
@@ -208,9 +213,18 @@ def _out_of_bounds(snapshot_every: int) -> InvalidSpec | None:
 
 
 async def _prepared(
-    fleet: FleetSpec, platform: Platform, journal: Journal, policies: CustomPolicies
-) -> tuple[Recovered, Attachment] | ContainerError:
-    """Read the journal and attach to the platform, before anything runs."""
+    fleet: FleetSpec, means: Means
+) -> tuple[Recovered, Attachment, bool] | ContainerError:
+    """Read the journal and attach to the platform, before anything runs.
+
+    The bool says whether *fleet* is the declared one already.
+    """
+    platform, journal = means["platform"], means["journal"]
+    policies = means.get("policies", NO_POLICIES)
+    wrong = _out_of_bounds(means.get("snapshot_every", SNAPSHOT_EVERY))
+    wrong = wrong or not_compactable(journal, means.get("keep"))
+    if wrong is not None:
+        return wrong
     recovered = await settled(recover(journal, fleet.name, policies))
     if not isinstance(recovered, Recovered):
         return recovered
@@ -225,13 +239,18 @@ async def _prepared(
     attachment = await settled(platform.attach(recovered.fleet.epoch))
     if not isinstance(attachment, Attachment):
         return attachment
-    return recovered, attachment
+    known = recovered.fleet
+    is_declared = await asyncio.to_thread(_is_declared, known, fleet, policies)
+    return recovered, attachment, is_declared
 
 
 async def _take_over(
-    engine: Engine, fleet: FleetSpec, attachment: Attachment
+    engine: Engine, fleet: FleetSpec | None, attachment: Attachment
 ) -> ContainerError | None:
-    """Write down that an operator has booted; declare the fleet, if it is another."""
+    """Write down that an operator has booted; declare a fleet, if it is another.
+
+    Both come at once: a look between them would not show what is declared.
+    """
     before = engine.loop.fleet
     engine.loop.tell(
         Booted(
@@ -242,49 +261,26 @@ async def _take_over(
             rolls=attachment.rolls,
         )
     )
-    request = Apply(spec=fleet, by="fleet file", keep_scale=True)
-    if _is_declared(before, request, engine.policies):
+    if fleet is None:
         async with engine.loop.turned:
             await engine.loop.turned.wait_for(
                 lambda: engine.loop.fleet.epoch > before.epoch or engine.running.done()
             )
         return engine.loop.fatal
-    answer = await settled(engine.loop.ask(request))
+    answer = await settled(engine.loop.ask(_applying(fleet)))
     return None if isinstance(answer, Asked) else answer
 
 
-def _is_declared(known: Fleet, request: Apply, policies: CustomPolicies) -> bool:
+def _applying(fleet: FleetSpec) -> Apply:
+    return Apply(spec=fleet, by="fleet file", keep_scale=True)
+
+
+def _is_declared(known: Fleet, fleet: FleetSpec, policies: CustomPolicies) -> bool:
     """Say whether an apply would change nothing: the core is asked, on a copy."""
-    event = admit(known, request, known.at, policies)
+    if not known.revision:
+        return False  # nothing was ever declared
+    event = admit(known, _applying(fleet), known.at, policies)
     if isinstance(event, Failure):
         return False  # whoever asks is told why
     after = reduce(known, event.unwrap(), policies).fleet
     return after.revision == known.revision
-
-
-async def _listen(loop: Loop, platform: Platform) -> None:
-    """Pass on what the platform tells; begin again where its stream breaks off."""
-    while True:
-        try:
-            async for event in platform.events(loop.fleet.cursor):
-                await loop.tell_when_there_is_room(event)
-        except StreamRefused as refused:
-            loop.stand_down(refused.error)
-            return
-        except Exception:
-            LOG.exception("the platform's stream broke off")
-        await asyncio.sleep(LISTEN_AGAIN_S)
-
-
-async def _acknowledge(loop: Loop, platform: Platform) -> None:
-    """Let the platform know now and then how far its news are durable here."""
-    known = ""
-    while True:
-        await asyncio.sleep(ACKNOWLEDGE_S)
-        if (cursor := loop.fleet.cursor) != known:
-            try:
-                await platform.acknowledge(cursor)
-            except Exception:
-                LOG.exception("the platform was not told what is durable")
-            else:
-                known = cursor

@@ -22,6 +22,7 @@ from orchestrator.core.requests import Apply, Stop
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.tickets import Ticket
 from orchestrator.runtime.boot import Engine
+from orchestrator.runtime.laggards import Laggards
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.reports import is_at_rest
 from orchestrator.runtime.steps import Asked
@@ -61,12 +62,14 @@ async def down(engine: Engine, asker: Asker) -> Result[None, ContainerError]:
     if failed is not None:
         return Failure(failed)
 
+    def has_come(_: Fleet, each: Container) -> bool:
+        return is_at_rest(each) or _is_newer(each, since)
+
+    left = Laggards(lambda fleet: fleet.containers, has_come)
+
     def is_so() -> bool:
         now = engine.loop.fleet
-        return not now.forgetting and all(
-            is_at_rest(each) or _is_newer(each, since)
-            for each in now.containers.values()
-        )
+        return not (now.forgetting or left.are_left(now))
 
     if await until(engine, is_so, limit_ms):
         return Success(None)
@@ -116,7 +119,8 @@ def _undepended(alive: list[Container]) -> list[Container]:
 
 
 async def _have_ended(engine: Engine, names: set[str], limit_ms: Millis) -> bool:
-    return await until(engine, lambda: not _alive(engine.loop.fleet, names), limit_ms)
+    left = Laggards(lambda _: sorted(names), lambda _, each: is_at_rest(each))
+    return await until(engine, lambda: not left.are_left(engine.loop.fleet), limit_ms)
 
 
 def is_down(fleet: Fleet, since: Moment | None = None) -> bool:

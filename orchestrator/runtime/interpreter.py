@@ -117,8 +117,9 @@ class Interpreter:
         self._env_vars = env_vars
         self._submit = submit
         self._limits = limits
-        self._at_once = asyncio.Semaphore(limits.at_once)
         self._waiting: dict[str, deque[Ordered]] = {}
+        self._ready: deque[str] = deque()
+        self._workers = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
         self._notifier = Notifier(secrets, submit)
@@ -135,7 +136,10 @@ class Interpreter:
             waiting.append((command, setting))
             return
         self._waiting[command.name] = deque([(command, setting)])
-        self._begin(self._work_off(command.name))
+        self._ready.append(command.name)
+        if self._workers < self._limits.at_once:
+            self._workers += 1
+            self._begin(self._work())
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -156,6 +160,9 @@ class Interpreter:
         """Let what is under way finish, within limits; give up what waits."""
         self._is_closed = True
         await self._notifier.close()
+        for name in self._ready:
+            del self._waiting[name]
+        self._ready.clear()
         for waiting in self._waiting.values():
             waiting.clear()
         if self._tasks:
@@ -176,15 +183,26 @@ class Interpreter:
             LOG.exception("the platform adapter failed to observe")
             tell(Unreachable(cause=type(error).__name__))
 
+    async def _work(self) -> None:
+        """Carry out what is ready, one container after the other, until nothing is.
+
+        There are as many workers as there may be commands at once, and none longer
+        than it is needed: a hundred thousand commands that wait are no tasks.
+        """
+        try:
+            while self._ready:
+                await self._work_off(self._ready.popleft())
+        finally:
+            self._workers -= 1
+
     async def _work_off(self, name: str) -> None:
         waiting = self._waiting[name]
         try:
             while waiting:
                 command, setting = waiting.popleft()
-                async with self._at_once:
-                    with self._telemetry.carrying_out(command, setting.fleet) as told:
-                        error = await self._bounded(command, setting)
-                        told(error)
+                with self._telemetry.carrying_out(command, setting.fleet) as told:
+                    error = await self._bounded(command, setting)
+                    told(error)
                 self._submit(_event(command, error))
         finally:
             del self._waiting[name]

@@ -39,6 +39,7 @@ from orchestrator.core.requests import Request
 from orchestrator.core.steps import Step
 from orchestrator.journal.port import Head, Journal
 from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.collecting import AT_WORK, collecting_seldom
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, setting_of
 from orchestrator.runtime.notifier import envelope_of
@@ -53,11 +54,11 @@ from orchestrator.runtime.steps import (
     Happened,
     Item,
     Looked,
-    draft_of,
     looked,
 )
 from orchestrator.runtime.telemetry import Telemetry
 from orchestrator.runtime.timers import Timers
+from orchestrator.runtime.turns import watched, worked_out
 from orchestrator.runtime.watch import Watch
 
 __all__ = ("BATCH_MAX", "Loop", "Seen")
@@ -158,7 +159,8 @@ class Loop:
     async def run(self) -> None:
         """Work until closed, or until going on would be wrong."""
         try:
-            await self._work()
+            with collecting_seldom(AT_WORK):
+                await self._work()
         finally:
             self._closing = True
             self._refuse_the_rest()
@@ -205,20 +207,20 @@ class Loop:
         )
         self._in_hand = items
         batch = Batch(fleet=self.fleet, seq=self.head.seq, policies=self._policies)
-        for item in items:
-            batch.take(item, now)
-        if batch.steps:
-            drafts = tuple(map(draft_of, batch.steps))
+        drafts = await worked_out(batch, items, now)
+        head = self.head
+        if drafts:
             with self.telemetry.committing():
-                head = await settled(self._journal.append(self.head, drafts))
-            if not isinstance(head, Head):
-                self._keep(items, head)
+                written = await settled(self._journal.append(head, drafts))
+            if not isinstance(written, Head):
+                self._keep(items, written)
                 return True
-            self.head = head
+            head = written
+            await watched(self.watch, batch)
         self.journal_error = None
-        self._commit(batch)
+        self._commit(batch, head)
         self._stand_down_if_stale(items)
-        await self._snapshots.now_and_then(self.fleet, self.head)
+        self._snapshots.now_and_then(self.fleet, self.head)
         return False
 
     def _keep(self, items: list[Item], error: JournalError) -> None:
@@ -236,15 +238,14 @@ class Loop:
         ):
             self.fatal = error
 
-    def _commit(self, batch: Batch) -> None:
+    def _commit(self, batch: Batch, head: Head) -> None:
         """Make true what has become durable."""
-        self.fleet = batch.fleet
+        self.fleet, self.head = batch.fleet, head
         self.telemetry.committed(batch)
         for ask, answer in batch.answers:
             if not ask.answer.done():
                 ask.answer.set_result(answer)
         for step in batch.steps:
-            self.watch.see(step)
             for command in step.commands:
                 self._hand_out(command, step)
             for watcher in tuple(self.watchers):

@@ -45,7 +45,7 @@ from orchestrator.runtime.reads import Reads
 from orchestrator.runtime.steps import Asked, Heard
 from orchestrator.runtime.views import View
 
-__all__ = ("Orphan", "Scales", "ServiceInfo")
+__all__ = ("Orphan", "Scales", "ServiceInfo", "services_of")
 
 _RESTING: Final = Completed | Stopped | Asleep
 _TROUBLED: Final = Failed | CrashLooping
@@ -98,7 +98,7 @@ class Scales(Reads):
         self, *, at: Place | None = None
     ) -> FutureResult[tuple[ServiceInfo, ...], ContainerError]:
         """Return the services, in the order of their names, now or at a place."""
-        return self.view(at).map(_services)
+        return self.view(at).map(services_of)
 
     def list_orphans(self) -> FutureResult[tuple[Orphan, ...], ContainerError]:
         """Return what the newest look showed and the fleet does not know."""
@@ -217,7 +217,8 @@ class Scales(Reads):
         return done.bind_result(orphan)
 
 
-def _services(view: View) -> tuple[ServiceInfo, ...]:
+def services_of(view: View) -> tuple[ServiceInfo, ...]:
+    """Return the services of a view; this goes through its whole fleet."""
     fleet = view.fleet
     replicas = _by_service(fleet)
     return tuple(

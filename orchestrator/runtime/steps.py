@@ -8,7 +8,7 @@ written is forgotten, and its facts are tried again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -121,6 +121,13 @@ class Batch:
     passed_over: list[tuple[Event, Fleet]] = attrs.field(
         factory=list[tuple[Event, Fleet]]
     )
+
+    def take_all(self, items: Iterable[Item], now: Moment) -> tuple[Draft, ...]:
+        """Take items one after the other; return the rows that come of them."""
+        begin = len(self.steps)
+        for item in items:
+            self.take(item, now)
+        return tuple(map(draft_of, self.steps[begin:]))
 
     def take(self, item: Item, now: Moment) -> None:
         """Work out what an item does, at *now*, which never runs backwards."""

@@ -76,7 +76,11 @@ class Telemetry:
 
     ``journal_file`` is where the journal is, if it is a file: its size is shown.
     ``names_max``: containers with series of their own. ``traces`` is told of each
-    command, too. ``looked_at``: when the newest complete look at the platform was over.
+    command, too. ``restarts`` are those of each container in the fleet, by cause, and
+    ``causes`` those of all of them together. ``looked_at``: when the newest complete
+    look at the platform was over.
+    ``journal_base``: the row that the journal begins behind; ``compacted_s``: when it
+    was cut short, on ``clock``.
     """
 
     journal_file: Path | None = None
@@ -87,8 +91,13 @@ class Telemetry:
     commands: Counter[tuple[str, str]] = attrs.field(factory=Counter[tuple[str, str]])
     in_flight: Counter[str] = attrs.field(factory=Counter[str])
     restarts: dict[str, Counter[str]] = attrs.field(factory=dict[str, Counter[str]])
+    causes: Counter[str] = attrs.field(factory=Counter[str])
     divergences: int = 0
     looked_at: Moment | None = None
+    journal_base: int = 0
+    compactions: int = 0
+    compaction_failures: int = 0
+    compacted_s: float | None = None
     command_s: dict[str, Timings] = attrs.field(factory=dict[str, Timings])
     look_s: Timings = attrs.field(factory=lambda: Timings(LOOK_S))
     lag_s: Timings = attrs.field(factory=lambda: Timings(LAG_S))
@@ -126,13 +135,19 @@ class Telemetry:
         """Count a restart, by the way in which the run before it ended."""
         before = step.before.containers.get(name)
         after = step.after.containers.get(name)
-        if after is None:
-            _ = self.restarts.pop(name, None)
-        elif before is not None:
-            more = after.history.restarts_total - before.history.restarts_total
-            if more > 0:
-                causes = self.restarts.setdefault(name, Counter())
-                causes[_cause(after)] += more
+        more = _restarts(after) - _restarts(before)
+        if after is None or more < 0:  # it is gone, or another one has its name
+            self.causes -= self.restarts.pop(name, Counter())
+        elif before is not None and more > 0:
+            cause = _cause(after)
+            self.restarts.setdefault(name, Counter())[cause] += more
+            self.causes[cause] += more
+
+    def compacted(self, base: int) -> None:
+        """Note that the journal was cut short, and begins behind row *base*."""
+        self.journal_base = base
+        self.compactions += 1
+        self.compacted_s = self.clock()
 
     def journal_bytes(self) -> int | None:
         """Return how long the journal's files are, None where it is no file."""
@@ -195,6 +210,10 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _restarts(container: Container | None) -> int:
+    return 0 if container is None else container.history.restarts_total
 
 
 def _cause(container: Container) -> str:

@@ -30,6 +30,7 @@ from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.tickets import Ticket
 from orchestrator.runtime.boot import Engine
+from orchestrator.runtime.laggards import Laggards, restless
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.recovery import decoded
 from orchestrator.runtime.reports import (
@@ -43,6 +44,7 @@ from orchestrator.runtime.reports import (
     rolls_on,
 )
 from orchestrator.runtime.steps import Asked, Heard
+from orchestrator.runtime.views import View
 
 __all__ = (
     "Asker",
@@ -147,25 +149,25 @@ async def converge(
     A container without ports is ready as soon as it runs; one that dies at once must
     not pass for one that has come up.
     """
+    left = Laggards(restless, has_settled)
 
     def is_so() -> bool:
         fleet = engine.loop.fleet
-        is_calm = fleet.observed and not rolls_on(fleet)
-        return is_calm and all(
-            has_settled(fleet, each) for each in fleet.containers.values()
-        )
+        return fleet.observed and not (rolls_on(fleet) or left.are_left(fleet))
 
     def is_not_so() -> bool:
         return not is_so()
 
+    stays = False
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(None if limit_ms is None else limit_ms / 1_000):
-            while await until(engine, is_so, None):
-                if await until(engine, is_not_so, steady_ms):
-                    continue
-                containers = engine.loop.fleet.containers.values()
-                return Success(tuple(_info(engine, each) for each in containers))
-    return not_yet(engine, limit_ms)
+            while not stays and await until(engine, is_so, None):
+                stays = not await until(engine, is_not_so, steady_ms)
+    if not stays:
+        return not_yet(engine, limit_ms)
+    loop = engine.loop
+    seen = View(seq=loop.head.seq, at=loop.now(), fleet=loop.fleet)
+    return Success(await asyncio.to_thread(seen.infos))  # a large fleet takes a while
 
 
 async def asked(
@@ -220,7 +222,10 @@ async def reconcile(
             await until(engine, lambda: bool(over), None)
     finally:
         engine.loop.watchers.remove(watch)
-    return _report(engine, over[0], commands) if over else not_yet(engine, None)
+    if not over:
+        return not_yet(engine, None)
+    fleet = engine.loop.fleet
+    return await asyncio.to_thread(_report, fleet, over[0], commands)
 
 
 def _began_before(asked: Asked) -> bool:
@@ -243,15 +248,14 @@ def _last_look(fleet: Fleet) -> Iterable[FleetObserved]:
 
 
 def _report(
-    engine: Engine, look: FleetObserved, commands: list[Command]
+    fleet: Fleet, look: FleetObserved, commands: list[Command]
 ) -> Result[ReconcileReport, ContainerError]:
     if not look.complete:
         return Failure(ReconcileFailed(cause=look.cause or "the look was partial"))
-    fleet = engine.loop.fleet
-    lost = tuple(
+    lost = tuple(  # whoever is out of sight is not where he should be
         name
-        for name, container in fleet.containers.items()
-        if isinstance(container.phase, Unknown)
+        for name in fleet.diverged
+        if isinstance(fleet.containers[name].phase, Unknown)
     )
     if lost:
         seen = len(fleet.containers) - len(lost)

@@ -7,6 +7,7 @@ done about it: the fleet goes on, and the journal holds what led there.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 from orchestrator.core.invariants import violations
@@ -23,6 +24,11 @@ class Watch:
     def __init__(self) -> None:
         """Begin at none."""
         self.violations = 0
+
+    def see_all(self, steps: Iterable[Step]) -> None:
+        """Hold some steps to every invariant."""
+        for step in steps:
+            self.see(step)
 
     def see(self, step: Step) -> None:
         """Hold a step to every invariant; its cost follows what the step touched."""

@@ -321,7 +321,7 @@ async def test_the_config_shows_placeholders_and_hides_what_looks_secret() -> No
 async def test_a_platform_whose_stream_breaks_is_listened_to_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.runtime.boot.LISTEN_AGAIN_S", 0.01)
+    monkeypatch.setattr("orchestrator.runtime.listening.LISTEN_AGAIN_S", 0.01)
 
     class Breaking(Faulty):
         breaks = 3

@@ -8,6 +8,7 @@ from orchestrator import (
     Placement,
     SimulatedPlatform,
 )
+from orchestrator.api.counts import Tally
 from orchestrator.api.measures import of_fleet
 from orchestrator.cli.reads import readable
 from orchestrator.cli.shown import container_table
@@ -39,7 +40,8 @@ async def test_a_place_is_taken_down_once_and_survives_the_operator() -> None:
         told = [one.event for one in await value(operator.events(0))]
         places_told = [each for each in told if isinstance(each, PlaceObserved)]
         assert [(each.name, each.place) for each in places_told] == [*places.items()]
-        measured = {name: value_ for name, _, value_ in of_fleet(operator.fleet)}
+        tally = Tally.of(operator.fleet.containers.values())
+        measured = {name: value_ for name, _, value_ in of_fleet(operator.fleet, tally)}
         assert measured["fleet_misplaced"] == 1
     async with Operator.open(declared, platform=platform, journal=journal) as again:
         (away,) = [info for info in again.infos() if info.name == "away"]

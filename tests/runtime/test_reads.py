@@ -234,6 +234,7 @@ async def test_rows_are_counted_from_the_last_snapshot_not_the_last_boot() -> No
         await fill(journal, rows)
         async with opened(DECLARED, journal=journal, snapshot_every=every) as kit:
             await kit.until(lambda: kit.operator.seq > len(rows))
+            await kit.operator._loop._snapshots.over()
             assert [seq > len(rows) for seq in journal.saved[:1]] == saved
 
 

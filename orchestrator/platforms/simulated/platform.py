@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final, assert_never
 
-import attrs
 from returns.future import FutureResult
+from returns.result import Result, Success
 
 from orchestrator.core.commands import (
     ContainerCommand,
@@ -29,10 +29,11 @@ from orchestrator.core.errors import (
     Unreachable,
 )
 from orchestrator.core.events import LifecycleEvent
+from orchestrator.core.exits import Exit
 from orchestrator.core.health import CheckKind, HealthChecks
 from orchestrator.core.loads import RollOutcome
 from orchestrator.core.moments import Millis, Moment
-from orchestrator.core.observations import Observation
+from orchestrator.core.observations import Observation, Sighting
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.tallies import Answer
 from orchestrator.platforms.details import details_of
@@ -58,6 +59,9 @@ from orchestrator.simulation.world import World
 __all__ = ("SimulatedPlatform",)
 
 STEP_S: Final = 0.005
+
+AT_ONCE: Final = 1_000
+"""Containers that are looked at before others have their turn."""
 
 
 class SimulatedPlatform:
@@ -114,13 +118,30 @@ class SimulatedPlatform:
         return FutureResult.from_result(accepted)
 
     def observe(self) -> FutureResult[Observation, PlatformError]:
-        """Look at everything."""
-        seen = self._world.observe(self._now(), complete=True)
-        sightings = tuple(
-            attrs.evolve(each, place=self._places.get(each.name, ""))
-            for each in seen.sightings
-        )
-        return FutureResult.from_value(attrs.evolve(seen, sightings=sightings))
+        """Look at everything, some at a time: others are not held up meanwhile."""
+        return FutureResult(self._shown())
+
+    async def _shown(self) -> Result[Observation, PlatformError]:
+        """Show each as it is when its turn comes; who begins meanwhile is not shown.
+
+        Whoever asks knows when that was begun, and takes nothing of what has changed
+        since for a difference.
+        """
+        lives, began = self._world.lives, self._now()
+        names = sorted(lives)
+        sightings: list[Sighting] = []
+        for first in range(0, len(names), AT_ONCE):
+            if first:
+                await asyncio.sleep(0)
+            now = self._now()
+            shown = (lives.get(name) for name in names[first : first + AT_ONCE])
+            sightings += (
+                life.sighting(now, self._places.get(life.name, ""))
+                for life in shown
+                if life is not None
+            )
+        seen = Observation(began=began, complete=True, sightings=tuple(sightings))
+        return Success(seen)
 
     def roll(self, order: RollOrder) -> FutureResult[RollSight, PlatformError]:
         """Replace the containers of a service, as far as time has come."""
@@ -149,6 +170,12 @@ class SimulatedPlatform:
             id=f"{order.service}-{since}",
         )
         return FutureResult.from_value(sight)
+
+    def crash(self, names: Iterable[str], exit_: Exit) -> None:
+        """End the runs of some containers now, by themselves: a storm, if many."""
+        now = self._now()
+        for name in names:
+            self._world.crash(name, now, exit_)
 
     def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
         """Answer at once, as the character of the container has it."""
