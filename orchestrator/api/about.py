@@ -8,6 +8,8 @@ from aiohttp import web
 
 from orchestrator.api import answers
 from orchestrator.api.bodies import answer, written
+from orchestrator.api.counts import Tally
+from orchestrator.api.following import Followed
 from orchestrator.api.metrics import scraped
 from orchestrator.api.openapi import document
 from orchestrator.api.queries import Asked
@@ -26,12 +28,20 @@ class About:
     """Answers what one operator says of itself."""
 
     def __init__(
-        self, operator: Operator, version: str, telemetry: Telemetry | None
+        self,
+        operator: Operator,
+        version: str,
+        telemetry: Telemetry | None,
+        tally: Followed[Tally],
     ) -> None:
-        """Tell of *operator*; *version* is that of the release."""
+        """Tell of *operator*; *version* is that of the release.
+
+        *tally* counts its containers.
+        """
         self._operator = operator
         self._version = version
         self._telemetry = telemetry
+        self._tally = tally
         self._document = written(document())
 
     async def health(self, _: web.Request, __: Asked) -> web.Response:
@@ -58,7 +68,8 @@ class About:
 
     async def metrics(self, _: web.Request, __: Asked) -> web.Response:
         """Answer the numbers that Prometheus asks for."""
-        body, media = await scraped(self._operator, self._telemetry)
+        tally = await self._tally.now()
+        body, media = await scraped(self._operator, tally, self._telemetry)
         return web.Response(body=body, headers={"Content-Type": media})
 
     async def openapi(self, _: web.Request, __: Asked) -> web.Response:

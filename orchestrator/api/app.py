@@ -14,11 +14,15 @@ from aiohttp import web
 
 from orchestrator.api.about import About
 from orchestrator.api.bodies import refusal, told
+from orchestrator.api.counts import Tally
 from orchestrator.api.exports import Exports
+from orchestrator.api.following import Followed
 from orchestrator.api.guard import Guard
 from orchestrator.api.leaving import LEAVING, Broken, Leaving
+from orchestrator.api.lists import Lists
 from orchestrator.api.live import say_goodbye
 from orchestrator.api.looks import Looks
+from orchestrator.api.orders import Orders
 from orchestrator.api.pages import add_page
 from orchestrator.api.past import Past
 from orchestrator.api.plans import Plans
@@ -27,10 +31,12 @@ from orchestrator.api.rollouts import Rollouts
 from orchestrator.api.route import Route
 from orchestrator.api.routes import ROUTES
 from orchestrator.api.serving import Serving
+from orchestrator.api.sheets import Sheets
 from orchestrator.codec.api_choice import BODY_MOST
 from orchestrator.core.errors import InvalidSpec, OperatorClosed
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.telemetry import Telemetry
+from orchestrator.runtime.views import View
 
 __all__ = ("make_app",)
 
@@ -62,14 +68,19 @@ def make_app(
     app.on_response_prepare.append(_not_to_be_kept)
     leaving = app[LEAVING] = Leaving()
     app.on_shutdown.extend((say_goodbye(operator), leaving.leave))
+    watch = operator.feed.watch
+    tally = Followed(Tally, lambda: operator.fleet, watch)
+    orders = Orders(lambda: operator.fleet, watch)
+    infos = Sheets(View.info)
     parts = (
-        Looks(operator, version),
+        Looks(operator, version, tally, infos),
+        Lists(operator, orders, infos),
         Past(operator),
         Exports(operator),
         Plans(operator),
         Serving(operator, end),
         Rollouts(operator, end),
-        About(operator, version, telemetry),
+        About(operator, version, telemetry, tally),
     )
     for route in ROUTES:
         handler = _checked(route, _handler(parts, route.handler), leaving)

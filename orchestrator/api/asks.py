@@ -143,7 +143,7 @@ class Asks:
         if isinstance(read, Failure):
             return refusal(read.failure())
         spec, wish = read.unwrap()
-        masked = refused_masks(spec)
+        masked = await asyncio.to_thread(refused_masks, spec)
         if masked is not None:
             return refusal(masked)
         applied = self._operator.apply(

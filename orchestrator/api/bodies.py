@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any, Final, Literal, TypeVar
@@ -44,6 +45,7 @@ __all__ = (
     "answer",
     "error_body",
     "folded",
+    "folded_apart",
     "read_body",
     "refusal",
     "told",
@@ -54,6 +56,9 @@ T = TypeVar("T")
 
 COME_BACK_S: Final = 5
 """When to ask for an operator again that has left: another one may be there by then."""
+
+READ_AT_ONCE: Final = 32_768
+"""Bytes of a body that are read at once; a longer one is read in a thread."""
 
 DIGITS_MAX: Final = 21
 """Of a number of 64 bits, with its sign."""
@@ -136,6 +141,12 @@ async def read_body(request: web.Request, kind: type[T]) -> Result[T, InvalidSpe
         return read_tree({}, kind)
     if "Content-Type" in request.headers and request.content_type != _JSON:
         raise web.HTTPUnsupportedMediaType(reason="expected application/json")
+    if len(data) > READ_AT_ONCE:
+        return await asyncio.to_thread(_read, data, kind)
+    return _read(data, kind)
+
+
+def _read(data: bytes, kind: type[T]) -> Result[T, InvalidSpec]:
     tree = _tree(data)
     return Failure(tree) if isinstance(tree, InvalidSpec) else read_tree(tree, kind)
 
@@ -188,6 +199,16 @@ async def folded(
     if isinstance(outcome, ContainerError | TooManyRequests):
         return refusal(outcome)
     return answer(outcome)
+
+
+async def folded_apart(
+    operation: FutureResult[Any, ContainerError | TooManyRequests],
+) -> web.Response:
+    """Write the same in a thread: what may be long holds nobody up."""
+    outcome = opened(await operation)
+    if isinstance(outcome, ContainerError | TooManyRequests):
+        return refusal(outcome)
+    return await asyncio.to_thread(answer, outcome)
 
 
 def error_body(error: ContainerError | AccessError) -> dict[str, Any]:

@@ -1,90 +1,124 @@
-"""How many containers are in which phase: counted anew only where rows touched them.
+"""How many containers are where, added up once and kept true where rows touch them.
 
-While the fleet changes, each row touches one or two of a thousand containers, and what
-is asked for most is the fleet as a whole. So the names that rows touch are noted, and
-looked up when somebody asks. Where nobody has asked for long, nothing is noted.
+A tally of some containers is a sum: what one adds to it can be taken away again. So the
+tally of all of them, less that of a few, is that of the rest.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from collections.abc import Iterable
+from typing import Any
 
-from orchestrator.core.phases import Running, phase_name
-from orchestrator.core.state import Container, Fleet
-from orchestrator.core.steps import Step
-from orchestrator.core.table import Table
+import attrs
 
-__all__ = ("Counts",)
+from orchestrator.core.origins import Origin
+from orchestrator.core.phases import (
+    BackingOff,
+    CrashLooping,
+    Phase,
+    Running,
+    phase_name,
+)
+from orchestrator.core.placing import misplaced
+from orchestrator.core.state import Container
 
-NOTED_MAX: Final = 1_000
-"""Names that are noted; to count all anew is no more work then."""
+__all__ = ("Tally", "backoff_s", "is_ready")
 
 
-Watch: TypeAlias = Callable[[Callable[[Step], None]], Callable[[], None]]
-"""Has a function called with every step to come; what it returns ends that."""
+@attrs.define(kw_only=True)
+class Tally:
+    """Some containers, counted.
 
+    ``declared`` counts those of the min replica set, ``restarts`` those that they had
+    in their lives; ``failures`` how many have so many failures in a row, ``waits`` how
+    many wait for so many seconds.
+    """
 
-class Counts:
-    """The phases of one operator's fleet."""
+    phases: Counter[str] = attrs.field(factory=Counter[str])
+    ready: int = 0
+    wanted: int = 0
+    declared: int = 0
+    misplaced: int = 0
+    restarts: int = 0
+    failures: Counter[int] = attrs.field(factory=Counter[int])
+    waits: Counter[float] = attrs.field(factory=Counter[float])
 
-    def __init__(self, watch: Watch, *, noted_max: int = NOTED_MAX) -> None:
-        """Count what *watch* tells of, from when it is first asked for."""
-        self._watch = watch
-        self._noted_max = noted_max
-        self._unwatch: Callable[[], None] | None = None
-        self._noted: set[str] = set()
-        self._known: dict[str, tuple[str, bool]] = {}
-        self._phases: Counter[str] = Counter()
-        self._ready = 0
+    @classmethod
+    def of(cls, containers: Iterable[Container]) -> Tally:
+        """Count some containers."""
+        tally = cls()
+        for container in containers:
+            tally.replace(None, container)
+        return tally
 
-    def of(self, fleet: Fleet) -> tuple[Table[str, int], int]:
-        """Return how many are in each phase that there is, and how many are ready.
-
-        The fleet is the one that is there now.
-        """
-        if self._unwatch is None:
-            self._begin()
-            self._noted.update(fleet.containers)
-        for name in self._noted:
-            self._count(name, fleet.containers.get(name))
-        self._noted.clear()
-        present = ((phase, count) for phase, count in self._phases.items() if count)
-        return Table.of(present), self._ready
-
-    def _begin(self) -> None:
-        self._known.clear()
-        self._phases.clear()
-        self._ready = 0
-        self._unwatch = self._watch(self._note)
-
-    def _note(self, step: Step) -> None:
-        self._noted.update(step.touched)
-        if len(self._noted) > self._noted_max:
-            self._rest()
-
-    def _rest(self) -> None:
-        """Note nothing any more, until somebody asks again."""
-        self._noted.clear()
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
-
-    def _count(self, name: str, container: Container | None) -> None:
-        before = self._known.pop(name, None)
+    def replace(self, before: Container | None, after: Container | None) -> None:
+        """Count a container as it is, in place of what it was; None: it is none."""
         if before is not None:
-            phase, was_ready = before
-            self._phases[phase] -= 1
-            self._ready -= was_ready
-        if container is not None:
-            phase, is_ready = _seen(container)
-            self._known[name] = phase, is_ready
-            self._phases[phase] += 1
-            self._ready += is_ready
+            self._add(before, -1)
+        if after is not None:
+            self._add(after, 1)
+
+    def _add(self, container: Container, by: int) -> None:
+        phase, history = container.phase, container.history
+        _count(self.phases, phase_name(phase), by)
+        if is_ready(phase):
+            self.ready += by
+        if container.desired.running:
+            self.wanted += by
+        if container.origin is Origin.MIN_REPLICA_SET:
+            self.declared += by
+        if container.place and misplaced(container) is not None:
+            self.misplaced += by
+        if history.restarts_total:
+            self.restarts += history.restarts_total * by
+        if history.failed_in_a_row:
+            _count(self.failures, history.failed_in_a_row, by)
+        wait_s = backoff_s(phase)
+        if wait_s:
+            _count(self.waits, wait_s, by)
+
+    def copied(self) -> Tally:
+        """Return one that stays as this one is now."""
+        return self.without(Tally())
+
+    def without(self, some: Tally) -> Tally:
+        """Return the tally of all that are counted here, and not in *some* of them."""
+        return Tally(
+            phases=self.phases - some.phases,
+            ready=self.ready - some.ready,
+            wanted=self.wanted - some.wanted,
+            declared=self.declared - some.declared,
+            misplaced=self.misplaced - some.misplaced,
+            restarts=self.restarts - some.restarts,
+            failures=self.failures - some.failures,
+            waits=self.waits - some.waits,
+        )
 
 
-def _seen(container: Container) -> tuple[str, bool]:
-    phase = container.phase
-    is_ready = isinstance(phase, Running) and phase.ready_at is not None
-    return phase_name(phase), is_ready
+def _count(counts: Counter[Any], key: Any, by: int) -> None:
+    """Count a key; one that nobody has any more leaves nothing behind."""
+    count = counts[key] + by
+    if count:
+        counts[key] = count
+    else:
+        del counts[key]
+
+
+def is_ready(phase: Phase) -> bool:
+    """Say whether a container in this phase runs and is ready."""
+    return isinstance(phase, Running) and phase.ready_at is not None
+
+
+def backoff_s(phase: Phase) -> float:
+    """Return the whole wait that the policy has decided on; infinite where it holds."""
+    match phase:
+        case CrashLooping(until=None):
+            return math.inf
+        case BackingOff(since=since, until=int(until)):
+            return max(0, until - since) / 1_000
+        case CrashLooping(since=since, until=int(until)):
+            return max(0, until - since) / 1_000
+        case _:
+            return 0.0

@@ -24,6 +24,7 @@ from orchestrator.journal.line_format import (
     header_line,
     row_line,
 )
+from orchestrator.journal.pages import Page, page_of
 from orchestrator.journal.port import (
     ALTERED,
     MISSING,
@@ -107,11 +108,11 @@ class _Page:
     expected: int | None = None
     cut_at_line: int | None = None
 
-    def pages(self, after: int | None = None) -> Iterator[tuple[Row, ...]]:
+    def pages(self, after: int | None = None) -> Iterator[Page]:
         """Yield the rows, which are one page."""
         del after
         if self.rows:
-            yield self.rows
+            yield page_of(self.rows)
 
     def snapshot(self, until: int) -> Snapshot | None:
         """Return none: nobody goes back."""

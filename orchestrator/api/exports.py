@@ -1,7 +1,8 @@
 """The handler that streams a journal: the same bytes as ``journal export`` writes.
 
 What is told ends at the row that was the newest when it was asked for; the operator
-goes on meanwhile. Nothing waits for whoever takes it slowly, and only pages are held.
+goes on meanwhile. Nothing waits for whoever takes it slowly, but for a compaction of
+the journal, and that not for long; only pages are held.
 An export that breaks off has no last line, and its connection no proper end.
 
 Rows hold what answers hide: a value that looks secret, the address of a receiver of
@@ -117,7 +118,8 @@ class Exports:
             return refusal(TooManyRequests(retry_after_ms=COME_AGAIN_MS))
         self._count += 1
         try:
-            return await self._exported(request, query)
+            with self._operator.feed.travel.holds:
+                return await self._exported(request, query)
         finally:
             self._count -= 1
 

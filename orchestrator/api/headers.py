@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ("AT_HEADER", "KEY_HEADER", "REPLAYED_HEADER", "SEQ_HEADER")
+__all__ = ("AT_HEADER", "KEY_HEADER", "REPLAYED_HEADER", "SEQ_HEADER", "TOTAL_HEADER")
 
 SEQ_HEADER: Final = "Orchestrator-Seq"
 """The row after which the fleet is shown; of a request, the row that holds it."""
@@ -17,3 +17,6 @@ KEY_HEADER: Final = "Idempotency-Key"
 
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
 """Of an answer: the request had been carried out before."""
+
+TOTAL_HEADER: Final = "Orchestrator-Total"
+"""Of a list: how many there are in all, of which the answer may hold a page."""

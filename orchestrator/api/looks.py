@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
+import attrs
 import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 
 from orchestrator.api import answers
-from orchestrator.api.bodies import answer, folded, refusal
-from orchestrator.api.counts import Counts
+from orchestrator.api.bodies import answer, folded, refusal, written
+from orchestrator.api.counts import Tally
+from orchestrator.api.following import Followed
 from orchestrator.api.grants import GRANT
 from orchestrator.api.headers import AT_HEADER, SEQ_HEADER
 from orchestrator.api.leaving import LEAVING
+from orchestrator.api.lists import listed, sent
 from orchestrator.api.queries import Asked
 from orchestrator.api.sheets import Sheets
+from orchestrator.api.slices import sliced
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerError, ContainerNotFound
-from orchestrator.core.phases import phase_name
-from orchestrator.core.state import RULES, Container, Fleet
+from orchestrator.core.state import RULES, Container
+from orchestrator.core.table import Table
 from orchestrator.runtime.masks import masked_spec
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import opened, settled
-from orchestrator.runtime.reports import WaitFor
+from orchestrator.runtime.reports import FleetConfig, WaitFor, config_of
 from orchestrator.runtime.views import View
 
 __all__ = ("Looks",)
@@ -38,20 +42,25 @@ _HEADERS: Final = CIMultiDict({"Content-Type": "application/json"})
 class Looks:
     """Answers what can be seen of one operator."""
 
-    def __init__(self, operator: Operator, version: str) -> None:
-        """Look at *operator*; *version* is that of the release."""
+    def __init__(
+        self, operator: Operator, version: str, tally: Followed[Tally], infos: Sheets
+    ) -> None:
+        """Look at *operator*; *version* is that of the release.
+
+        *tally* counts its containers, *infos* are what is told of each.
+        """
         self._operator = operator
         self._version = version
         self._feed = operator.feed
-        self._counts = Counts(self._feed.watch)
-        self._infos = Sheets(View.info)
+        self._tally = tally
+        self._infos = infos
         self._reasons = Sheets(View.explain)
 
     async def fleet(self, _: web.Request, __: Asked) -> web.Response:
         """Answer the facts of the fleet."""
         operator = self._operator
+        tally = await self._tally.now()
         fleet = operator.fleet
-        phases, ready = self._counts.of(fleet)
         error = operator.journal_error
         return answer(
             answers.FleetFacts(
@@ -64,8 +73,8 @@ class Looks:
                 seq=operator.seq,
                 at=operator.now,
                 containers=len(fleet.containers),
-                ready=ready,
-                phases=phases,
+                ready=tally.ready,
+                phases=Table.of(tally.phases.items()),
                 observed=fleet.observed,
                 observed_at=fleet.observed_at,
                 strangers=tuple(fleet.strangers),
@@ -75,16 +84,6 @@ class Looks:
                 journal_error=None if error is None else error.message,
             )
         )
-
-    async def containers(self, _: web.Request, query: Asked) -> web.Response:
-        """Answer all containers, or those of some phases or names."""
-        view = await self._view(query)
-        if not isinstance(view, View):
-            return refusal(view)
-        sheets = self._infos if query["at"] is None else self._infos.blank()
-        chosen = _chosen(view.fleet, query["phase"], query["name"])
-        texts = [sheets.text(view, container) for container in chosen]
-        return _seen(b"[%b]" % b",".join(texts), view)
 
     async def container(self, request: web.Request, query: Asked) -> web.Response:
         """Answer one container."""
@@ -124,9 +123,26 @@ class Looks:
             return refusal(ContainerNotFound(name=name))
         return answer(masked_spec(found.spec))
 
-    async def config(self, _: web.Request, __: Asked) -> web.Response:
-        """Answer the fleet as it is declared."""
-        return await folded(self._operator.get_config())
+    async def config(self, request: web.Request, _: Asked) -> web.StreamResponse:
+        """Answer the fleet as it is declared, a container after the other."""
+        fleet = self._operator.fleet
+        few = config_of(attrs.evolve(fleet, containers=Table[str, Container]()))
+        specs = (each.spec for each in fleet.containers.values() if not each.leaving)
+        texts = sliced(written(tree_of(masked_spec(spec))) for spec in specs)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            before = "{"
+            for field in attrs.fields(FleetConfig):
+                yield f'{before}"{field.name}":'.encode()
+                before = ","
+                if field.name == "containers":
+                    async for piece in listed(texts):
+                        yield piece
+                else:
+                    yield written(tree_of(getattr(few, field.name)))
+            yield b"}"
+
+        return await sent(request, pieces(), CIMultiDict())
 
     async def platform(self, _: web.Request, __: Asked) -> web.Response:
         """Answer what the platform says."""
@@ -164,24 +180,3 @@ def _placed(response: web.Response, view: View) -> web.Response:
     response.headers[SEQ_HEADER] = str(view.seq)
     response.headers[AT_HEADER] = str(view.at)
     return response
-
-
-def _chosen(
-    fleet: Fleet, phases: tuple[str, ...], names: tuple[str, ...]
-) -> Iterator[Container]:
-    """Yield the containers of some phases and names; none named: all of them."""
-    for name, container in fleet.containers.items():
-        if phases and phase_name(container.phase) not in phases:
-            continue
-        if not names or any(_is_named(name, pattern) for pattern in names):
-            yield container
-
-
-def _is_named(name: str, pattern: str) -> bool:
-    """Say whether a name is a pattern's; only a star at the end means anything.
-
-    >>> _is_named("web-1", "web-*"), _is_named("web-1", "web")
-    (True, False)
-
-    """
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern

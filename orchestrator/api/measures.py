@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
+import attrs
+
+from orchestrator.api.counts import Tally, backoff_s, is_ready
 from orchestrator.codec.converter import tag_of
 from orchestrator.core.exits import Exited
 from orchestrator.core.lineages import ENDED, Rollout, RolloutStatus
 from orchestrator.core.moments import Moment
 from orchestrator.core.origins import Origin
-from orchestrator.core.phases import (
-    PHASE_NAMES,
-    BackingOff,
-    CrashLooping,
-    Running,
-    phase_name,
-)
-from orchestrator.core.placing import misplaced
+from orchestrator.core.phases import PHASE_NAMES, Running, phase_name
 from orchestrator.core.rollout_info import newest_rollout
 from orchestrator.core.service_loads import service_load
 from orchestrator.core.state import Container, Fleet
@@ -33,9 +31,12 @@ from orchestrator.runtime.telemetry import Telemetry
 __all__ = (
     "OTHER",
     "Measure",
-    "of_containers",
+    "Named",
+    "named_of",
     "of_fleet",
     "of_loads",
+    "of_named",
+    "of_others",
     "of_rollouts",
     "of_telemetry",
 )
@@ -46,36 +47,70 @@ Measure: TypeAlias = tuple[str, tuple[str, ...], float]
 OTHER: Final = "_other"
 """The name that stands for all containers beyond the bound; none can be called so."""
 
+_NONE: Final[Mapping[str, int]] = MappingProxyType({})
+
 STATES: Final = tuple(PHASE_NAMES.values())
 
 
-def of_containers(fleet: Fleet, now: Moment, telemetry: Telemetry) -> Iterator[Measure]:
-    """Yield what is measured of each container, *now*."""
-    ordered = sorted(
-        fleet.containers.values(),
-        key=lambda each: (each.origin is not Origin.MIN_REPLICA_SET, each.name),
+@attrs.frozen(kw_only=True)
+class Named:
+    """The containers with series of their own, at one moment, and their restarts."""
+
+    containers: tuple[Container, ...]
+    restarts: Mapping[str, Mapping[str, int]]
+
+    def of(self, name: str) -> Mapping[str, int]:
+        """Return the restarts that this operator has seen, by cause."""
+        return self.restarts.get(name, _NONE)
+
+    def causes(self) -> Counter[str]:
+        """Return the restarts of all of them, by cause."""
+        causes: Counter[str] = Counter()
+        for restarts in self.restarts.values():
+            causes.update(restarts)
+        return causes
+
+
+def named_of(fleet: Fleet, tally: Tally, telemetry: Telemetry) -> Named:
+    """Return the first containers of a fleet, as many as have series of their own.
+
+    Only these are looked at, but for ad-hoc ones whose names come before theirs.
+    """
+    most, containers = telemetry.names_max, fleet.containers
+    declared = islice(
+        (each for each in containers.values() if each.origin is Origin.MIN_REPLICA_SET),
+        min(most, tally.declared),
     )
-    named, rest = ordered[: telemetry.names_max], ordered[telemetry.names_max :]
-    for container in named:
-        yield from _of_one(container, now, telemetry)
-    if rest:
-        yield from _of_others(rest, telemetry)
+    others = islice(
+        (each for each in containers.values() if each.origin is Origin.AD_HOC),
+        max(0, min(most, len(containers)) - tally.declared),
+    )
+    chosen = (*declared, *others)
+    seen = telemetry.restarts
+    restarts = {
+        each.name: dict(seen[each.name]) for each in chosen if each.name in seen
+    }
+    return Named(containers=chosen, restarts=restarts)
+
+
+def of_named(named: Named, now: Moment) -> Iterator[Measure]:
+    """Yield what is measured of each container with series of its own, *now*."""
+    for container in named.containers:
+        yield from _of_one(container, now, named.of(container.name))
 
 
 def _of_one(
-    container: Container, now: Moment, telemetry: Telemetry
+    container: Container, now: Moment, restarts: Mapping[str, int]
 ) -> Iterator[Measure]:
     name, phase = container.name, container.phase
     current = phase_name(phase)
     for state in STATES:
         yield "fleet_container_state", (name, state), float(state == current)
-    ready = isinstance(phase, Running) and phase.ready_at is not None
-    yield "fleet_container_ready", (name,), float(ready)
-    restarts = _restarts(container, telemetry)
+    yield "fleet_container_ready", (name,), float(is_ready(phase))
     for cause, count in sorted(restarts.items()):
         yield "fleet_container_restarts_total", (name, cause), count
-    earlier = _earlier(container, restarts)
-    yield "fleet_container_restarts_earlier", (name,), earlier
+    earlier = container.history.restarts_total - sum(restarts.values())
+    yield "fleet_container_restarts_earlier", (name,), max(0, earlier)
     if container.last is not None:
         ended = container.last.exit
         kind = tag_of(type(ended))
@@ -83,80 +118,45 @@ def _of_one(
         if isinstance(ended, Exited):
             yield "fleet_container_last_exit_code", (name,), ended.code
     failures = container.history.failed_in_a_row
-    yield "fleet_container_backoff_seconds", (name,), _backoff_s(container)
+    yield "fleet_container_backoff_seconds", (name,), backoff_s(phase)
     yield "fleet_container_consecutive_failures", (name,), failures
     up_ms = max(0, now - phase.since) if isinstance(phase, Running) else 0
     yield "fleet_container_uptime_seconds", (name,), up_ms / 1_000
 
 
-def _of_others(rest: Iterable[Container], telemetry: Telemetry) -> Iterator[Measure]:
-    """Yield what is measured of all containers beyond the bound, together."""
-    states: Counter[str] = Counter()
-    restarts: Counter[str] = Counter()
-    ready = failures = earlier = 0
-    backoff = 0.0
-    for container in rest:
-        phase = container.phase
-        states[phase_name(phase)] += 1
-        ready += isinstance(phase, Running) and phase.ready_at is not None
-        own = _restarts(container, telemetry)
-        restarts.update(own)
-        earlier += _earlier(container, own)
-        failures = max(failures, container.history.failed_in_a_row)
-        backoff = max(backoff, _backoff_s(container))
+def of_others(tally: Tally, named: Named, causes: Counter[str]) -> Iterator[Measure]:
+    """Yield what is measured of all other containers, together.
+
+    They are what is left of the whole *tally* without those that are *named*, as are
+    their restarts of all *causes*: none of them is looked at.
+
+    What a container had before this operator is no part of the restarts: the counter
+    would rise by all of it at once whenever an operator starts, and pass for a storm.
+    """
+    rest = tally.without(Tally.of(named.containers))
+    if not rest.phases:
+        return
     for state in STATES:
-        yield "fleet_container_state", (OTHER, state), states[state]
-    yield "fleet_container_ready", (OTHER,), ready
+        yield "fleet_container_state", (OTHER, state), rest.phases[state]
+    yield "fleet_container_ready", (OTHER,), rest.ready
+    restarts = causes - named.causes()
     for cause, count in sorted(restarts.items()):
         yield "fleet_container_restarts_total", (OTHER, cause), count
+    earlier = max(0, rest.restarts - restarts.total())
     yield "fleet_container_restarts_earlier", (OTHER,), earlier
-    yield "fleet_container_backoff_seconds", (OTHER,), backoff
+    yield "fleet_container_backoff_seconds", (OTHER,), max(rest.waits, default=0)
+    failures = max(rest.failures, default=0)
     yield "fleet_container_consecutive_failures", (OTHER,), failures
 
 
-def _restarts(container: Container, telemetry: Telemetry) -> Counter[str]:
-    """Return the restarts of a container that this operator has seen, by cause."""
-    return Counter(telemetry.restarts.get(container.name, {}))
-
-
-def _earlier(container: Container, seen: Counter[str]) -> int:
-    """Return how many restarts a container had before this operator.
-
-    They are no part of the counter: it would rise by all of them at once whenever an
-    operator starts, and pass for a storm of restarts.
-    """
-    return max(0, container.history.restarts_total - seen.total())
-
-
-def _backoff_s(container: Container) -> float:
-    """Return the whole wait that the policy has decided on; infinite where it holds."""
-    match container.phase:
-        case CrashLooping(until=None):
-            return math.inf
-        case BackingOff(since=since, until=int(until)):
-            return max(0, until - since) / 1_000
-        case CrashLooping(since=since, until=int(until)):
-            return max(0, until - since) / 1_000
-        case _:
-            return 0.0
-
-
-def of_fleet(fleet: Fleet) -> Iterator[Measure]:
-    """Yield what is measured of the fleet as a whole."""
-    containers = tuple(fleet.containers.values())
-    phases = Counter(phase_name(container.phase) for container in containers)
+def of_fleet(fleet: Fleet, tally: Tally) -> Iterator[Measure]:
+    """Yield what is measured of the fleet as a whole; *tally* counts it."""
     for state in STATES:
-        yield "fleet_containers", (state,), phases[state]
-    wanted = sum(container.desired.running for container in containers)
-    healthy = sum(
-        isinstance(container.phase, Running) and container.phase.ready_at is not None
-        for container in containers
-    )
-    yield "fleet_desired_containers", (), wanted
-    yield "fleet_healthy_containers", (), healthy
+        yield "fleet_containers", (state,), tally.phases[state]
+    yield "fleet_desired_containers", (), tally.wanted
+    yield "fleet_healthy_containers", (), tally.ready
     yield "fleet_strangers", (), len(fleet.strangers)
-    placed = [container for container in containers if container.place]
-    yield "fleet_misplaced", (), sum(map(bool, map(misplaced, placed)))
+    yield "fleet_misplaced", (), tally.misplaced
     interval_s = fleet.settings.reconcile_interval_ms / 1_000
     yield "fleet_reconcile_interval_seconds", (), interval_s
     yield "fleet_epoch", (), fleet.epoch
@@ -215,6 +215,11 @@ def of_telemetry(telemetry: Telemetry, now: Moment) -> Iterator[Measure]:
     for (tag, outcome), count in sorted(telemetry.events.items()):
         yield "fleet_events_total", (tag, outcome), count
     yield "fleet_replay_divergence_total", (), telemetry.divergences
+    compacted_s = telemetry.compacted_s
+    since = math.inf if compacted_s is None else telemetry.clock() - compacted_s
+    yield "fleet_log_compactions_total", (), telemetry.compactions
+    yield "fleet_log_compaction_failures_total", (), telemetry.compaction_failures
+    yield "fleet_log_compaction_age_seconds", (), since
     size = telemetry.journal_bytes()
     if size is not None:
         yield "fleet_log_bytes", (), size

@@ -212,6 +212,25 @@ METRICS: Final = (
     ),
     Named("fleet_log_sequence", "gauge", (), "Number of the journal's newest row."),
     Named("fleet_log_bytes", "gauge", (), "Size of the journal's files."),
+    Named("fleet_log_rows", "gauge", (), "Rows that the journal holds."),
+    Named(
+        "fleet_log_compactions_total",
+        "counter",
+        (),
+        "Times that the operator has cut the journal short.",
+    ),
+    Named(
+        "fleet_log_compaction_failures_total",
+        "counter",
+        (),
+        "Times that it was to be cut short, and could not.",
+    ),
+    Named(
+        "fleet_log_compaction_age_seconds",
+        "gauge",
+        (),
+        "Time since this operator has cut the journal short; +Inf before the first.",
+    ),
     Named(
         "fleet_log_unavailable", "gauge", (), "1 while the journal cannot be written."
     ),

@@ -8,6 +8,7 @@ from ``runtime.telemetry`` and begin at zero with each operator. The names are i
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import version as version_of
@@ -24,18 +25,24 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from orchestrator.api.counts import Tally
 from orchestrator.api.live.hub import readers_of
 from orchestrator.api.measures import (
     Measure,
-    of_containers,
+    Named,
+    named_of,
     of_fleet,
     of_loads,
+    of_named,
+    of_others,
     of_rollouts,
     of_telemetry,
 )
-from orchestrator.api.metric_names import METRICS, Named
+from orchestrator.api.metric_names import METRICS
+from orchestrator.api.metric_names import Named as Metrics
 from orchestrator.codec.schema import SCHEMA
-from orchestrator.core.state import RULES
+from orchestrator.core.moments import Moment
+from orchestrator.core.state import RULES, Fleet
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.telemetry import Telemetry, Timings
 
@@ -53,51 +60,76 @@ class _Collected(Collector):
         return iter(self.metrics)
 
 
-@attrs.frozen
-class _Gathering:
-    """What one answer shows."""
+@attrs.frozen(kw_only=True)
+class _Moment:
+    """What one answer shows, all of it as it was at one moment.
 
-    operator: Operator
-    telemetry: Telemetry
+    What is counted in place is written down at once; the rest are values, and are read
+    when the answer is written.
+    """
 
-    def collect(self) -> Iterator[Metric]:
+    fleet: Fleet
+    now: Moment
+    tally: Tally
+    named: Named
+    causes: Counter[str]
+    counted: tuple[Measure, ...]
+    timed: tuple[Metric, ...]
+
+    def metrics(self) -> Iterator[Metric]:
         """Yield every metric; those without a value now have only their name."""
+        timed = {metric.name: metric for metric in self.timed}
         measured: dict[str, list[Measure]] = {named.name: [] for named in METRICS}
         for measure in self._measures():
             measured[measure[0]].append(measure)
-        timings = self._timings()
         for named in METRICS:
-            if named.kind == "histogram":
-                yield _histogram(named, timings[named.name])
-            else:
-                yield _family(named, measured[named.name])
+            yield timed.get(named.name) or _family(named, measured[named.name])
 
     def _measures(self) -> Iterator[Measure]:
-        operator, telemetry = self.operator, self.telemetry
-        fleet, now = operator.fleet, operator.feed.at
-        yield from of_containers(fleet, now, telemetry)
-        yield from of_fleet(fleet)
-        yield from of_rollouts(fleet)
-        yield from of_loads(fleet, now)
-        yield from of_telemetry(telemetry, now)
-        yield "fleet_log_sequence", (), operator.seq
-        yield "fleet_log_unavailable", (), operator.journal_error is not None
-        yield "fleet_invariant_violations_total", (), operator.violations
-        yield "fleet_hook_failures_total", (), operator.hook_failures
-        yield "fleet_live_readers", (), readers_of(operator)
-        yield "fleet_build_info", (_version(), str(SCHEMA), str(RULES)), 1
+        yield from of_named(self.named, self.now)
+        yield from of_others(self.tally, self.named, self.causes)
+        yield from of_fleet(self.fleet, self.tally)
+        yield from of_rollouts(self.fleet)
+        yield from of_loads(self.fleet, self.now)
+        yield from self.counted
 
-    def _timings(self) -> dict[str, list[tuple[tuple[str, ...], Timings]]]:
-        telemetry = self.telemetry
-        return {
-            "fleet_command_duration_seconds": [
-                ((kind,), timings)
-                for kind, timings in sorted(telemetry.command_s.items())
-            ],
-            "fleet_event_lag_seconds": [((), telemetry.lag_s)],
-            "fleet_reconcile_duration_seconds": [((), telemetry.look_s)],
-            "fleet_log_commit_duration_seconds": [((), telemetry.commit_s)],
-        }
+
+def _moment(operator: Operator, tally: Tally, telemetry: Telemetry) -> _Moment:
+    """Gather what there is now; its cost does not follow the size of the fleet."""
+    fleet, now = operator.fleet, operator.feed.at
+    return _Moment(
+        fleet=fleet,
+        now=now,
+        tally=tally.copied(),
+        named=named_of(fleet, tally, telemetry),
+        causes=Counter(telemetry.causes),
+        counted=(*of_telemetry(telemetry, now), *_of_operator(operator, telemetry)),
+        timed=tuple(_timed(telemetry)),
+    )
+
+
+def _of_operator(operator: Operator, telemetry: Telemetry) -> Iterator[Measure]:
+    yield "fleet_log_sequence", (), operator.seq
+    yield "fleet_log_rows", (), operator.seq - telemetry.journal_base
+    yield "fleet_log_unavailable", (), operator.journal_error is not None
+    yield "fleet_invariant_violations_total", (), operator.violations
+    yield "fleet_hook_failures_total", (), operator.hook_failures
+    yield "fleet_live_readers", (), readers_of(operator)
+    yield "fleet_build_info", (_version(), str(SCHEMA), str(RULES)), 1
+
+
+def _timed(telemetry: Telemetry) -> Iterator[Metric]:
+    timings: dict[str, list[tuple[tuple[str, ...], Timings]]] = {
+        "fleet_command_duration_seconds": [
+            ((kind,), timings) for kind, timings in sorted(telemetry.command_s.items())
+        ],
+        "fleet_event_lag_seconds": [((), telemetry.lag_s)],
+        "fleet_reconcile_duration_seconds": [((), telemetry.look_s)],
+        "fleet_log_commit_duration_seconds": [((), telemetry.commit_s)],
+    }
+    for named in METRICS:
+        if named.kind == "histogram":
+            yield _histogram(named, timings[named.name])
 
 
 @cache
@@ -105,7 +137,7 @@ def _version() -> str:
     return version_of("cf-container-orchestrator")
 
 
-def _family(named: Named, measures: Iterable[Measure]) -> Metric:
+def _family(named: Metrics, measures: Iterable[Measure]) -> Metric:
     family = (
         CounterMetricFamily(named.name, named.about, labels=named.labels)
         if named.kind == "counter"
@@ -117,7 +149,7 @@ def _family(named: Named, measures: Iterable[Measure]) -> Metric:
 
 
 def _histogram(
-    named: Named, measures: Iterable[tuple[tuple[str, ...], Timings]]
+    named: Metrics, measures: Iterable[tuple[tuple[str, ...], Timings]]
 ) -> Metric:
     family = HistogramMetricFamily(named.name, named.about, labels=named.labels)
     for labels, timings in measures:
@@ -128,19 +160,19 @@ def _histogram(
 
 
 async def scraped(
-    operator: Operator, telemetry: Telemetry | None = None
+    operator: Operator, tally: Tally, telemetry: Telemetry | None = None
 ) -> tuple[bytes, str]:
     """Write everything in the text format of Prometheus; and say what it is.
 
-    The operator goes on while it is written. The numbers are those of one moment: they
-    are gathered before anything is awaited.
+    *tally* counts the fleet as it is now. The operator goes on while it is written. The
+    numbers are those of one moment: they are gathered before anything is awaited.
     """
-    gathering = _Gathering(operator, telemetry or operator.telemetry)
-    body = await asyncio.to_thread(_written, tuple(gathering.collect()))
+    moment = _moment(operator, tally, telemetry or operator.telemetry)
+    body = await asyncio.to_thread(_written, moment)
     return body, CONTENT_TYPE_PLAIN_0_0_4
 
 
-def _written(metrics: tuple[Metric, ...]) -> bytes:
+def _written(moment: _Moment) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(metrics))
+    registry.register(_Collected(tuple(moment.metrics())))
     return generate_latest(registry)

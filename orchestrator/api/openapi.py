@@ -12,7 +12,13 @@ from typing import Any, Final, get_args, get_type_hints
 
 import attrs
 
-from orchestrator.api.headers import AT_HEADER, KEY_HEADER, REPLAYED_HEADER, SEQ_HEADER
+from orchestrator.api.headers import (
+    AT_HEADER,
+    KEY_HEADER,
+    REPLAYED_HEADER,
+    SEQ_HEADER,
+    TOTAL_HEADER,
+)
 from orchestrator.api.route import Failing, Form, Parameter, Route
 from orchestrator.api.routes import ROUTES
 from orchestrator.api.schemas import Schemas, Tree, summary_of
@@ -49,6 +55,7 @@ _ABOUT: Final = (
 _TOLD: Final = {
     SEQ_HEADER: "The row that holds the request, or after which the fleet is shown.",
     AT_HEADER: "From which moment it is seen, in milliseconds since 1970.",
+    TOTAL_HEADER: "How many there are in all; the answer may hold a page of them.",
     REPLAYED_HEADER: "The request had been carried out before: nothing was done.",
     "Retry-After": "After how many seconds to ask again.",
 }

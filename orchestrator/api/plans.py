@@ -1,12 +1,18 @@
-"""Handlers that foresee: what an apply would do, and what is not as it was asked."""
+"""Handlers that foresee: what an apply would do, and what is not as it was asked.
+
+Both go through the whole fleet, which is a value. So they do it in a thread, and the
+operator goes on meanwhile.
+"""
 
 from __future__ import annotations
+
+import asyncio
 
 from aiohttp import web
 from returns.result import Failure
 
 from orchestrator.api.asks import prune_of, revision_of
-from orchestrator.api.bodies import folded, read_body, refusal
+from orchestrator.api.bodies import folded_apart, read_body, refusal
 from orchestrator.api.queries import Asked
 from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.runtime.masks import refused_masks
@@ -28,16 +34,17 @@ class Plans:
         if isinstance(read, Failure):
             return refusal(read.failure())
         spec = read.unwrap()
-        masked = refused_masks(spec)
+        masked = await asyncio.to_thread(refused_masks, spec)
         if masked is not None:
             return refusal(masked)
-        planned = self._operator.plan(
+        planned = await asyncio.to_thread(
+            self._operator.plan,
             spec,
             expect_revision=revision_of(query["If-Match"]),
             prune=prune_of(query),
         )
-        return await folded(planned)
+        return await folded_apart(planned)
 
     async def diff(self, _: web.Request, __: Asked) -> web.Response:
         """Answer where what is believed differs from what is asked for."""
-        return await folded(self._operator.drift())
+        return await folded_apart(await asyncio.to_thread(self._operator.drift))

@@ -81,15 +81,6 @@ _GONE: Final = errors.ContainerNotFound
 LOOKS: Final = (
     _look("/v1/fleet", "fleet", "The fleet as a whole, now.", answers.FleetFacts),
     _look(
-        "/v1/containers",
-        "containers",
-        "All containers, in the order of their names.",
-        tuple[ContainerInfo, ...],
-        *JOURNAL,
-        query=(parameters.PHASES, parameters.PATTERNS, parameters.AT),
-        tells=_SEEN,
-    ),
-    _look(
         _NAME,
         "container",
         "One container.",

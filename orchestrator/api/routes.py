@@ -8,6 +8,7 @@ from aiohttp import web
 
 from orchestrator.api.asking_routes import ASKS
 from orchestrator.api.export_routes import EXPORTS
+from orchestrator.api.list_routes import LISTS
 from orchestrator.api.load_routes import LOADS
 from orchestrator.api.reading_routes import LOOKS, OPERATOR, PAST
 from orchestrator.api.rollout_routes import ROLLOUTS
@@ -18,7 +19,17 @@ __all__ = ("PAGE_PATHS", "ROUTES", "SCOPES", "scope_of")
 PAGE_PATHS: Final = ("/", "/page/{file}")
 """Where the page's files are; they hold nothing of the fleet."""
 
-ROUTES: Final = (*LOOKS, *ROLLOUTS, *PAST, *EXPORTS, *ASKS, *LOADS, *OPERATOR)
+ROUTES: Final = (
+    *LOOKS[:1],
+    *LISTS,
+    *LOOKS[1:],
+    *ROLLOUTS,
+    *PAST,
+    *EXPORTS,
+    *ASKS,
+    *LOADS,
+    *OPERATOR,
+)
 """Everything that can be asked for."""
 
 SCOPES: Final[dict[tuple[str, str], Scope]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 from returns.result import Failure
 
@@ -10,11 +12,15 @@ from orchestrator.api.bodies import (
     AdoptBody,
     LoadBody,
     ScaleBody,
+    answer,
     folded,
     read_body,
     refusal,
 )
 from orchestrator.api.queries import Asked
+from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.scales import services_of
+from orchestrator.runtime.views import View
 
 __all__ = ("Serving",)
 
@@ -24,7 +30,10 @@ class Serving(Asks):
 
     async def services(self, _: web.Request, query: Asked) -> web.Response:
         """Answer the services, and how many replicas of each there are."""
-        return await folded(self._operator.list_services(at=query["at"]))
+        view = await settled(self._operator.view(query["at"]))
+        if not isinstance(view, View):
+            return refusal(view)
+        return await asyncio.to_thread(lambda: answer(services_of(view)))
 
     async def scale(self, request: web.Request, query: Asked) -> web.Response:
         """Have a service run so many replicas."""

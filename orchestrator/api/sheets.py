@@ -15,7 +15,7 @@ The law: the bytes are those of the answer that is worked out anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -33,7 +33,7 @@ from orchestrator.runtime.views import View
 __all__ = ("KEPT_MAX", "Sheets")
 
 KEPT_MAX: Final = 10_000
-"""Sheets that are kept, of a kilobyte each; all are let go when there are more."""
+"""Sheets that are kept, of a kilobyte each; the oldest one goes when there are more."""
 
 Look: TypeAlias = Callable[[View, str], Result[Any, ContainerError]]
 """Works out what a container is answered with, by its name."""
@@ -89,14 +89,30 @@ class Sheets:
 
     def text(self, view: View, container: Container) -> bytes:
         """Return what is answered of a container of the view, as JSON."""
+        return self._sheet(view, container, keep=True).text(view.at)
+
+    def texts(self, view: View, containers: Collection[Container]) -> Iterator[bytes]:
+        """Yield the same of each of them.
+
+        Where there are more than can be kept, none is: to keep each of them for a
+        moment would cost all that are asked for more often.
+        """
+        keep = len(containers) <= KEPT_MAX
+        for container in containers:
+            yield self._sheet(view, container, keep=keep).text(view.at)
+
+    def _sheet(self, view: View, container: Container, *, keep: bool) -> _Sheet:
         sheet = self._kept.get(container.name)
-        if sheet is None or not sheet.holds(view, container):
-            found = self._look(view, container.name).unwrap()
-            sheet = _written(view, container, written(tree_of(found)))
-            if len(self._kept) >= KEPT_MAX:
-                self._kept.clear()
+        if sheet is not None and sheet.holds(view, container):
+            return sheet
+        found = self._look(view, container.name).unwrap()
+        sheet = _written(view, container, written(tree_of(found)))
+        if keep:
+            _ = self._kept.pop(container.name, None)
             self._kept[container.name] = sheet
-        return sheet.text(view.at)
+            if len(self._kept) > KEPT_MAX:
+                del self._kept[next(iter(self._kept))]
+        return sheet
 
 
 def _written(view: View, container: Container, text: bytes) -> _Sheet:

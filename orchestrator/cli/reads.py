@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.listing import show_fleet
 from orchestrator.cli.past import at_option, look_back, show_place
 from orchestrator.cli.plain import cleaned, written
 from orchestrator.cli.reach import Reach, reach_options
@@ -44,7 +45,7 @@ def list_(output: str, reach: Reach, at: Place | None, *, watch: bool) -> None:
         _watching(at).watch_fleet(reach.client(), output)
         return
     if at is None:
-        show_containers(reach.client().get("containers"), output)
+        show_fleet(reach.client(), output)
         return
     seen = look_back(reach, at, "containers")
     show_place(seen, output)

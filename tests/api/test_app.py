@@ -383,7 +383,7 @@ async def test_a_bug_of_ours_is_told_as_one_and_no_more(
     def broken(_: object) -> object:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr("orchestrator.runtime.reads.config_of", broken)
+    monkeypatch.setattr("orchestrator.api.looks.config_of", broken)
     async with api(tmp_path) as it:
         found = await it.call("GET", "/v1/config")
         assert (found.status, found.body["error"]["code"]) == (500, "internal_error")

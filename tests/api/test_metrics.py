@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.api.app import make_app
+from orchestrator.api.counts import Tally
 from orchestrator.api.measures import OTHER
 from orchestrator.api.metric_names import METRICS
 from orchestrator.api.metrics import scraped
@@ -78,7 +79,10 @@ class Script:
 
     def shown(self, at: int) -> Samples:
         played = Played(fleet=self.fleet, feed=SimpleNamespace(at=at), seq=self.seq)
-        body, media = asyncio.run(scraped(cast("Operator", played), self.telemetry))
+        tally = Tally.of(self.fleet.containers.values())
+        body, media = asyncio.run(
+            scraped(cast("Operator", played), tally, self.telemetry)
+        )
         assert media.startswith("text/plain; version=0.0.4")
         return samples(body)
 
@@ -326,7 +330,8 @@ async def test_a_live_operator_shows_every_metric_and_true_counts() -> None:
     async with opened(declared_fleet, telemetry=telemetry) as kit:
         await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
         await kit.container("dead", "crash_looping")
-        body, _ = await scraped(kit.operator)
+        tally = Tally.of(kit.operator.fleet.containers.values())
+        body, _ = await scraped(kit.operator, tally)
         text = body.decode()
         for named in METRICS:
             assert f"# HELP {named.name} " in text

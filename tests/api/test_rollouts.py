@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.api.app import make_app
+from orchestrator.api.counts import Tally
 from orchestrator.api.headers import KEY_HEADER, REPLAYED_HEADER, SEQ_HEADER
 from orchestrator.api.metrics import scraped
 from orchestrator.api.socket import serve
@@ -142,7 +143,8 @@ async def test_metrics_tell_how_far_rollouts_are(tmp_path: Path) -> None:
 
 async def measured(it: Api, name: str) -> dict[str, float]:
     """Return what a metric is for each value of its label, where it is not 0."""
-    body, _ = await scraped(it.kit.operator)
+    tally = Tally.of(it.kit.operator.fleet.containers.values())
+    body, _ = await scraped(it.kit.operator, tally)
     lines = [line for line in body.decode().splitlines() if f"{name}{{" in line]
     found = {line.split('"')[1]: float(line.split()[-1]) for line in lines}
     return {label: count for label, count in found.items() if count}

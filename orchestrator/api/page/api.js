@@ -1,7 +1,8 @@
 // Requests to the operator that served this page.
 //
 // Exports (stable):
-//   get(path, params, signal)   -> {status, body, seq, at, replayed}; throws ApiError
+//   get(path, params, signal)   -> {status, body, seq, at, total, replayed}; throws ApiError
+//                               total: of a list, how many there are on all its pages
 //                               replayed: the operator had done it before; then seq is
 //                               the newest row, not that of the request
 //   send(method, path, body, key)   -> the same; adds an Idempotency-Key (`key`, or a
@@ -149,6 +150,7 @@ async function read(response) {
     body,
     seq: number(response.headers.get("Orchestrator-Seq")),
     at: number(response.headers.get("Orchestrator-At")),
+    total: number(response.headers.get("Orchestrator-Total")),
     replayed: response.headers.get("Idempotency-Replayed") === "true",
   };
 }

@@ -98,10 +98,12 @@ function live(view) {
     view.parts.events.add(row);
     anew();
   });
+  const unpin = store.pin(view.name);
   const offStore = store.subscribe(({ names, facts, whole }) => {
     if (facts) view.parts.actions.show(mayAct(view));
     if (whole) watchForHole(view);
-    if (!whole && !names.has(view.name)) return;
+    if (whole && store.wide()) again();
+    if (!names.has(view.name) && (!whole || store.wide())) return;
     const info = store.get(view.name);
     if (info === undefined) return store.loaded() ? gone(view) : undefined;
     isThere(view);
@@ -114,7 +116,7 @@ function live(view) {
   });
   // What is not heard of any more does not grow.
   const offGrow = ticking(() => status().state === "live" && drawn(view), GROW_MS);
-  return [offRow, offStore, offGrow, again.stop, anew.stop];
+  return [offRow, offStore, unpin, offGrow, again.stop, anew.stop];
 }
 
 function concerns(row, name) {

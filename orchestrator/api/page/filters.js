@@ -5,7 +5,8 @@
 //                                {text, words, looks: Set, revision: number | null}
 //   written(filter)              the same as parameters of a URL (null: leave out)
 //   admits(filter)               fn(info) -> whether it is shown
-//   filterBar(change) -> {node, tools, field, draw(infos, filter)}
+//   countsOf(infos)              how many look how, and are of which revision: {looks, revisions}
+//   filterBar(change) -> {node, tools, field, draw(counts, filter)}
 //                                the controls: node holds the phases, tools the rest; change({text?, looks?, revision?}) is
 //                                called with what a person altered
 
@@ -63,16 +64,19 @@ export function filterBar(change) {
     if (!looks.delete(look)) looks.add(look);
     change({ looks });
   };
-  const draw = (infos, next) => {
+  const draw = ({ looks: counts, revisions: numbers }, next) => {
     filter = next;
     if (field.value !== next.text && document.activeElement !== field) field.value = next.text;
-    const counts = counted(infos, lookOf);
     drawChips(list, chips, counts, next.looks, toggle);
     drawBar(bar, counts);
-    drawRevisions(revisions, counted(infos, (info) => info.revision), next.revision);
+    drawRevisions(revisions, numbers, next.revision);
   };
   const tools = el("div", { class: "fleet-tools", role: "search" }, field, revisions);
   return { tools, node: el("div", { class: "fleet-filters" }, bar, list), field, draw };
+}
+
+export function countsOf(infos) {
+  return { looks: counted(infos, lookOf), revisions: counted(infos, (info) => info.revision) };
 }
 
 function counted(infos, key) {

@@ -8,9 +8,9 @@
 import { onToken, tokenState } from "./api.js";
 import { COLUMNS } from "./columns.js";
 import { el, mark, replace, say, write } from "./dom.js";
-import { admits, asked, filterBar, written } from "./filters.js";
+import { admits, asked, countsOf, filterBar, written } from "./filters.js";
 import { onKey } from "./keys.js";
-import { lookOf, PHASES, phaseOf } from "./phases.js";
+import { PHASES, phaseOf } from "./phases.js";
 import { adjust, href } from "./routes.js";
 import { mountStrip } from "./service_strip.js";
 import { onServices } from "./services.js";
@@ -19,6 +19,7 @@ import { onStatus, retry, status } from "./stream.js";
 import { table } from "./table.js";
 import { moment, retime } from "./times.js";
 import { askForToken } from "./token.js";
+import { countsOfFacts, wideList } from "./wide.js";
 
 const NUMBERS = new Intl.NumberFormat("en");
 const BY_NAME = { key: "name", way: 1 };
@@ -55,6 +56,15 @@ class View {
       href: ({ name }) => href("container", { name }),
       sort: this.sort,
       onSort: (sort) => this.sorted(sort),
+      onMissing: (from, until) => this.wide.missing(from, until),
+    });
+    this.total = null;
+    this.wide = wideList({
+      table: this.table,
+      shown: (total) => {
+        this.total = total;
+        this.drawWide();
+      },
     });
     this.state = el("div");
     this.stateKey = "";
@@ -92,6 +102,7 @@ class View {
     left = { ...this.table.at(), key: this.key() };
     clearTimeout(this.saying);
     this.table.leave();
+    this.wide.leave();
     this.strip.stop();
     for (const off of this.offs) off();
   }
@@ -145,29 +156,48 @@ class View {
   }
 
   draw() {
+    if (store.wide() && store.facts()) {
+      this.wide.ask({ filter: this.filter, sort: this.sort });
+      this.drawWide();
+      this.wide.draw();
+      return;
+    }
     const infos = store.all();
     const found = infos.filter(admits(this.filter));
-    this.found = found.length;
-    this.drawHead(infos);
-    this.bar.draw(infos, this.filter);
-    const filtering = isFiltering(this.filter);
-    write(this.shown, filtering ? `${NUMBERS.format(found.length)} of ${NUMBERS.format(infos.length)} shown` : "");
-    this.clear.parentNode.hidden = !filtering;
-    this.bar.node.hidden = !store.loaded() || (infos.length === 0 && !filtering);
-    this.bar.tools.hidden = this.bar.node.hidden;
-    this.table.node.hidden = found.length === 0;
+    this.drawAround(found.length, infos.length, countsOf(infos));
     this.table.show(found, infos);
+  }
+
+  // Of a wide fleet, the operator says how many there are, and how many are found.
+  drawWide() {
+    const facts = store.facts();
+    this.drawAround(this.total, facts.containers, countsOfFacts(facts));
+    if (this.wide.isAsking()) write(this.shown, "");
+  }
+
+  // What is told around the table: of how many how many are found, and how all look.
+  // The number that is found is null where nobody knows it yet.
+  drawAround(found, all, counts) {
+    this.found = found;
+    this.drawHead(all, counts.looks);
+    this.bar.draw(counts, this.filter);
+    const filtering = isFiltering(this.filter);
+    write(this.shown, filtering && found !== null ? `${NUMBERS.format(found)} of ${NUMBERS.format(all)} shown` : "");
+    this.clear.parentNode.hidden = !filtering;
+    this.bar.node.hidden = !store.loaded() || (all === 0 && !filtering);
+    this.bar.tools.hidden = this.bar.node.hidden;
+    this.table.node.hidden = found === 0;
     this.drawState();
   }
 
-  drawHead(infos) {
+  drawHead(all, looks) {
     const facts = store.facts();
-    const ill = infos.filter((info) => ["bad", "warn"].includes(phaseOf(info).tone)).length;
-    const count = infos.length === 1 ? "1 container" : `${NUMBERS.format(infos.length)} containers`;
+    const ill = [...looks].reduce((sum, [look, count]) => sum + (["bad", "warn"].includes(phaseOf(look).tone) ? count : 0), 0);
+    const count = all === 1 ? "1 container" : `${NUMBERS.format(all)} containers`;
     write(this.title, store.loaded() ? count : "Fleet");
     if (!facts || !store.loaded()) return;
     retime(this.looked, facts.observed_at);
-    const ready = infos.filter((info) => lookOf(info) === "running").length;
+    const ready = looks.get("running") ?? 0;
     write(this.needy, `${NUMBERS.format(ill)} ${ill === 1 ? "needs" : "need"} attention`);
     const first = `${NUMBERS.format(ready)} ready · `;
     const rest = ` · revision ${facts.revision} · row ${NUMBERS.format(store.seq())} · platform looked at `;
@@ -194,6 +224,7 @@ class View {
       const now = status();
       return now.why ? `error|${now.why}` : "loading";
     }
+    if (this.found === null) return "loading";
     if (this.found > 0) return "none";
     return isFiltering(this.filter) ? "nothing" : "empty";
   }

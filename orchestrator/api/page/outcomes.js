@@ -95,7 +95,7 @@ function accepted(outcome, { body, seq, replayed = false }) {
     stepped(outcome, body);
     outcome.isGuess = true;
   }
-  if (outcome.action.id === "remove" && store.get(outcome.name) === undefined) gone(outcome);
+  if (outcome.action.id === "remove" && !store.wide() && store.get(outcome.name) === undefined) gone(outcome);
 }
 
 // One subscription for all outcomes, begun with the first.
@@ -114,7 +114,7 @@ function follow() {
       if (outcome.state !== "accepted" || !(whole || names.has(outcome.name))) continue;
       const info = store.get(outcome.name);
       if (info !== undefined) stepped(outcome, info);
-      else if (whole || outcome.action.id === "remove") gone(outcome);
+      else if ((whole && !store.wide()) || (names.has(outcome.name) && outcome.action.id === "remove")) gone(outcome);
     }
   });
 }

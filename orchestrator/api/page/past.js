@@ -199,7 +199,7 @@ function look(view) {
     async (signal) => {
       const step = at > view.base ? get(`/v1/steps/${at}`, {}, signal) : null;
       const [told, fleet, services] = await Promise.all(
-        [step, get("/v1/containers", { at }, signal), servicesAt(at, signal)],
+        [step, get("/v1/containers", { at, limit: store.MOST }, signal), servicesAt(at, signal)],
       );
       return { told: told?.body ?? null, fleet, services };
     },
@@ -213,7 +213,7 @@ function look(view) {
       view.plots.cursor(view.moment, at, view.head);
       view.step.show(told, at);
       view.services.update(services, { moment: fleet.at, at });
-      view.fleet.show(fleet.body, at, told);
+      view.fleet.show(fleet.body, at, fleet.total);
       view.slider.names(fleet.body.map((info) => info.name));
       next(view);
     },

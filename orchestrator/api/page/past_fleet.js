@@ -1,11 +1,12 @@
 // The fleet at a place of the past: how many were in which phase, a filter, the table.
+// Of a large fleet the first containers are shown, and that is said.
 
 import { el, replace, write } from "./dom.js";
 import { icon, phaseOf, rank } from "./phases.js";
 import { href } from "./routes.js";
 import { table } from "./table.js";
 
-// Mount it; return `{show(infos, at, told), stop()}`.
+// Mount it; return `{show(infos, at, total), stop()}`; total: how many there were.
 export function mountPastFleet(host) {
   const state = { infos: [], at: 0, text: "" };
   const counts = el("ul", { class: "counts", "aria-label": "Containers by phase" });
@@ -14,6 +15,7 @@ export function mountPastFleet(host) {
     { type: "search", placeholder: "filter by name, phase or reason", "aria-label": "Filter the fleet" },
   );
   const none = el("p", { class: "empty" });
+  const part = el("p", { class: "muted", hidden: true });
   const fleet = table({
     label: "The fleet at this place",
     href: (info) => href("container", { name: info.name, at: state.at }),
@@ -43,6 +45,7 @@ export function mountPastFleet(host) {
   replace(
     host,
     el("div", { class: "strip" }, counts, filter),
+    part,
     el("div", { class: "fleet-then" }, fleet.node),
     none,
   );
@@ -50,7 +53,9 @@ export function mountPastFleet(host) {
   const moved = new ResizeObserver(() => requestAnimationFrame(render));
   moved.observe(host.closest(".details"));
   return {
-    show(infos, at) {
+    show(infos, at, total) {
+      part.hidden = total === infos.length;
+      write(part, `These are the first ${infos.length} of ${total} containers, in the order of their names.`);
       state.infos = infos;
       state.at = at;
       replace(counts, counted(infos));

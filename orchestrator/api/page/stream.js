@@ -156,14 +156,16 @@ function fell(reason, wait) {
 }
 
 async function readList(signal) {
-  const { body, seq, at } = await get("/v1/containers", {}, signal);
+  const limit = store.facts()?.containers > store.MOST ? 1 : store.MOST;
+  const { body, seq, at, total } = await get("/v1/containers", { limit }, signal);
   heard(at);
   const newer = [];
   for (const [name, row] of touched) {
     if (row > seq) newer.push([name, store.get(name)]);
     else touched.delete(name);
   }
-  store.replaceAll(body, Math.max(seq, last ?? 0));
+  if (total > body.length) store.beWide(Math.max(seq, last ?? 0));
+  else store.replaceAll(body, Math.max(seq, last ?? 0));
   for (const [name, info] of newer) {
     if (info) store.put([info]);
     else store.drop([name]);

@@ -1,13 +1,16 @@
 // A table of containers that stays fast with thousands: only rows in sight exist.
 //
 // Exports (stable):
-//   table({label, href, sort, onSort}) -> {node, show(infos, all), sortBy(sort), step(by), at(), back(to), leave()}
+//   table({label, href, sort, onSort, onMissing}) -> {node, show(infos, all), part(part), sortBy(sort), step(by), at(), back(to), leave()}
 //     label     what the table is called
 //     href      fn(info) -> where a row's name leads
 //     sort      {key, way}: a key of COLUMNS, way 1 or -1
 //     onSort    fn({key, way}) when a heading was pressed
 //     show      the containers to show, in any order; cheap when few of them changed.
 //               all: what they were filtered from, so that names are sorted once
+//     part      {total, offset, infos, latest}: of so many, in order, these are known from
+//               that place on; latest(info): what is known of it by now
+//     onMissing fn(from, until) when places are in sight of which nothing is known
 //     step      move to the next (1) or previous (-1) row by keyboard
 //     at        where the reader is: {name, y}; back(to) goes there again
 //     leave     stop listening to the window
@@ -22,7 +25,7 @@ import { el, mark, replace } from "./dom.js";
 const SPARE = 10;
 const COLLATOR = new Intl.Collator("en", { numeric: true });
 
-export function table({ label, href, sort, onSort }) {
+export function table({ label, href, sort, onSort, onMissing = () => {} }) {
   const before = spacer();
   const after = spacer();
   const body = el("tbody", { role: "rowgroup" }, before, after);
@@ -48,12 +51,33 @@ export function table({ label, href, sort, onSort }) {
     draw();
   }
 
+  function part({ total, offset, infos, latest }) {
+    order = new Array(total);
+    infos.forEach((info, place) => {
+      if (offset + place < total) order[offset + place] = latest(info);
+    });
+    mark(node, "aria-rowcount", total + 1);
+    draw();
+  }
+
+  // Of what is in sight, what is known: all of it, but where only a part was asked for.
+  function known(from, until) {
+    let first = from;
+    while (first < until && !order[first]) first += 1;
+    let last = first;
+    while (last < until && order[last]) last += 1;
+    if (from < until && (first > from || last < until)) onMissing(from, until);
+    return first < last ? [first, last] : [from, from];
+  }
+
   function draw() {
     asked = false;
     const height = Number.parseFloat(getComputedStyle(node).getPropertyValue("--row")) || 40;
     const top = body.getBoundingClientRect().top;
-    const from = Math.max(0, Math.min(order.length, Math.floor(-top / height) - SPARE));
-    const until = Math.min(order.length, Math.ceil((innerHeight - top) / height) + SPARE);
+    const [from, until] = known(
+      Math.max(0, Math.min(order.length, Math.floor(-top / height) - SPARE)),
+      Math.min(order.length, Math.ceil((innerHeight - top) / height) + SPARE),
+    );
     const wanted = new Map();
     for (let place = from; place < until; place += 1) wanted.set(order[place].name, place);
     for (const [name, row] of made) {
@@ -91,8 +115,9 @@ export function table({ label, href, sort, onSort }) {
 
   function step(by) {
     if (!order.length) return;
-    const place = order.findIndex(({ name }) => name === current);
+    const place = order.findIndex((info) => info?.name === current);
     const next = place < 0 ? 0 : Math.max(0, Math.min(order.length - 1, place + by));
+    if (!order[next]) return;
     current = order[next].name;
     const height = Number.parseFloat(getComputedStyle(node).getPropertyValue("--row"));
     const covered = document.getElementById("top").offsetHeight + node.tHead.offsetHeight;
@@ -130,6 +155,7 @@ export function table({ label, href, sort, onSort }) {
   return {
     node,
     show,
+    part,
     sortBy,
     step,
     at: () => ({ name: current, y: scrollY }),
