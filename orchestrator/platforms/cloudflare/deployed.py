@@ -95,10 +95,15 @@ class Deployed:
 
     def _in_shape(self, application: Application, spec: ContainerSpec) -> Application:
         shaped = [
-            attrs.evolve(
+            application
+            if (shape.image, shape.instance_type)
+            == (application.image, application.instance_type)
+            else attrs.evolve(
                 application, image=shape.image, instance_type=shape.instance_type
             )
             for shape in self._rolls.shapes(application)
         ]
+        if len(shaped) == 1:  # as always, but while a rollout is under way
+            return shaped[0]
         fitting = [one for one in shaped if not differences(spec, one)]
         return (fitting or shaped)[-1]

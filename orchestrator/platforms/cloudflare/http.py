@@ -191,7 +191,8 @@ class Gateway:
 async def _limited(content: aiohttp.StreamReader) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    async for piece in content.iter_any():
+    while not content.at_eof() or not pieces:
+        piece = await content.readany()
         size += len(piece)
         if size > ANSWER_MAX:
             msg = "an answer without end"

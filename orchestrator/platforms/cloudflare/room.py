@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from typing import Final, cast
 
 from orchestrator.core.specs import ContainerSpec
@@ -54,6 +55,7 @@ class Room:
         self._worker = worker
         self._headroom = headroom
         self._live: dict[str, str] = {}
+        self._needed: Counter[str] = Counter()
         self._known: dict[tuple[str, int], int] = {}
         self._not_before: dict[str, float] = {}
         self._turn = asyncio.Lock()
@@ -67,19 +69,22 @@ class Room:
                 for view in found
                 if view.get("phase") in LIVE
             }
+            self._needed = Counter(self._live.values())
 
     def left(self, name: str) -> None:
         """Take note that a container has ended."""
-        _ = self._live.pop(name, None)
+        application = self._live.pop(name, None)
+        if application is not None:
+            self._needed[application] -= 1
 
     async def make(self, spec: ContainerSpec, application: Application) -> None:
         """Have an application take one container more, before it starts."""
-        self._live[spec.name] = application.name
+        self._lives(spec.name, application.name)
         most = application.max_instances
         is_bounded = application.scheduling_policy is not DURABLE_OBJECT
         if spec.name == spec.service or not is_bounded or most is None:
             return
-        if self._needed(application.name) <= self._known.get(
+        if self._needed[application.name] <= self._known.get(
             (application.name, most), most
         ):
             return
@@ -90,12 +95,18 @@ class Room:
             except TimeoutError:
                 self._in_vain(application.name, f"no answer in {LIMIT_S:g} s")
 
-    def _needed(self, name: str) -> int:
-        return sum(application == name for application in self._live.values())
+    def _lives(self, name: str, application: str) -> None:
+        """Count who lives while it happens: a start must not count all the others."""
+        before = self._live.get(name)
+        if before != application:
+            if before is not None:
+                self._needed[before] -= 1
+            self._live[name] = application
+            self._needed[application] += 1
 
     async def _raised(self, name: str, deployed: int) -> None:
         key, is_early = (name, deployed), time.monotonic() < self._later(name)
-        if is_early or self._needed(name) <= self._known.get(key, deployed):
+        if is_early or self._needed[name] <= self._known.get(key, deployed):
             return
         if self._rest is None:
             self._in_vain(name, "there is no token for the API of the account")
@@ -119,7 +130,7 @@ class Room:
         key: tuple[str, int],
     ) -> None:
         name, most = key[0], standing.max_instances or 0
-        needed = self._needed(name)  # with those that came while it was looked up
+        needed = self._needed[name]  # with those that came while it was looked up
         if needed <= most:
             self._known[key] = most
             return

@@ -260,13 +260,14 @@ export class FleetRegistry extends DurableObject {
     return objectOf(this.env, { ...placeOf(row), fleet: this.fleet, name: row.name });
   }
 
-  /** The fleet's name: told with every call, kept for alarms. */
+  /** The fleet's name: told with every call, kept for alarms; read once, not for each look. */
   get fleet() {
-    return this.ledger.fact("fleet") ?? "";
+    return (this.knownFleet ??= this.ledger.fact("fleet") ?? "");
   }
 
   async named(fleet) {
     if (this.fleet !== fleet) this.ledger.setFact("fleet", fleet);
+    this.knownFleet = fleet;
   }
 
   /** Do something with each row, so many at a time; one that fails stops no other. */

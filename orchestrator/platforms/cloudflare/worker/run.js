@@ -31,6 +31,9 @@ const SETTLES_MS = 10_000;
 /** Between two looks at the ports: at first, at most, and once its time is over. */
 const LOOK_MS = [20, 1_000, 5_000];
 
+/** Who has just begun is looked at more often: others wait for its place. */
+const SOON_MS = { lasts: 5_000, most: 100 };
+
 /** How long a forgotten container refuses the runs that it has had. */
 const GONE_MS = 600_000;
 
@@ -126,7 +129,7 @@ export class Run {
       if (seen !== "down" && !this.record.started_at) this.tell("started", now, { phase: "running", started_at: now });
       if (seen === "listening") this.tell("ready", now, { ready_at: now, active_at: now });
       else await pause(now > this.record.start_deadline ? LOOK_MS[2] : delay);
-      delay = Math.min(delay * 1.5, LOOK_MS[1]);
+      delay = Math.min(delay * 1.5, now < this.record.begun_at + SOON_MS.lasts ? SOON_MS.most : LOOK_MS[1]);
     }
   }
 
