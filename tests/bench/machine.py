@@ -35,7 +35,7 @@ PACKAGES = {
 INSTALL_LIMIT_S = 240.0
 POLICY = Path("/usr/sbin/policy-rc.d")
 
-Variant: TypeAlias = Literal["pinned", "newest"]
+Variant: TypeAlias = Literal["pinned", "newest", "alone"]
 
 
 @attrs.frozen
@@ -59,10 +59,12 @@ class Release:
 NODE_PACKAGE = f"node-linux-{'arm64' if uname().machine == 'aarch64' else 'x64'}"
 
 # The pinned one is the last that is content with node 18; before it, alarms of Durable
-# Objects do not outlive a restart.
+# Objects do not outlive a restart. The last that starts a container alone, without a
+# sidecar, is for the benchmarks: beside it, nothing but the container can be started.
 RELEASES: dict[Variant, Release] = {
     "pinned": Release("4.20260426.0", 18),
     "newest": Release("4.20260730.0", 22, "22.23.3"),
+    "alone": Release("4.20260310.0", 18),
 }
 
 

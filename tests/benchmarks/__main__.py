@@ -1,155 +1,108 @@
-"""``python -m tests.benchmarks [NAME]``: run a benchmark, and print its tables.
+"""``python -m tests.benchmarks [NAME...]``: measure areas, and print their tables.
 
-``api`` asks an operator for reads at an even pace, beside a bare handler. ``replay``
-(where nothing is said) folds a journal again in all the ways there are, beside their
-limits. ``--events``, ``--containers`` and ``--rounds`` say how much: a smoke run takes
-seconds, the figures of the docs take minutes. ``--json`` prints the same for programs.
-Journals are kept in ``--directory`` from one run to the next.
+Without a name it lists the areas. ``all`` runs each that needs nothing but this
+machine, one after the other, each in a process of its own. ``record`` does the same,
+and writes what was found into the page and the chart, which ``page`` writes anew;
+``guard`` measures again, and compares with what was recorded. ``--smoke`` only sees
+that everything runs; traces and journals are kept in ``--directory`` from one run to
+the next.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import attrs
+from tests.benchmarks import areas
+from tests.benchmarks.figures import Asked, markdown, plain
+from tests.benchmarks.guard import guarded
+from tests.benchmarks.record import read, recorded, written
+from tests.benchmarks.runs import run_each
 
-from tests.benchmarks import api
-from tests.benchmarks.harness import Goal, Spread
-from tests.benchmarks.recovery import recovery_of
-from tests.benchmarks.replay import (
-    GOALS,
-    memory_of,
-    replay_of,
-    stored,
-)
-from tests.benchmarks.trace import written
-
-RECOVERY = Goal(case="recover", limit="recover whole", least=20.0)
-KEPT = Path(tempfile.gettempdir()) / "orchestrator-benchmarks"
+VERBS: Final = ("record", "guard", "page")
+KEPT: Final = Path(tempfile.gettempdir()) / "orchestrator-benchmarks"
 
 
-def _asked() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", nargs="?", default="replay", choices=["replay", "api"])
-    parser.add_argument("--events", type=int, default=100_000, help="rows of a journal")
-    parser.add_argument("--containers", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=20_000, help="reads of a round")
-    parser.add_argument("--readers", type=int, default=100, help="of live events")
     parser.add_argument(
-        "--changes", type=float, default=100.0, help="restarts a second, asked for"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="areas, or all; before them record or guard; or page",
     )
-    parser.add_argument(
-        "--long", type=int, default=10, help="so many times the rows, for memory"
-    )
-    parser.add_argument(
-        "--only",
-        default="",
-        help="parts, with commas: timing (or its half, files), memory, recovery",
-    )
+    parser.add_argument("--rounds", type=int, default=5, help="5 if nothing is said")
+    parser.add_argument("--containers", type=int, help="of a fleet")
+    parser.add_argument("--events", type=int, help="rows of a journal")
+    parser.add_argument("--minutes", type=float, help="how long what lasts shall last")
     parser.add_argument("--directory", type=Path, default=KEPT)
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    parser.add_argument("--smoke", action="store_true", help="see that it runs")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    return parser
 
 
-def measured(asked: argparse.Namespace) -> dict[str, Any]:
-    """Run what was asked for; return it as plain JSON."""
-    parts = asked.only.split(",") if asked.only else ["timing", "memory", "recovery"]
-    found: dict[str, Any] = {"rows": asked.events, "containers": asked.containers}
-    if "timing" in parts or "files" in parts:
-        timing = replay_of(
-            asked.directory,
-            asked.events,
-            asked.containers,
-            asked.rounds,
-            whole="timing" in parts,
-        ).timing
-        found["cost_ns"] = {
-            name: attrs.asdict(timing.cost(name)) for name in timing.rounds
-        }
-        goals = [goal for goal in GOALS if {goal.case, goal.limit} <= {*timing.rounds}]
-        found["goals"] = [_told(goal, timing.speed(goal)) for goal in goals]
-    long = asked.events * asked.long
-    if "memory" in parts:
-        short = written(asked.directory, asked.events, asked.containers)
-        longer = written(asked.directory, long, asked.containers)
-        found["memory_bytes"] = {
-            str(asked.events): memory_of(short),
-            str(long): memory_of(longer),
-        }
-    if "recovery" in parts:
-        database = stored(written(asked.directory, long, asked.containers))
-        timing = recovery_of(database, rounds=min(asked.rounds, 3))
-        found["recovery_ns"] = {
-            name: attrs.asdict(timing.cost(name)) for name in timing.rounds
-        }
-        told = _told(RECOVERY, timing.speed(RECOVERY))
-        found.setdefault("goals", []).append(told)
-    return found
+def _listed() -> None:
+    for name, entry in areas.known().items():
+        needs = f" (needs: {entry.needs})" if entry.needs else ""
+        print(f"{name:12} {areas.area_of(entry).ABOUT}{needs}")
 
 
-def _told(goal: Goal, speed: Spread) -> dict[str, Any]:
-    return {
-        "case": goal.case,
-        "limit": goal.limit,
-        "goal": goal.least,
-        "speed": attrs.asdict(speed),
-        "met": speed.median >= goal.least,
-    }
+def _measured(name: str, asked: Asked) -> dict[str, Any]:
+    area = areas.area_of(areas.known()[name])
+    return {"area": name, "about": area.ABOUT} | plain(area.figures(asked))
 
 
-def printed(found: dict[str, Any]) -> None:
-    """Print the tables, in Markdown."""
-    print(f"{found['rows']} rows, {found['containers']} containers\n")
-    if "cost_ns" in found:
-        print("| case | ns a row: median | least | most |\n|---|---|---|---|")
-        for name, cost in found["cost_ns"].items():
-            figures = " | ".join(f"{cost[key]:.0f}" for key in cost)
-            print(f"| {name} | {figures} |")
-        print()
-    if found.get("goals"):
-        print("| speed of | as a part of | goal | median | least | most | met |")
-        print("|---|---|---|---|---|---|---|")
-        for goal in found["goals"]:
-            figures = " | ".join(f"{part:.3f}" for part in goal["speed"].values())
-            met = "yes" if goal["met"] else "no"
-            start = f"| {goal['case']} | {goal['limit']} | {goal['goal']}"
-            print(f"{start} | {figures} | {met} |")
-        print()
-    for rows, peak in found.get("memory_bytes", {}).items():
-        print(f"most memory for {rows} rows: {peak / 2**20:.0f} MiB")
-    for name, cost in found.get("recovery_ns", {}).items():
-        print(f"{name}: {cost['median'] / 1e9:.2f} s")
+def main() -> int:
+    """Run what the command line asks for; return the exit code."""
+    parser = _parser()
+    words = parser.parse_args()
+    known = areas.known()
+    verb = words.names[0] if words.names and words.names[0] in VERBS else ""
+    names = words.names[1:] if verb else words.names
+    if names == ["all"] or (verb and not names):
+        names, verb = areas.everywhere(), verb or "all"
+    if verb == "record" and words.smoke:
+        parser.error("a smoke run measures nothing that is worth recording")
+    if wrong := [name for name in names if name not in known]:
+        parser.error(f"there is no area {wrong[0]!r}; there are {', '.join(known)}")
+    asked = Asked(
+        directory=words.directory,
+        rounds=words.rounds,
+        smoke=words.smoke,
+        containers=words.containers,
+        events=words.events,
+        minutes=words.minutes,
+    )
+    asked.directory.mkdir(parents=True, exist_ok=True)
+    if verb == "page":
+        written(read())
+        return 0
+    if verb == "record":
+        return recorded(names, asked)
+    if verb == "guard":
+        return guarded(names, asked)
+    if not names:
+        _listed()
+        return 0
+    if len(names) > 1 or verb:
+        return run_each(names, asked, as_json=words.json)
+    found = _measured(names[0], asked)
+    text = json.dumps(found, indent=2) if words.json else _printed(found)
+    print(text)
+    return 0
 
 
-def main() -> None:
-    """Run what the command line asks for."""
-    asked = _asked()
-    if asked.name == "api":
-        load = api.Load(
-            containers=min(asked.containers, 1_000),
-            requests=asked.requests,
-            readers=asked.readers,
-            changes_a_second=asked.changes,
-        )
-        found = api.measured(load, asked.rounds)
-    else:
-        found = measured(asked)
-    if asked.json:
-        print(json.dumps(found, indent=2))
-    elif asked.name == "api":
-        api.printed(found)
-    else:
-        printed(found)
+def _printed(found: dict[str, Any]) -> str:
+    return f"# {found['area']}\n\n{found['about']}\n\n{markdown(found)}"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

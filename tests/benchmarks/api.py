@@ -9,24 +9,24 @@ processor that a read costs the server, and how long answers take.
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import attrs
 
-__all__ = ("CASES", "Load", "measured", "printed")
+from tests.benchmarks.api_client import Server, followed
+from tests.benchmarks.api_settling import Pace, settling
+from tests.benchmarks.figures import Asked, Figures, Sheet, told
+from tests.benchmarks.harness import spread_of
 
-ROOT: Final = Path(__file__).parents[2]
+__all__ = ("ABOUT", "CASES", "Load", "figures", "measured")
+
+ABOUT: Final = "Reads that an operator answers, beside a bare handler of aiohttp."
+
 CASES: Final = ("bare", "at rest", "changing")
 
 CONNECTIONS: Final = 32
-FOLLOW: Final = "/v1/events?follow=true&with=containers"
 
 
 @attrs.frozen(kw_only=True)
@@ -48,44 +48,6 @@ def paths(load: Load, number: int) -> str:
     return f"/v1/containers/{name}/explain" if number % 10 < 9 else "/v1/fleet"
 
 
-@attrs.define
-class Server:
-    """A server in a process of its own."""
-
-    process: subprocess.Popen[str]
-    port: int
-    token: str
-
-    @classmethod
-    def start(cls, kind: str, containers: int) -> Server:
-        words = [kind, "--containers", str(containers)]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.api_server", *words],
-            cwd=ROOT,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        port, token = process.stdout.readline().split()
-        return cls(process, int(port), token)
-
-    def say(self, line: str = "used") -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        print(line, file=self.process.stdin, flush=True)
-        found: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return found
-
-    def ask(self, path: str) -> bytes:
-        """Write a request for a path."""
-        lines = ("Host: localhost", f"Authorization: Bearer {self.token}")
-        return "\r\n".join((f"GET {path} HTTP/1.1", *lines, "", "")).encode()
-
-    def stop(self) -> None:
-        _ = self.process.communicate(timeout=60)
-
-
 async def _ask(
     server: Server, load: Load, numbers: Sequence[int], begun: float, taken: list[float]
 ) -> None:
@@ -104,38 +66,6 @@ async def _ask(
         await reader.readexactly(int(length))
         taken.append(time() - start)
     writer.close()
-
-
-@attrs.define
-class Following:
-    """What one reader of live events has seen."""
-
-    rows: int = 0
-    gaps: int = 0
-
-    async def read(self, server: Server) -> None:
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", server.port, limit=2**20
-        )
-        writer.write(server.ask(FOLLOW))
-        try:
-            while data := await reader.read(65_536):
-                self.rows += data.count(b'{"kind":"event"')
-                self.gaps += data.count(b'{"kind":"gap"')
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def _followed(server: Server, count: int) -> AsyncIterator[list[Following]]:
-    readers = [Following() for _ in range(count)]
-    tasks = [asyncio.ensure_future(reader.read(server)) for reader in readers]
-    try:
-        yield readers
-    finally:
-        for task in tasks:
-            task.cancel()
-        _ = await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _loaded(server: Server, load: Load) -> dict[str, float]:
@@ -170,7 +100,7 @@ async def _loaded(server: Server, load: Load) -> dict[str, float]:
 
 
 async def _changing(server: Server, load: Load) -> dict[str, float]:
-    async with _followed(server, load.readers) as readers:
+    async with followed(server, load.readers) as readers:
         before = server.say(f"change {load.changes_a_second}")
         found = await _loaded(server, load)
         after = server.say("rest")
@@ -209,23 +139,41 @@ def measured(load: Load, rounds: int) -> dict[str, Any]:
     return {"load": attrs.asdict(load), "rounds": found, "cpu_ratio": ratios}
 
 
-def printed(found: dict[str, Any]) -> None:
-    """Print the table, in Markdown: medians of the rounds, and ends of the ratio."""
-    load = found["load"]
-    print(
-        f"{load['requests']} reads at {load['a_second']} a second,"
-        f" {load['containers']} containers; changing: {load['readers']} live readers,"
-        f" {load['changes_a_second']:g} restarts a second\n"
+def figures(asked: Asked) -> Figures:
+    """Run all cases, and say what a read costs in each."""
+    load = Load(containers=asked.containers or 1_000)
+    if asked.smoke:
+        load = Load(containers=10, requests=200, readers=3)
+    found = measured(load, 1 if asked.smoke else asked.rounds)
+    speeds = {
+        case: spread_of([1 / each for each in found["cpu_ratio"][case]])
+        for case in CASES
+    }
+    return Figures(
+        sheets=(_sheet(load, found), *map(_settling(asked), _sizes(asked))),
+        ratios={
+            f"a read, {case} / bare handler": speeds[case]
+            for case in CASES
+            if case != "bare"
+        },
     )
-    print("| | bare handler | fleet at rest | fleet that changes |\n|---|---|---|---|")
-    ratios = [found["cpu_ratio"][case] for case in CASES]
-    told = " | ".join(
-        f"{statistics.median(each):.2f} ({min(each):.2f}-{max(each):.2f})"
-        for each in ratios
-    )
-    print(f"| processor time for a read, bare = 1 | {told} |")
+
+
+def _sizes(asked: Asked) -> tuple[int, ...]:
+    if asked.smoke:
+        return (20,)
+    return (1_000, 10_000) if asked.containers is None else (asked.containers,)
+
+
+def _settling(asked: Asked) -> Callable[[int], Sheet]:
+    pace = Pace(a_second=20, readers=2, limit_s=10) if asked.smoke else Pace()
+    return lambda containers: settling(containers, pace)
+
+
+def _sheet(load: Load, found: dict[str, Any]) -> Sheet:
+    rows = []
     for key, words in (
-        ("cpu_us", "the same, in µs"),
+        ("cpu_us", "processor time for a read, in µs"),
         ("a_second", "reads a second that were reached"),
         ("median_ms", "an answer, median, in ms"),
         ("p99_ms", "an answer, 99 of 100, in ms"),
@@ -238,5 +186,11 @@ def printed(found: dict[str, Any]) -> None:
             statistics.median(each.get(key, 0) for each in found["rounds"][case])
             for case in CASES
         )
-        cells = " | ".join(f"{median:.1f}" for median in medians)
-        print(f"| {words} | {cells} |")
+        rows.append((words, *(told(median) for median in medians)))
+    title = (
+        f"{load.requests} reads at {load.a_second} a second, {load.containers}"
+        f" containers; changing: {load.readers} live readers,"
+        f" {load.changes_a_second:g} restarts a second"
+    )
+    columns = ("", "bare handler", "fleet at rest", "fleet that changes")
+    return Sheet(title=title, columns=columns, rows=tuple(rows))

@@ -3,7 +3,8 @@
 The operator is served as ``orchestrator up`` does: behind its guard, to who shows a
 token. It prints its port and a token, and answers each line of its input with what it
 has used so far. ``change N`` has N containers restarted each second from then on, one
-after the other.
+after the other. An operator that is ``settling`` is there before its fleet is: ``apply
+N`` declares it, ``crash N`` ends the runs of the first N at the same moment.
 """
 
 from __future__ import annotations
@@ -29,9 +30,12 @@ from orchestrator.api.guard.origins import Names
 from orchestrator.api.guard.token_file import TokenFile, change_tokens
 from orchestrator.api.guard.tokens import Grant, made
 from orchestrator.api.listen import bound_to, serve_http
+from orchestrator.core.exits import Exited
 from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
+from orchestrator.core.phases import Running
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.state import Fleet
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.platforms.simulated.platform import SimulatedPlatform
 from orchestrator.runtime.operator import Operator
@@ -58,11 +62,13 @@ class Server:
     port: int
     token: str
     operator: Operator | None = None
+    platform: SimulatedPlatform | None = None
     changing: asyncio.Task[None] | None = None
 
     def used(self) -> dict[str, Any]:
         operator = self.operator
         return {
+            "is_settled": operator is not None and is_settled(operator.fleet),
             "cpu_s": time.process_time(),
             "seq": 0 if operator is None else operator.seq,
             "memory_kb": memory_kb(),
@@ -81,6 +87,26 @@ class Server:
                 _ = await operator.restart_container(names[done % len(names)])
                 done += 1
             await asyncio.sleep(0.01)
+
+    async def apply(self, count: int) -> None:
+        """Declare so many containers."""
+        assert self.operator is not None
+        _ = await self.operator.apply(declared(count))
+
+    def crash(self, count: int) -> None:
+        """End the runs of the first so many."""
+        assert self.operator is not None
+        assert self.platform is not None
+        names = tuple(self.operator.fleet.containers)[:count]
+        self.platform.crash(names, Exited(code=1))
+
+
+def is_settled(fleet: Fleet) -> bool:
+    """Say whether all containers that there are run."""
+    containers = fleet.containers
+    return len(containers) > 0 and all(
+        isinstance(one.phase, Running) for one in containers.values()
+    )
 
 
 def memory_kb() -> int:
@@ -113,7 +139,8 @@ async def guarded(containers: int) -> AsyncIterator[Server]:
     async with Operator.open(
         declared(containers), platform=platform, journal=MemoryJournal()
     ) as operator:
-        _ = await operator.converge(limit_ms=300_000, steady_ms=100)
+        if containers:
+            _ = await operator.converge(limit_ms=300_000, steady_ms=100)
         with tempfile.TemporaryDirectory() as folder:
             state = Path(folder)
             secret, token = made("bench", Grant.READ, now=0)
@@ -125,7 +152,7 @@ async def guarded(containers: int) -> AsyncIterator[Server]:
             )
             app = make_app(operator, version="bench", guard=guard)
             async with serve_http(app, bound, state, guard=guard):
-                yield Server(bound.address.port or 0, secret, operator)
+                yield Server(bound.address.port or 0, secret, operator, platform)
 
 
 async def lines() -> AsyncIterator[str]:
@@ -139,12 +166,19 @@ async def lines() -> AsyncIterator[str]:
 
 
 async def serve(kind: str, containers: int) -> None:
+    containers = 0 if kind == "settling" else containers
     async with bare() if kind == "bare" else guarded(containers) as server:
         print(server.port, server.token, flush=True)
         async for line in lines():
             if line.startswith("change"):
                 a_second = float(line.split()[1])
                 server.changing = asyncio.ensure_future(server.change(a_second))
+            elif line.startswith("apply"):
+                server.changing = asyncio.ensure_future(
+                    server.apply(int(line.split()[1]))
+                )
+            elif line.startswith("crash"):
+                server.crash(int(line.split()[1]))
             elif line == "rest" and server.changing is not None:
                 server.changing.cancel()
             print(json.dumps(server.used()), flush=True)
@@ -155,7 +189,7 @@ async def serve(kind: str, containers: int) -> None:
 def main() -> None:
     """Serve until the input ends."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["bare", "operator"])
+    parser.add_argument("kind", choices=["bare", "operator", "settling"])
     parser.add_argument("--containers", type=int, default=1_000)
     asked = parser.parse_args()
     asyncio.run(serve(asked.kind, asked.containers))

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.backoff import Backoff, backoff_wait
-from orchestrator.core.state import Fleet
+from orchestrator.core.state import Container, Fleet
 
-__all__ = ("Loop", "differing")
+__all__ = ("Loop", "Record", "differing", "is_alike")
 
 Tree = dict[str, Any]
 
@@ -105,8 +105,8 @@ class Loop:
         self.at = 0
         self.given: list[tuple[Any, ...]] = []
 
-    def fold(self, events: Iterable[Tree]) -> Loop:
-        moves: dict[str, Callable[[Tree, int], None]] = {
+    def moves(self) -> dict[str, Callable[[Tree, int], None]]:
+        return {
             "booted": self.booted,
             "spec_applied": self.applied,
             "fleet_observed": self.looked,
@@ -122,6 +122,9 @@ class Loop:
             "restart_requested": self.restart,
             "crash_history_cleared": self.cleared,
         }
+
+    def fold(self, events: Iterable[Tree]) -> Loop:
+        moves = self.moves()
         for event in events:
             at = event["at"]
             if at < self.at:
@@ -457,8 +460,13 @@ def differing(loop: Loop, fleet: Fleet) -> list[str]:
     return [
         name
         for name, record in loop.records.items()
-        if _of_loop(record) != _of_core(tree_of(fleet.containers[name]))
+        if not is_alike(record, fleet.containers[name])
     ]
+
+
+def is_alike(record: Record, container: Container) -> bool:
+    """Say whether the loop and the core hold one container alike."""
+    return _of_loop(record) == _of_core(tree_of(container))
 
 
 def _of_loop(record: Record) -> dict[str, Any]:

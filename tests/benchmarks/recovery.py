@@ -15,10 +15,15 @@ from orchestrator.replay import AfterRow
 from orchestrator.replay import fold as fold_entries
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.recovery import Recovered, recover, snapshot_of
-from tests.benchmarks.harness import Case, Timing, interleaved
-from tests.benchmarks.replay import opened_at
+from tests.benchmarks.figures import Asked, Figures, costs, reached
+from tests.benchmarks.harness import Case, Goal, Timing, interleaved
+from tests.benchmarks.replay import opened_at, stored
+from tests.benchmarks.trace import written
 
-__all__ = ("recovery_of",)
+__all__ = ("ABOUT", "figures", "recovery_of")
+
+ABOUT: Final = "An operator that comes back from a snapshot, beside folding the whole."
+GOALS: Final = (Goal(case="recover", limit="recover whole", least=20.0),)
 
 SNAPSHOT_EVERY: Final = 10_000
 """Rows between two snapshots: the default of the operator."""
@@ -35,6 +40,19 @@ class _Forgetful:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.journal, name)
+
+
+def figures(asked: Asked) -> Figures:
+    """Time how an operator comes back."""
+    events = asked.events or (600 if asked.smoke else 1_000_000)
+    containers = asked.containers or (20 if asked.smoke else 10_000)
+    database = stored(written(asked.directory, events, containers))
+    timing = recovery_of(database, 1 if asked.smoke else min(asked.rounds, 3))
+    title = f"Coming back over {events} rows and {containers} containers"
+    return Figures(
+        sheets=(costs(title, timing, unit="s", scale=1e9),),
+        reached=reached(timing, GOALS),
+    )
 
 
 def recovery_of(database: Path, rounds: int) -> Timing:

@@ -7,7 +7,6 @@ same records.
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -19,28 +18,47 @@ import attrs
 import orjson
 
 from orchestrator.codec.wire import (
-    commands_of,
+    all_commands_of,
     decode_event,
     encode_event,
-    event_of,
+    events_of,
 )
 from orchestrator.core.events import Event
 from orchestrator.core.reduce import fold, reduce
 from orchestrator.core.state import Fleet, empty_fleet
-from orchestrator.journal.port import START, Draft, Head, Row, broken
-from orchestrator.journal.reading import RECORDING, Reading, open_reading
-from orchestrator.journal.sqlite import open_sqlite
+from orchestrator.journal.port import START, Row, broken
+from orchestrator.journal.reading import RECORDING
 from orchestrator.replay import fold as fold_entries
 from orchestrator.replay import verify
 from orchestrator.runtime.collecting import collecting_seldom
-from orchestrator.runtime.outcomes import opened, settled
-from tests.benchmarks.harness import Case, Goal, Timing, interleaved
+from tests.benchmarks.databases import opened_at, stored
+from tests.benchmarks.figures import (
+    Asked,
+    Figures,
+    Reached,
+    Sheet,
+    costs,
+    reached,
+    told,
+)
+from tests.benchmarks.harness import Case, Goal, Spread, Timing, interleaved
 from tests.benchmarks.loop import Loop, differing
 from tests.benchmarks.trace import written
 
-__all__ = ("GOALS", "Replay", "memory_of", "opened_at", "replay_of", "stored")
+__all__ = (
+    "ABOUT",
+    "GOALS",
+    "Replay",
+    "figures",
+    "memory_of",
+    "opened_at",
+    "replay_of",
+    "stored",
+)
 
-PAGE: Final = 5_000
+ABOUT: Final = "A journal folded again, beside orjson and a mutable loop by hand."
+
+BLOCK: Final = 150
 GOALS: Final = (
     Goal(case="fold", limit="mutable loop", least=0.25),
     Goal(case="reduce", limit="mutable loop", least=0.19),
@@ -52,6 +70,13 @@ GOALS: Final = (
 )
 
 
+FLAT: Final = Goal(case="memory of a tenth", limit="memory of all rows", least=0.9)
+"""How much of the memory for all rows a tenth of them takes: it does not grow."""
+
+KEPT_MAX: Final = 200_000
+"""Rows that are kept in memory, to time each part of a replay alone."""
+
+
 @attrs.frozen(kw_only=True)
 class Replay:
     """What was timed, over how many rows and containers."""
@@ -61,19 +86,50 @@ class Replay:
     timing: Timing
 
 
+def figures(asked: Asked) -> Figures:
+    """Time everything that replay is made of."""
+    events = asked.events or (300 if asked.smoke else 100_000)
+    containers = asked.containers or (20 if asked.smoke else 1_000)
+    rounds = 1 if asked.smoke else asked.rounds
+    whole = events <= KEPT_MAX
+    timing = replay_of(asked.directory, events, containers, rounds, whole=whole).timing
+    goals = [goal for goal in GOALS if {goal.case, goal.limit} <= {*timing.rounds}]
+    title = f"A row, of {events} rows over {containers} containers"
+    tenth = written(asked.directory, max(events // 10, 2), containers)
+    peaks = memory_of(tenth), memory_of(written(asked.directory, events, containers))
+    flat = peaks[0] / peaks[1]
+    return Figures(
+        sheets=(costs(title, timing), _memory(events, peaks)),
+        reached=(
+            *reached(timing, goals),
+            Reached(goal=FLAT, speed=Spread(median=flat, least=flat, most=flat)),
+        ),
+    )
+
+
+def _memory(events: int, peaks: tuple[int, int]) -> Sheet:
+    return Sheet(
+        title="The most memory of a process that replays JSON Lines",
+        columns=("rows", "MiB"),
+        rows=tuple(
+            (str(count), told(peak / 2**20))
+            for count, peak in zip((events // 10, events), peaks, strict=True)
+        ),
+    )
+
+
 def replay_of(
     directory: Path, events: int, containers: int, rounds: int, *, whole: bool = True
 ) -> Replay:
     """Time everything that replay is made of, in one interleaved run.
 
-    *whole*: also with every decision verified, and each part of it alone, for which all
-    rows are in the memory.
+    *whole*: also each part of it alone, for which all rows are in the memory.
     """
     lines = written(directory, events, containers)
     database = stored(lines)
-    cases = _of_files(lines, database)
+    cases = [*_of_files(lines, database), *_verifying(lines, database)]
     if whole:
-        cases += [*_verifying(lines, database), *_of_values(lines)]
+        cases += _of_values(lines)
     else:
         _expect_alike(_event_trees(lines), lines)
     return Replay(rows=events, containers=containers, timing=interleaved(cases, rounds))
@@ -127,10 +183,10 @@ def _of_values(lines: Path) -> list[Case]:
         case("fold", lambda: fold(empty_fleet("fleet"), events)),
         case("reduce", lambda: _reduced(events)),
         case("orjson.loads of events", lambda: _mapped(orjson.loads, texts), few),
-        case("decode events", lambda: _mapped(event_of, texts), few),
+        case("decode events", lambda: _in_pages(events_of, texts), few),
         case("orjson.dumps of events", lambda: _mapped(orjson.dumps, parsed), few),
         case("encode events", lambda: _mapped(encode_event, life), few),
-        case("decode commands", lambda: _mapped(commands_of, commands)),
+        case("decode commands", lambda: _in_pages(all_commands_of, commands)),
         case("chain of digests", lambda: broken(START, rows)),
     ]
 
@@ -153,6 +209,12 @@ def _mapped(turn: Callable[[Any], object], values: list[Any]) -> None:
         turn(value)
 
 
+def _in_pages(turn: Callable[[Any], object], values: list[Any]) -> None:
+    """Do something to as many values at once as a block of a file holds rows."""
+    for first in range(0, len(values), BLOCK):
+        assert turn(values[first : first + BLOCK]) is not None
+
+
 def _exhausted(values: Iterator[object]) -> None:
     for _ in values:
         pass
@@ -166,11 +228,6 @@ def _trees(lines: Path) -> Iterator[dict[str, Any]]:
 
 def _event_trees(lines: Path) -> Iterator[dict[str, Any]]:
     return (tree["event"] for tree in _trees(lines) if "event" in tree)
-
-
-def opened_at(place: Path) -> Reading:
-    """Open a journal that is whole."""
-    return opened(open_reading(place))  # type: ignore[return-value]
 
 
 def _rows_of(place: Path) -> Iterator[Row]:
@@ -196,36 +253,6 @@ def _verified(place: Path) -> None:
         verify(reading.entries(), RECORDING).unwrap()
     assert reading.error is None, reading.error
     reading.close()
-
-
-def stored(lines: Path) -> Path:
-    """Return the same journal as a database, written once beside the export."""
-    path = lines.with_suffix(".db")
-    if not path.exists():
-        asyncio.run(_store(_rows_of(lines), path))
-    return path
-
-
-async def _store(rows: Iterator[Row], path: Path) -> None:
-    journal: Any = await settled(open_sqlite(path))
-    head, drafts = START, list[Draft]()
-    for row in rows:
-        drafts.append(
-            Draft(
-                at=row.at, event=row.event, commands=row.commands, changes=row.changes
-            )
-        )
-        if len(drafts) == PAGE:
-            head = await _appended(journal, head, drafts)
-    await _appended(journal, head, drafts)
-    await settled(journal.close())
-
-
-async def _appended(journal: Any, head: Head, drafts: list[Draft]) -> Head:
-    moved = await settled(journal.append(head, tuple(drafts)))
-    assert isinstance(moved, Head), moved
-    drafts.clear()
-    return moved
 
 
 def memory_of(place: Path) -> int:

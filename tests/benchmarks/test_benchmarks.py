@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 
 import orjson
+import pytest
 
 from orchestrator.codec.wire import decode_event
 from orchestrator.core.reduce import fold
 from orchestrator.core.state import empty_fleet
+from tests.benchmarks.areas import everywhere
+from tests.benchmarks.figures import CURVES, Asked, markdown
 from tests.benchmarks.harness import Case, Goal, Timing, interleaved
 from tests.benchmarks.loop import Loop, differing
+from tests.benchmarks.runs import run_area
 from tests.benchmarks.trace import rows, steps
 
 ROOT = Path(__file__).parents[2]
@@ -63,34 +66,25 @@ def test_a_speed_is_taken_within_a_round() -> None:
     assert (speed.least, speed.most) == (0.25, 0.5)
 
 
-def test_a_small_run_prints_every_table(tmp_path: Path) -> None:
-    words = "--events 300 --containers 20 --rounds 1 --long 2 --json --directory"
+@pytest.mark.parametrize("name", everywhere())
+def test_an_area_runs_and_finds_what_it_says(name: str, tmp_path: Path) -> None:
+    ran = run_area(name, Asked(directory=tmp_path, smoke=True), limit_s=300)
+    assert ran.found is not None, ran.wrong
+    assert ran.found["about"]
+    assert ran.found["sheets"]
+    assert ran.found["ratios"]
+    for curve in ran.found["curves"]:
+        assert curve["name"] in CURVES
+    assert markdown(ran.found)
+
+
+def test_an_area_that_is_not_there_is_refused_with_those_that_are() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks", *words.split(), str(tmp_path)],
+        [sys.executable, "-m", "tests.benchmarks", "replays"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert len(told["goals"]) == 8
-    assert told["memory_bytes"].keys() == {"300", "600"}
-    assert told["recovery_ns"].keys() == {"recover whole", "recover"}
-
-
-def test_an_operator_is_asked_beside_a_bare_handler() -> None:
-    words = "api --requests 200 --containers 10 --rounds 1 --readers 3 --json"
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks", *words.split()],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["cpu_ratio"]["bare"] == [1.0]
-    (changing,) = told["rounds"]["changing"]
-    assert changing["rows_a_second"] > 0
-    assert changing["rows_seen"] > 0
+    assert done.returncode == 2
+    assert "there is no area 'replays'; there are advance, reduce" in done.stderr

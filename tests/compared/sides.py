@@ -29,13 +29,26 @@ from orchestrator.runtime.reports import ReconcileReport
 from tests.bench.docker import SIDECAR_IMAGE
 from tests.bench.engine import Engine
 from tests.bench.images import APP_1
-from tests.bench.machine import CACHE, locked, node, npm_script
+from tests.bench.machine import CACHE, RELEASES, Variant, locked, node, npm_script
+from tests.bench.workerd import COMPATIBILITY_DATE
 from tests.platforms.cloudflare.real.kit import TOKEN, Stage, spec, stage
 
-__all__ = ("SIDES", "Measured", "Plan", "Side", "install", "ours", "theirs")
+__all__ = (
+    "SIDES",
+    "Measured",
+    "Plan",
+    "Side",
+    "install",
+    "ours",
+    "theirs",
+    "work_of",
+)
 
 MEASURE: Final = Path(__file__).parent / "reference" / "measure.mjs"
 WORK: Final = CACHE / "compared"
+OLDER: Final = {"alone": "2026-03-01"}
+"""What a runtime is asked to be compatible with that does not know the usual date."""
+
 PORT: Final = 8080
 LIMIT_S: Final = 300.0
 OK: Final = 200
@@ -52,6 +65,16 @@ class Plan:
     words: tuple[str, ...] = ("serve",)
     deaf: bool = False
     healthy: int = 15
+    variant: Variant = "pinned"
+
+    @property
+    def date(self) -> str:
+        return OLDER.get(self.variant, COMPATIBILITY_DATE)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What must be said where the date does not imply it."""
+        return ("containers_pid_namespace",) if self.variant in OLDER else ()
 
 
 @attrs.frozen(kw_only=True)
@@ -77,7 +100,17 @@ async def ours(engine: Engine, folder: Path, plan: Plan) -> Measured:
     )
     declared = FleetSpec(name="demo", containers=containers)
     hearing = [one.name for one in containers][int(plan.deaf) :]
-    async with stage(engine, folder, declared) as it, _session() as session:
+    async with (
+        stage(
+            engine,
+            folder,
+            declared,
+            plan.variant,
+            compatibility_date=plan.date,
+            compatibility_flags=plan.flags,
+        ) as it,
+        _session() as session,
+    ):
         began = time.perf_counter()
         journal = await settled(open_sqlite(folder / "state" / "journal.db"))
         assert isinstance(journal, SqliteJournal), journal
@@ -123,8 +156,10 @@ async def _reconciled(operator: Operator, n: int) -> float:
 
 async def theirs(engine: Engine, plan: Plan) -> Measured:
     """Run the reference library beside the engine, by a program of its own."""
-    words = [*engine.enter, str(node("pinned")), str(MEASURE)]
-    words += ["--work", str(WORK), "--socket", f"unix:{engine.shim}"]
+    words = [*engine.enter, str(node(plan.variant)), str(MEASURE)]
+    words += ["--work", str(work_of(plan.variant)), "--date", plan.date]
+    words += ["--miniflare", RELEASES[plan.variant].miniflare]
+    words += ["--socket", f"unix:{engine.shim}"]
     words += ["--image", APP_1, "--sidecar", SIDECAR_IMAGE]
     words += ["--n", str(plan.n), "--healthy", str(plan.healthy)]
     words += ["--entrypoint", _line(plan.words)]
@@ -164,10 +199,16 @@ def _read(run: dict[str, Any]) -> Measured:
     )
 
 
-def install() -> str | None:
+def work_of(variant: Variant) -> Path:
+    """Give the folder of the reference library and the runtime of a variant."""
+    return WORK if variant == "pinned" else WORK.with_name(f"{WORK.name}-{variant}")
+
+
+def install(variant: Variant = "pinned") -> str | None:
     """Install the reference library, once; the bench itself has no network."""
     with locked(CACHE / "lock"):
-        words = [str(node("pinned")), str(MEASURE), "--work", str(WORK)]
+        words = [str(node(variant)), str(MEASURE), "--work", str(work_of(variant))]
+        words += ["--miniflare", RELEASES[variant].miniflare]
         words += ["--install", "--npm", str(npm_script())]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     return done.stderr if done.returncode else None

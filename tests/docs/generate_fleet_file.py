@@ -71,6 +71,12 @@ ABOUT: dict[type, dict[str, str]] = {
     JournalChoice: {
         "snapshot_every": "after so many rows the fleet is saved beside them, so that"
         " neither a boot nor a look into the past folds many more; 1 to 1000000",
+        "keep_ms": "rows are kept for so long, counted back from the newest one, 1m at"
+        " least; older ones go while the operator works; unsaid, all are kept",
+        "keep_rows": "so many rows are kept, the newest ones, 100 at least; with"
+        " `keep`, what either lets go goes",
+        "archive": "whether the rows that go are written to files beside the journal,"
+        " `journal.db.rows-1-5000.jsonl.gz`",
     },
     ApiChoice: {
         "listen": "where HTTP is served, beside the Unix socket: `127.0.0.1:8400`,"

@@ -4,7 +4,7 @@
  *
  *   node measure.mjs --work DIR --socket unix:PATH --image NAME --sidecar NAME
  *                    [--n 20] [--runs 1] [--healthy 15] [--miniflare VERSION]
- *                    [--entrypoint WORDS] [--deaf WORDS]
+ *                    [--entrypoint WORDS] [--deaf WORDS] [--date COMPATIBILITY]
  *   node measure.mjs --work DIR --install [--npm SCRIPT]
  *
  * It installs what it needs into DIR (once; --install does no more than that), bundles
@@ -41,7 +41,7 @@ const PINNED = {
   effect: "3.22.4",
   esbuild: "0.27.3",
 };
-/** Before it, containers would share the machine's PID namespace. */
+/** Before it, containers would share the machine's PID namespace without a flag. */
 const COMPATIBILITY_DATE = "2026-04-01";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
@@ -65,6 +65,7 @@ function read(words) {
     install: { type: "boolean", default: false },
     npm: { ...text, default: "" },
     miniflare: { ...text, default: "4.20260426.0" },
+    date: { ...text, default: COMPATIBILITY_DATE },
   };
   let values;
   try {
@@ -186,7 +187,8 @@ async function run(contents, number) {
   const runtime = new Miniflare({
     name,
     modules: [{ type: "ESModule", path: "worker.js", contents }],
-    compatibilityDate: COMPATIBILITY_DATE,
+    compatibilityDate: options.date,
+    compatibilityFlags: options.date < COMPATIBILITY_DATE ? ["containers_pid_namespace"] : [],
     containerEngine: {
       localDocker: {
         socketPath: options.socket,

@@ -1,0 +1,139 @@
+"""Looks and events at fleets of thousands in the real runtime, beside the reference.
+
+``tests.compared.registered`` says what a look and an event are, and what stands in for
+the containers. The sizes are run one after the other, both sides up at the same time
+and asked in turns; looks first, then events, when nobody follows ours any more. The
+wall is how many containers the reference library can keep at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from orchestrator.simulation.dice import Dice
+from tests.bench.engine import Engine, started
+from tests.bench.machine import NotReadyError, why_not
+from tests.benchmarks.figures import Asked, Figures, Sheet, told
+from tests.benchmarks.harness import Goal, Spread, Timing
+from tests.compared.registered import ours_registered, theirs_registered, wall
+from tests.compared.sides import install
+
+__all__ = ("ABOUT", "figures")
+
+ABOUT: Final = (
+    "Looks and events at fleets of thousands of registered containers in the real"
+    " runtime: our gateway and operator, beside the reference library's operator."
+)
+SIZES: Final = (20, 100, 1_000, 3_000)
+LOOKS: Final = {20: 10, 100: 5, 1_000: 2, 3_000: 1}
+EVENTS: Final = {20: 200, 100: 200, 1_000: 100, 3_000: 100}
+WALL: Final = (3_000, 20_000)
+"""Fleets that surely fit, and surely do not."""
+
+Ways: TypeAlias = Mapping[str, Callable[[], Awaitable[list[float]]]]
+
+
+def figures(asked: Asked) -> Figures:
+    """Measure every size, and find the wall."""
+    if reason := why_not() or install():
+        raise NotReadyError(reason)
+    sizes = (5,) if asked.smoke else SIZES
+    if asked.containers is not None:
+        sizes = (asked.containers,)
+    rounds = 1 if asked.smoke else asked.rounds
+    with started() as engine:
+        timings = {n: asyncio.run(_at(engine, n, rounds)) for n in sizes}
+        found = None if asked.smoke else asyncio.run(wall(engine, *WALL))
+    return Figures(
+        sheets=(_sheet(timings),),
+        ratios=_ratios(timings),
+        remarks=_remarks(found),
+    )
+
+
+async def _at(engine: Engine, n: int, rounds: int) -> Timing:
+    """Run both sides at one size, in turns."""
+    looks, events = LOOKS.get(n, 1), EVENTS.get(n, 20)
+    with tempfile.TemporaryDirectory(dir=engine.folder) as folder:
+        async with (
+            theirs_registered(engine, n) as theirs,
+            ours_registered(engine, Path(folder), n) as ours,
+        ):
+            async with ours.opened() as operator:
+                _say(f"{n}: both are up")
+                asked: Ways = {
+                    "look, ours": lambda: ours.look(operator, looks),
+                    "list, ours": lambda: ours.listed(looks),
+                    "look, theirs": lambda: theirs.look(looks),
+                }
+                taken = await _turns(asked, rounds)
+            happening: Ways = {
+                "event, ours": lambda: ours.events(events),
+                "event, theirs": lambda: theirs.events(events),
+            }
+            taken |= await _turns(happening, rounds)
+    _say(f"{n}: {taken}")
+    return Timing(rounds=taken)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+async def _turns(ways: Ways, rounds: int) -> dict[str, tuple[float, ...]]:
+    """Run each way once a round, in an order that is drawn; keep medians, in ms."""
+    dice = Dice(1)
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        rest = list(ways)
+        while rest:
+            name = rest.pop(dice.between(0, len(rest) - 1))
+            taken[name].append(statistics.median(await ways[name]()))
+    return {name: tuple(each) for name, each in taken.items()}
+
+
+def _sheet(timings: Mapping[int, Timing]) -> Sheet:
+    names = next(iter(timings.values())).rounds
+    return Sheet(
+        title="One of each in ms, time of the wall: median (least-most)",
+        columns=("", *(f"{n} containers" for n in timings)),
+        rows=tuple(
+            (name, *(_cell(timing.cost(name)) for timing in timings.values()))
+            for name in names
+        ),
+    )
+
+
+def _cell(spread: Spread) -> str:
+    return f"{told(spread.median)} ({told(spread.least)}-{told(spread.most)})"
+
+
+def _ratios(timings: Mapping[int, Timing]) -> dict[str, Spread]:
+    pairs = (("look, ours", "look, theirs"), ("event, ours", "event, theirs"))
+    return {
+        f"{case} / {limit}, {n} containers": timing.speed(
+            Goal(case=case, limit=limit, least=0)
+        )
+        for n, timing in timings.items()
+        for case, limit in pairs
+    }
+
+
+def _remarks(found: Mapping[str, Any] | None) -> tuple[str, ...]:
+    ways = (
+        "`list` is the part of our look that the gateway does: over HTTP, every object"
+        " asked. The rest of it is the operator's: two commits, and the comparison."
+    )
+    if found is None:
+        return (ways,)
+    return (
+        ways,
+        f"The reference library keeps {found['fits']} containers; with"
+        f" {found['fails']} every call of it answers `{found['error']}`.",
+    )
