@@ -33,6 +33,8 @@ _Key: TypeAlias = tuple[int, str]
 _BY_NAME: Final = (Spot.COUNTED, Spot.MOVED, Spot.GOING)
 """Tables by the name alone; the others are in the order of indexes."""
 
+_SPOTS: Final = tuple(spot for spot in Spot if spot is not Spot.NOWHERE)
+
 
 def found_in(roster: Roster, key: _Key, guess: Spot = Spot.NOWHERE) -> Spot:
     """Return the table that a replica is in; a *guess* that is right costs less."""
@@ -41,23 +43,10 @@ def found_in(roster: Roster, key: _Key, guess: Spot = Spot.NOWHERE) -> Spot:
         table = getattr(roster, guess)
         if (name if guess in _BY_NAME else key) in table:
             return guess
-    if name in roster.counted:
-        return Spot.COUNTED
-    if name in roster.moved:
-        return Spot.MOVED
-    if key in roster.old:
-        return Spot.OLD
-    if key in roster.old_down:
-        return Spot.OLD_DOWN
-    if key in roster.lost:
-        return Spot.LOST
-    if name in roster.going:
-        return Spot.GOING
-    if key in roster.kept:
-        return Spot.KEPT
-    if key in roster.resting:
-        return Spot.RESTING
-    return Spot.DRAINED if key in roster.drained else Spot.NOWHERE
+    for spot in _SPOTS:
+        if (name if spot in _BY_NAME else key) in getattr(roster, spot):
+            return spot
+    return Spot.NOWHERE
 
 
 def updated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from orchestrator.core.commands import RollService
@@ -17,6 +18,7 @@ from orchestrator.core.rollout_info import rollout_info
 from orchestrator.core.rollout_policies import (
     CanaryStep,
     OnFailure,
+    Promotion,
     RolloutPolicy,
     Share,
 )
@@ -216,16 +218,23 @@ def test_a_plan_names_one_that_was_on_its_way_out_and_is_called_back() -> None:
     assert actions == dict.fromkeys(("web-0", "web-1", "web-2"), PlanAction.ROLL)
 
 
-def test_a_sleeper_that_is_woken_has_its_paused_rollout_stay_paused() -> None:
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_who_is_woken_for_another_is_looked_at_at_once(*, is_paused: bool) -> None:
+    """Unless nothing of his service is to move."""
     needs = Table.of([("web", Condition.READY)])
     waits = spec("job", depends_on=needs)
-    story = told(2, policy())
+    bounds = policy(strategy="canary", steps=(CanaryStep(share=Share(1)),))
+    bounds = attrs.evolve(bounds, promote=Promotion.MANUAL)
+    story = Rolling().told(served(2, "one", bounds, keep_alive=False)).goes_on()
+    story.told(served(2, "two", bounds, keep_alive=False))
+    story.goes_on(lambda it: it.status() is RolloutStatus.AWAITING_PROMOTION)
     for name in ("web-0", "web-1"):
         story.ended(Slept(), name=name)
-    story.told(served(2, "two", policy())).roll("pause")
-    assert wake_at_fleet(story.fleet) != story.fleet.at
-    story.told(served(2, "two", policy(), others=(waits,)))
-    assert story.status() is RolloutStatus.PAUSED
+    if is_paused:
+        story.roll("pause")
     assert list(story.fleet.rolls_at) == []
-    story.roll("resume").goes_on()
-    assert story.status() is RolloutStatus.DONE
+    story.told(served(2, "two", bounds, (waits,), keep_alive=False))
+    woken = [] if is_paused else [(story.fleet.at, "web")]
+    assert list(story.fleet.rolls_at)[:1] == woken
+    story.time(story.fleet.at, None)
+    assert all(moment > story.fleet.at for moment, _ in story.fleet.rolls_at)
