@@ -186,14 +186,15 @@ LOOKS: Final = (
 )
 
 _EVENTS: Final = (
-    "A page says in `Orchestrator-Seq` up to which row it looked, at most 20000 of them"
-    " where few are wanted; the next page begins there. With `Accept:"
+    "A page says in `Orchestrator-Seq` up to which row it looked, at most 20000 of"
+    " them where few are wanted; the next page begins there. With `Accept:"
     " text/event-stream` the events come as they happen: `hello` says where it begins,"
     " `event` is a row, `heartbeat` comes when nothing happens, `gap` names rows that"
-    " are not sent (the reader was too slow, or they are compacted), `bye` is the end"
-    " of the operator. The `id` is the row: who comes again with `Last-Event-ID` goes"
-    " on behind it. With `Accept: application/x-ndjson`, or `follow=true`, it is the"
-    " same as a JSON object a line, `kind` beside the rest."
+    " are not sent (the reader was too slow, they are compacted, or one has touched"
+    " more than 1000 containers that were asked for with it: a list shows them), `bye`"
+    " is the end of the operator. The `id` is the row: who comes again with"
+    " `Last-Event-ID` goes on behind it. With `Accept: application/x-ndjson`, or"
+    " `follow=true`, it is the same as a JSON object a line, `kind` beside the rest."
 )
 
 _TOLD: Final = (parameters.FROM, parameters.UNTIL)

@@ -15,7 +15,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.api.live.records import Record, record_of_step
+from orchestrator.api.live.records import Record, is_broad, record_of_step
 from orchestrator.api.live.wanted import Wanted
 from orchestrator.core.steps import Step
 from orchestrator.runtime.feed import Feed
@@ -75,6 +75,7 @@ class Hub:
         self._records: dict[int, Record] = {}
         self._first = self.head + 1
         self._bytes = 0
+        self._broad: set[int] = set()
         self._coming: list[Step] = []
         self._pieces: dict[tuple[int, Wanted], tuple[int, bytes]] = {}
         self._pace_s = pace_s
@@ -119,6 +120,8 @@ class Hub:
             record = record_of_step(seq, step, containers=containers)
             self._records[seq] = record
             self._bytes += record.size
+            if is_broad(step):
+                self._broad.add(seq)
         self.head = self._seen
         self._pieces.clear()
         self._let_go()
@@ -137,6 +140,7 @@ class Hub:
         ):
             gone = self._records.pop(self._first, None)
             self._bytes -= 0 if gone is None else gone.size
+            self._broad.discard(self._first)
             self._first += 1
 
     def _wake(self) -> None:
@@ -151,6 +155,10 @@ class Hub:
         if record is None or (wanted.containers and record.infos is None):
             return None
         return record
+
+    def is_broad(self, seq: int) -> bool:
+        """Say whether a row that is held touched too many containers to show them."""
+        return seq in self._broad
 
     def piece(self, after: int, wanted: Wanted) -> tuple[int, bytes]:
         """Return the rows behind one that is held, as many as make a chunk.

@@ -3,7 +3,8 @@
 ```
  behind ──pages of the journal──▶ held by the hub ──rows as they come──▶ waits
                                         ▲   │
-                                        └gap┘ too slow: on from the newest row
+                                        └gap┘ too slow: on from the newest row;
+                                              too many containers: on from the next
 ```
 
 A row is taken by its number, from the journal or from the hub: neither a hole nor a
@@ -121,6 +122,8 @@ class Reader:
             self._go_live()
             self.position, piece = hub.piece(self.position, self._like)
             return piece
+        if self._is_live and hub.is_broad(self.position + 1):
+            return self._gap(self.position + 1, "too many containers")
         if self._is_live:
             return self._gap(hub.head, "too slow")
         async with hub.past:

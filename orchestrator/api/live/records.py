@@ -6,6 +6,8 @@ they are after the row, seen from the moment of the row.
 
 from __future__ import annotations
 
+from typing import Final
+
 import orjson
 
 from orchestrator.api.live.frames import Form, framed
@@ -19,7 +21,11 @@ from orchestrator.core.steps import Step
 from orchestrator.journal.port import Row
 from orchestrator.runtime.shown import shown_event
 
-__all__ = ("Record", "record_of_row", "record_of_step")
+__all__ = ("Record", "is_broad", "record_of_row", "record_of_step")
+
+BROAD: Final = 1_000
+"""Containers of a row that are sent with it; more of them took a second to write down,
+and who shows them is better told to read what he shows."""
 
 
 class Record:
@@ -74,9 +80,17 @@ class Record:
 
 
 def record_of_step(seq: int, step: Step, *, containers: bool) -> Record:
-    """Encode a step, with the containers that it touched if anybody wants them."""
-    infos = _infos(step.after, step) if containers else None
+    """Encode a step, with the containers that it touched if anybody wants them.
+
+    Where these are very many the record has none.
+    """
+    infos = _infos(step.after, step) if containers and not is_broad(step) else None
     return Record(seq, step.event, _names(step.event, step.touched), infos)
+
+
+def is_broad(step: Step) -> bool:
+    """Say whether a step touched more containers than a row is sent with."""
+    return len(step.touched) > BROAD
 
 
 def record_of_row(row: Row, event: Event) -> Record:

@@ -9,6 +9,7 @@ import attrs
 import pytest
 from returns.future import FutureResult
 
+from orchestrator.api.live import records
 from orchestrator.api.live.frames import Form
 from orchestrator.api.live.reader import Reader, begin
 from orchestrator.api.live.wanted import Wanted
@@ -104,6 +105,28 @@ async def test_a_reader_that_is_too_slow_is_told_what_it_misses() -> None:
     assert kinds(client) == ["hello", "event", "event", "gap", "event"]
     gap = client.messages[3]
     assert (gap["from"], gap["to"], gap["why"]) == (3, 11, "too slow")
+
+
+async def test_a_row_of_very_many_containers_is_named_to_who_wants_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(2)
+    shown, plain = [await Client.connect(stage, each) for each in (ALL, NEW)]
+    await stage.append(1)
+    for client in (shown, plain):
+        await client.drain()
+    monkeypatch.setattr(records, "BROAD", 0)
+    await stage.append(1)  # it declares the fleet
+    monkeypatch.undo()
+    await stage.append(20)
+    for client in (shown, plain):
+        await client.drain()
+        client.check()
+    (gap,) = [each for each in shown.messages if each["kind"] == "gap"]
+    assert (gap["from"], gap["to"]) == (2, 2)
+    assert gap["why"] == "too many containers"
+    assert seqs(shown) == [1, *range(3, 23)]
+    assert seqs(plain) == list(range(1, 23))
 
 
 async def test_a_slow_reader_takes_nothing_from_a_fast_one() -> None:
