@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies, registered
+from orchestrator.core.dependencies import Condition
 from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.rollout_policies import (
     CanaryStep,
@@ -32,6 +33,7 @@ from orchestrator.core.strategies import (
     Step,
     View,
 )
+from orchestrator.core.table import Table
 from orchestrator.simulation.rehearsals import Rehearsal, Wish, rehearse
 from orchestrator.testing.rollout_trials import tried
 
@@ -115,3 +117,35 @@ def test_a_fleet_whose_owner_was_restless_settles_in_its_bound(
     assert shown.violated == ()
     assert shown.converged is not False
     assert shown.changed
+
+
+def shop_in_order(db: RolloutPolicy, web: RolloutPolicy) -> FleetSpec:
+    """Return two services that roll, where the one waits for the other to be ready."""
+    below = ContainerSpec(name="db", command=("serve",))
+    needs = Table.of([("db", Condition.READY)])
+    above = ContainerSpec(name="web", command=("serve",), depends_on=needs)
+    services = (
+        Service(template=below, replicas=3, rollout=db),
+        Service(template=above, replicas=4, rollout=web),
+    )
+    members = tuple(
+        replica_of(service, index)
+        for service in services
+        for index in range(service.replicas)
+    )
+    return FleetSpec(name="shop", containers=members, services=services)
+
+
+PLAIN = st.sampled_from([name for name in POLICIES if name != "odd"])
+
+
+@given(db=PLAIN, web=PLAIN, seed=SEEDS)
+@settings(max_examples=6)
+def test_services_that_wait_for_one_another_roll_and_settle(
+    db: str, web: str, seed: int
+) -> None:
+    fleet = shop_in_order(POLICIES[db][0], POLICIES[web][0])
+    shown = rehearse(Wish(fleet=fleet, seed=seed, profile="restless", span_ms=HOUR))
+    assert isinstance(shown, Rehearsal)
+    assert shown.violated == ()
+    assert shown.converged is not False
