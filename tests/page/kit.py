@@ -29,6 +29,9 @@ from orchestrator.api.guard.tokens import Grant, TokenList, made
 from orchestrator.api.listen import bound_to, serve_http
 from orchestrator.runtime.operator import Operator
 
+LIST = re.compile(r"/v1/containers\?limit=")
+"""How the page asks for the containers of the fleet."""
+
 LIMIT_MS = 20_000
 """How long anything may take to be seen: the machine may be busy."""
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from orchestrator.core.errors import Refused
-from tests.page.kit import Windows, cell, row, served, until
+from tests.page.kit import LIST, Windows, cell, row, served, until
 from tests.runtime.kit import LIMIT_MS, NEVER, fleet, opened, spec, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -56,7 +56,7 @@ async def test_markup_in_a_name_is_text_should_an_operator_ever_send_one(
             body = orjson.dumps([evil, info, other])
             await route.fulfill(response=answer, body=body)
 
-        await page.route("**/v1/containers", with_evil)
+        await page.route(LIST, with_evil)
         await page.reload()
         await until(page, "document.querySelectorAll('tr[data-name]').length === 3")
         links = page.locator("td.c-name a")

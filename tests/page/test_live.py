@@ -25,7 +25,7 @@ from orchestrator import (
 from orchestrator.api.pages import page_files
 from orchestrator.platforms.local.folders import Folders
 from orchestrator.platforms.local.records import read_run
-from tests.page.kit import Windows, cell, row, served, until
+from tests.page.kit import LIST, Windows, cell, row, served, until
 from tests.platforms.local_kit import script, shims
 from tests.runtime.kit import LIMIT_MS, Faulty, fleet, opened, spec, value
 
@@ -299,7 +299,7 @@ async def test_facts_that_are_older_than_the_list_beside_them_are_of_the_same_fl
             body = orjson.dumps(facts | {"seq": facts["seq"] - 1})
             await route.fulfill(response=answer, body=body)
 
-        await page.route("**/v1/containers", first)
+        await page.route(LIST, first)
         await page.route("**/v1/fleet", a_row_older)
         await page.reload()
         await expect(row(page, "web")).to_be_visible()
