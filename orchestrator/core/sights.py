@@ -248,14 +248,8 @@ def _surprises(container: Container, sighting: Sighting, run: int | None) -> boo
 def _contradicts(container: Container, sight: Sight) -> bool:
     """Say whether a sighting of the live run is not what is believed of it."""
     match sight:
-        case SeenRunning(ready=ready):
-            match container.phase:
-                case Running(is_listening=is_listening):
-                    return ready and not is_listening
-                case Starting() | Unknown():
-                    return True
-                case _:
-                    return False
+        case SeenRunning():
+            return isinstance(container.phase, Starting | Unknown)
         case SeenEnded() | SeenAbsent():
             return True
         case SeenUnreachable():

@@ -10,6 +10,7 @@ So what the core costs beside the mutable loop, in steps, can be held by a test.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -65,12 +66,15 @@ def counted(work: Callable[[], object]) -> Counted:
 
         return within
 
-    before = sys.gettrace()
+    before, collects = sys.gettrace(), gc.isenabled()
+    gc.disable()  # whoever is told of a collection would take steps, too
     sys.settrace(enter)
     try:
         work()
     finally:
         sys.settrace(before)
+        if collects:
+            gc.enable()
     return Counted(steps=found.total(), calls=calls.total(), by_code=found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from orchestrator.core.commands import DestroyContainer, StopContainer
@@ -13,6 +14,7 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.exits import Exited, StartFailed, Stopped, Unhealthy
 from orchestrator.core.health import CheckKind, HealthCheck, HealthChecks, TcpProbe
+from orchestrator.core.moves import fit
 from orchestrator.core.observations import SeenRunning
 from orchestrator.core.phases import (
     BackingOff,
@@ -356,3 +358,22 @@ def test_a_start_that_was_asked_for_is_the_last_word_on_an_ill_run() -> None:
     story.ended(Exited(code=1), at=500)
     assert story.phase() == "Starting"
     assert story.container().history.crashes_total == 0
+
+
+def test_a_check_that_passes_once_more_changes_nothing() -> None:
+    story = listening(READINESS).checked(READINESS, passing=True)
+    before = story.container()
+    assert running(story).ready_at is not None
+    assert story.checked(READINESS, passing=True).container() is before
+
+
+def test_starts_that_failed_are_forgotten_when_what_was_taken_over_is_fit() -> None:
+    story = listening(READINESS)
+    taken_over = attrs.evolve(running(story), deadline=None)
+    history = attrs.evolve(story.container().history, start_failures=2, startup_ms=70)
+    container = attrs.evolve(story.container(), phase=taken_over, history=history)
+    ready = fit(container, taken_over, 500)
+    assert ready.phase == attrs.evolve(
+        taken_over, ready_at=500, readiness_passed=True, listening=False
+    )
+    assert (ready.history.start_failures, ready.history.startup_ms) == (0, 70)

@@ -6,7 +6,13 @@ import attrs
 import pytest
 
 from orchestrator.core.commands import StopContainer
-from orchestrator.core.events import Booted, ContainerObserved, FleetObserved
+from orchestrator.core.events import (
+    Booted,
+    CommandKind,
+    ContainerObserved,
+    FleetObserved,
+    PlaceObserved,
+)
 from orchestrator.core.exits import Exited, Stopped
 from orchestrator.core.fingerprints import fingerprint
 from orchestrator.core.observations import (
@@ -17,7 +23,7 @@ from orchestrator.core.observations import (
     SeenUnreachable,
     Sighting,
 )
-from orchestrator.core.phases import Running, Stopping
+from orchestrator.core.phases import Running, Starting, Stopping
 from orchestrator.core.requests import Stop
 from orchestrator.core.sights import differences
 from orchestrator.core.table import Table
@@ -155,3 +161,30 @@ def test_a_run_that_accepts_work_is_news_until_it_is_known_to(
     look = Observation(began=50, complete=True, sightings=(seen,))
     found = differences(story.fleet, look, at=99)
     assert any(isinstance(event, ContainerObserved) for event in found) is is_news
+
+
+def test_places_are_told_of_live_runs_of_the_fleet_alone() -> None:
+    story = (
+        Story(spec("a"), spec("b")).accepted("a").ready("a").accepted("b").ready("b")
+    )
+    seen = tuple(
+        Sighting(name=name, run=run, sight=SEEN, place="ENAM/iad01")
+        for name, run in (("a", 1), ("b", 2), ("stranger", 1))
+    )
+    look = Observation(began=0, complete=True, sightings=seen)
+    told = [
+        each
+        for each in differences(story.fleet, look, at=5)
+        if isinstance(each, PlaceObserved)
+    ]
+    assert told == [PlaceObserved(at=5, name="a", run=1, place="ENAM/iad01")]
+
+
+def test_a_command_of_another_kind_says_nothing_of_a_start() -> None:
+    story = Story(spec())
+    before = story.container()
+    assert isinstance(before.phase, Starting)
+    assert story.accepted(kind=CommandKind.STOP).container() is before
+    story.accepted()
+    again = story.container()
+    assert story.accepted().container() is again

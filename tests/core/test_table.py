@@ -80,6 +80,22 @@ def test_a_mutable_table_has_the_same_first_and_the_same_order(
     assert mutable.freeze() == table
 
 
+def test_a_table_of_many_levels_is_in_order_whatever_the_order_of_its_keys() -> None:
+    keys = [(key * 7_919) % 9_001 for key in range(9_001)]  # each once, all over
+    table: Table[int, int] = Table()
+    for key in keys:
+        table = table.put(key, -key)
+    assert list(table.items()) == [(key, -key) for key in range(9_001)]
+    assert all(table.get(key) == -key for key in keys)
+
+
+def test_a_mutable_table_that_has_become_empty_has_no_first_key() -> None:
+    table = MutableTable(Table.of([(1, "one")]))
+    assert table.first() == (1, "one")
+    assert table.drop(1).first() is None
+    assert table.put(2, "two").first() == (2, "two")
+
+
 def test_a_first_key_that_stays_does_not_make_dropped_ones_pile_up() -> None:
     mutable = MutableTable(Table.of([("", None)]))
     alive: list[weakref.ref[_Key]] = []

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
-from orchestrator.core import moves
 from orchestrator.core.custom import CustomPolicy
 from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.phases import Running
@@ -30,7 +29,7 @@ from orchestrator.testing import (
 from orchestrator.testing.evidence import failed_history
 from tests.replay.kit import read_of
 from tests.testing.kit import CHECKED, WEB, rerun
-from tests.testing.test_policies import DECIDES, RULES, Decide, without_end
+from tests.testing.test_policies import DECIDES, RULES, Decide, plant, without_end
 
 ROOT = Path(__file__).parents[2]
 QUICK = settings(
@@ -90,7 +89,7 @@ def test_a_machine_finds_a_policy_without_end() -> None:
 def test_a_machine_finds_what_is_wrong_in_the_core(
     wrong: Decide, laws: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moves, "decide", wrong)
+    plant(wrong, monkeypatch)
     error = failure_of(WithRules)
     assert isinstance(error, LawBroken)
     with pytest.raises(LawBroken) as again:

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from orchestrator.core import moves
+from orchestrator.core import endings
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.custom import CustomDecision, CustomPolicy, Situation
 from orchestrator.core.decide import decide
@@ -21,9 +21,16 @@ from orchestrator.core.decisions import (
     Hold,
     RestartAt,
 )
-from orchestrator.core.exit_rules import Codes, ExitAction, ExitKind, ExitRule, Kinds
-from orchestrator.core.exits import Exited, RolledOut, StartFailed
-from orchestrator.core.histories import record_end
+from orchestrator.core.exit_rules import (
+    Codes,
+    ExitAction,
+    ExitKind,
+    ExitRule,
+    Judgement,
+    Kinds,
+)
+from orchestrator.core.exits import Exited, Outcome, RolledOut, StartFailed
+from orchestrator.core.histories import counted
 from orchestrator.core.phases import Rule
 from orchestrator.core.policies import RestartPolicy, When
 from orchestrator.core.specs import ContainerSpec
@@ -210,11 +217,28 @@ DECIDES = [
 ]
 
 
+def plant(wrong: Decide, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the core decide wrongly at each end of a run."""
+
+    def decided(
+        container: Container,
+        last: LastRun,
+        judgement: Judgement,
+        *,
+        history: History,
+        terms: Terms,
+    ) -> Decision:
+        del judgement
+        return wrong(attrs.evolve(container, history=history), last, terms)
+
+    monkeypatch.setattr(endings, "decided", decided)
+
+
 @pytest.mark.parametrize(("wrong", "laws"), DECIDES)
 def test_a_bug_in_the_core_is_caught_and_its_scenario_shows_it_again(
     wrong: Decide, laws: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moves, "decide", wrong)
+    plant(wrong, monkeypatch)
     with pytest.raises(LawBroken) as broken:
         check_policy(RULES, examples=150)
     assert broken.value.law in laws
@@ -226,13 +250,15 @@ def test_a_bug_in_the_core_is_caught_and_its_scenario_shows_it_again(
 
 
 def test_a_success_that_is_counted_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def counts_all(history: History, policy: RestartPolicy, last: LastRun) -> History:
-        counted = record_end(history, policy, last)
+    def counts_all(
+        history: History, policy: RestartPolicy, last: LastRun, counts_as: Outcome
+    ) -> History:
+        after = counted(history, policy, last, counts_as)
         if last.exit == Exited(code=0):
-            return attrs.evolve(counted, crashes_total=counted.crashes_total + 1)
-        return counted
+            return attrs.evolve(after, crashes_total=after.crashes_total + 1)
+        return after
 
-    monkeypatch.setattr(moves, "record_end", counts_all)
+    monkeypatch.setattr(endings, "counted", counts_all)
     with pytest.raises(LawBroken, match="exit 0 of web counts as a failure"):
         check_policy(RestartPolicy(), examples=100)
 
