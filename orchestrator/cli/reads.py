@@ -39,6 +39,7 @@ FOLLOW_MS = 30_000
 def list_(output: str, reach: Reach, at: Place | None, *, watch: bool) -> None:
     """List all containers (``ps`` is the same).
 
+    RESTARTS tells the failures that its policy still counts, and all restarts.
     With --at, as they were then, their ages too; no operator needs to run.
     """
     if watch:

@@ -117,8 +117,9 @@ def container_table(
     infos: Iterable[Info], *, wide: bool, now: int | None = None
 ) -> Table:
     """Return containers as a table, their ages as they are at *now*."""
-    heads = ["NAME", "STATE", "READY", "RESTARTS", "LAST EXIT", "NEXT START", "AGE"]
-    heads += ["ADDRESSES", "RUN", "REV", "ORIGIN", "PLACE"] if wide else []
+    heads = ["NAME", "STATE", "READY", "RESTARTS", "LAST EXIT", "NEXT START"]
+    heads += ["AGE", "REV"]
+    heads += ["ADDRESSES", "RUN", "ORIGIN", "PLACE"] if wide else []
     heads += ["WHY"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in heads:
@@ -132,15 +133,16 @@ def container_table(
             info["name"],
             state,
             "yes" if info["ready"] else "no",
-            str(info["restarts"]),
+            f"{info['crash_count']}/{info['restarts']}",
             info["last_exit"] or "-",
             until(info["next_start_at"], now),
             age(info["started_at"], now),
+            str(info["revision"]),
         ]
         if wide:
             addresses = [f"{name}={at}" for name, at in info["addresses"].items()]
             cells += [" ".join(addresses) or "-", str(info["run"])]
-            cells += [str(info["revision"]), info["origin"], _place(info)]
+            cells += [info["origin"], _place(info)]
         cells.append(info["why"])
         # As a Text, cleaned: what somebody wrote is no markup, and moves no cursor.
         table.add_row(

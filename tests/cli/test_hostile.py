@@ -20,6 +20,7 @@ INFO = {
     "phase": f"running{EVIL}",
     "ready": True,
     "restarts": 0,
+    "crash_count": 0,
     "last_exit": EVIL,
     "next_start_at": None,
     "started_at": None,

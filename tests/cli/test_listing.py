@@ -15,6 +15,7 @@ FORMATS = ("json", "yaml", "name")
 
 def info(name: str) -> dict[str, Any]:
     told = {"name": name, "phase": "running", "ready": True, "restarts": 0}
+    told["crash_count"] = 0
     told |= {"last_exit": None, "next_start_at": None, "started_at": 1, "why": "runs"}
     return told | {"addresses": {}, "run": 1, "revision": 1, "origin": "ad_hoc"}
 

@@ -79,7 +79,8 @@ def test_list_shows_a_row_of_the_past_with_the_ages_of_then(life: Path) -> None:
     assert head.startswith(f"after row {started['seq']}, at 20")
     assert "extra" not in done.out
     web = next(line for line in lines if line.startswith("web"))
-    assert web.split()[1:8] == ["running", "no", "0", "-", "-", "0s", "runs"]
+    told = ["running", "no", "0/0", "-", "-", "0s", "1", "runs"]
+    assert web.split()[1:9] == told
     assert (done.code, done.err) == (0, "")
 
 

@@ -54,6 +54,7 @@ def test_the_table_marks_what_is_misplaced() -> None:
         "phase": "running",
         "ready": True,
         "restarts": 0,
+        "crash_count": 0,
         "last_exit": None,
         "next_start_at": None,
         "started_at": None,
