@@ -31,6 +31,8 @@ __all__ = (
 GOALS: Final = ("ready", "stopped", "completed", "failed", "settled")
 """``runtime.reports.WaitFor``; a test compares: to load it costs more than the rest."""
 
+TIMED_OUT: Final = 3
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...")
@@ -231,9 +233,16 @@ def wait(
         limit = max(0, end - now_ms())
         query = {"for": goal, "limit_ms": limit}
         limit_s = limit / 1_000 + 30
-        found: dict[str, Any] = client.get(
-            "containers", name, "wait", timeout_s=limit_s, **query
-        )
+        try:
+            found: dict[str, Any] = client.get(
+                "containers", name, "wait", timeout_s=limit_s, **query
+            )
+        except Failed as failed:
+            if failed.code != TIMED_OUT:
+                raise
+            info = client.get("containers", name)
+            where = f"{name} is {info['phase']}: {info['why']}"
+            raise Failed(f"{failed.message}; {where}", TIMED_OUT) from None
         return found
 
     infos, code = _each(names, wait_for)

@@ -68,6 +68,8 @@ def test_several_are_waited_for_at_once(state: Path) -> None:
     late = command(state, "wait", "web-0", "job", "--for", "failed", "--timeout", "1ms")
     assert late.code == 3
     assert late.err.count("timed out") == 2
+    assert "web-0 is running: " in late.err
+    assert "job is completed: " in late.err
 
 
 def test_the_goals_are_those_of_the_library() -> None:
