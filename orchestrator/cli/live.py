@@ -12,9 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from orchestrator.cli.colours import console
-from orchestrator.cli.plain import cleaned
-from orchestrator.cli.shown import clock_time, now_ms
-from orchestrator.cli.watching import fleet_picture, room
+from orchestrator.cli.watching import change_line, fleet_picture, room
 from orchestrator.codec.wire import tree_of
 from orchestrator.runtime.operator import Operator
 
@@ -63,11 +61,10 @@ async def show_lines(operator: Operator, end: asyncio.Event) -> None:
         for info in operator.infos():
             now = (info.phase, info.ready, info.run, info.why)
             if shown.get(info.name) != now and not _is_only_time(shown, info.name, now):
-                line = f"{clock_time(now_ms())}  {info.name:<16} {_said(info)}"
-                click.echo(cleaned(line))
+                click.echo(change_line(info.name, tree_of(info)))
             shown[info.name] = now
         for name in set(shown) - {info.name for info in operator.infos()}:
-            click.echo(f"{clock_time(now_ms())}  {name:<16} forgotten")
+            click.echo(change_line(name, None))
             del shown[name]
         if is_over:
             return
@@ -78,11 +75,6 @@ def _is_only_time(shown: dict[str, Any], name: str, now: tuple[Any, ...]) -> boo
     """Say whether only the words have changed, as they do while time passes."""
     before = shown.get(name)
     return before is not None and before[:3] == now[:3] and now[0] == "unknown"
-
-
-def _said(info: Any) -> str:
-    ready = " (ready)" if info.ready else ""
-    return f"{info.phase:<14} run {info.run}{ready}: {info.why}"
 
 
 async def _pause(end: asyncio.Event, seconds: float) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from heapq import nsmallest
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -21,11 +22,12 @@ from rich.text import Text
 
 from orchestrator.cli.client import Client
 from orchestrator.cli.colours import console
+from orchestrator.cli.listing import pages_of
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.shown import clock_time, container_table, facts_text, now_ms
 from orchestrator.cli.trees import TREES, show_record
 
-__all__ = ("fleet_picture", "room", "watch_fleet", "watch_one")
+__all__ = ("change_line", "fleet_picture", "room", "watch_fleet", "watch_one")
 
 Info: TypeAlias = dict[str, Any]
 
@@ -61,7 +63,7 @@ def watch_fleet(client: Client, output: str) -> None:
         rest = len(infos) - len(shown)
         return fleet_picture(head, shown, rest, "Ctrl-C ends this view")
 
-    watched = _Watched(client, lambda: client.get("containers"))
+    watched = _Watched(client, lambda: [*chain.from_iterable(pages_of(client))])
     _show(watched, output, picture)
 
 
@@ -162,12 +164,14 @@ def _print(name: str, info: Info | None, output: str) -> None:
     elif output == "name":
         click.echo(cleaned(name))
     else:
-        click.echo(cleaned(f"{clock_time(now_ms())}  {name:<16} {_said(info)}"))
+        click.echo(change_line(name, info))
     sys.stdout.flush()
 
 
-def _said(info: Info | None) -> str:
-    if info is None:
-        return "forgotten"
-    ready = " (ready)" if info["ready"] else ""
-    return f"{info['phase']:<14} run {info['run']}{ready}: {info['why']}"
+def change_line(name: str, info: Info | None) -> str:
+    """Write what a container has become, as of now; None: it is gone."""
+    said = "forgotten"
+    if info is not None:
+        ready = " (ready)" if info["ready"] else ""
+        said = f"{info['phase']:<14} run {info['run']}{ready}: {info['why']}"
+    return cleaned(f"{clock_time(now_ms())}  {name:<16} {said}")
