@@ -6,11 +6,8 @@ every machine, however busy it is.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
-from types import FrameType
-from typing import Any
 
 import attrs
 import pytest
@@ -22,27 +19,9 @@ from orchestrator.core.sights import differences
 from orchestrator.core.state import Fleet
 from orchestrator.core.table import Table
 from tests.benchmarks.reconcile import look_at, settled_fleet, with_some_down
+from tests.benchmarks.steps import counted
 
 SMALL, LARGE = 200, 2_000
-
-
-def opcodes_of(work: Callable[[], object]) -> int:
-    """Count the steps of the interpreter that some work takes."""
-    count = 0
-
-    def seen(frame: FrameType, what: str, _: Any) -> Any:
-        nonlocal count
-        frame.f_trace_opcodes = True
-        count += what == "opcode"
-        return seen
-
-    before = sys.gettrace()
-    sys.settrace(seen)
-    try:
-        _ = work()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 @pytest.fixture(name="of_core")
@@ -53,7 +32,7 @@ def fixture_of_core() -> Callable[[int, bool], int]:
         fleet = settled_fleet(size)
         fleet = with_some_down(fleet) if diverged else fleet
         over = FleetObserved(at=fleet.at, complete=True)
-        return opcodes_of(lambda: reduce(fleet, over))
+        return counted(lambda: reduce(fleet, over)).steps
 
     return cost
 
@@ -94,5 +73,5 @@ def test_to_compare_who_is_as_believed_takes_few_steps(place: str) -> None:
     for size in (SMALL, LARGE):
         fleet, seen = placed(settled_fleet(size), place)
         compare = partial(differences, fleet, seen, fleet.at)
-        costs.append(opcodes_of(compare))
+        costs.append(counted(compare).steps)
     assert (costs[1] - costs[0]) / (LARGE - SMALL) < 100
