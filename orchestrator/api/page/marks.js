@@ -23,18 +23,19 @@ export class Marks {
     this.#line = line;
     this.#idle = idle;
     host.addEventListener("keydown", (event) => this.#move(event));
-    host.addEventListener("focusin", (event) => this.#show(event.target));
+    host.addEventListener("focusin", (event) => this.#focused(event.target));
     host.addEventListener("focusout", () => this.#show(null));
     host.addEventListener("pointerover", (event) => this.#show(event.target));
     host.addEventListener("pointerleave", () => this.#show(document.activeElement));
   }
 
-  // `marks` are `{node, text, key}` from left to right; the place is kept by key.
+  // `marks` are `{node, text, holds(had)}` from left to right; the place is kept on the
+  // mark that holds what the one before it, `had`, stood for.
   set(marks) {
-    const had = this.#all[this.#index()]?.key;
+    const had = this.#all[this.#index()];
     const isIn = this.#host.contains(document.activeElement);
     this.#all = marks;
-    const kept = marks.findIndex((mark) => mark.key === had);
+    const kept = had === undefined ? -1 : marks.findIndex((mark) => mark.holds(had));
     const at = kept < 0 ? marks.length - 1 : kept;
     marks.forEach((mark, index) => {
       mark.node.setAttribute("tabindex", index === at ? "0" : "-1");
@@ -55,11 +56,18 @@ export class Marks {
     if (to === null || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
-    const mark = this.#all[Math.max(0, Math.min(this.#all.length - 1, to))];
-    this.#at?.setAttribute("tabindex", "-1");
-    mark.node.setAttribute("tabindex", "0");
-    mark.node.focus();
-    this.#at = mark.node;
+    this.#all[Math.max(0, Math.min(this.#all.length - 1, to))].node.focus();
+  }
+
+  // What has the focus, by a key, a click or a script, is where one is.
+  #focused(target) {
+    const node = target.closest?.(".point") ?? null;
+    if (node !== null && node !== this.#at) {
+      this.#at?.setAttribute("tabindex", "-1");
+      node.setAttribute("tabindex", "0");
+      this.#at = node;
+    }
+    this.#show(target);
   }
 
   #target(key) {

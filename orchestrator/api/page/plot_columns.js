@@ -1,5 +1,7 @@
 // What is plotted, as numbers: columns of time with the share that was available and the
-// crashes in them, from the fleet's history or from the timeline of one container.
+// crashes in them, from the fleet's history or from the timeline of one container. As time
+// goes on the columns grow wider: `moment` is what one of them stands for then, the crash
+// that is shown in it, or else its middle.
 
 // Return columns from the answer of /v1/history: what each point stands at, and the
 // crashes and restarts since the point before.
@@ -9,6 +11,7 @@ export function columnsOfHistory(history) {
     const column = {
       from,
       until: point.at,
+      moment: (from + point.at) / 2,
       seq: point.seq,
       share: point.wanted === 0 ? null : point.ready / point.wanted,
       ready: `${point.ready} of ${point.wanted} ready`,
@@ -26,6 +29,7 @@ export function columnsOfCourse(course, begins, ends, count) {
   const columns = Array.from({ length: count }, (_, place) => ({
     from: begins + place * width,
     until: begins + (place + 1) * width,
+    moment: begins + (place + 0.5) * width,
     seq: null,
     wanted: 0,
     had: 0,
@@ -48,6 +52,7 @@ export function columnsOfCourse(course, begins, ends, count) {
     const column = columns[at(run.ended_at)];
     column.crashes += 1;
     column.seq = run.ended_row;
+    column.moment = run.ended_at;
   }
   return columns.map((column) => {
     const share = column.wanted === 0 ? null : Math.min(1, column.had / column.wanted);

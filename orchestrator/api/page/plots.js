@@ -174,7 +174,7 @@ function columnDrawn(column, place, x, most) {
       )
       : null,
   );
-  return { node, key: column.until, text: factsOf(column) };
+  return { node, moment: column.moment, holds: ({ moment }) => moment < column.until, text: factsOf(column) };
 }
 
 function factsOf(column) {

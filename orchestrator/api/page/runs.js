@@ -274,7 +274,7 @@ function laneDrawn(lane, { x, width, middle, told, until }) {
         word.text,
       ),
   );
-  return { node, text, key };
+  return { node, text, key, holds: (had) => had.key === key };
 }
 
 // Near the right edge the words stand before the bar, if there is room, else on it.
