@@ -70,16 +70,25 @@ def recovery_of(database: Path, rounds: int) -> Timing:
     return interleaved(cases, rounds)
 
 
-def _recovered(database: Path, *, whole: bool) -> Recovered:
-    async def recovered() -> Recovered:
+def _recovered(database: Path, *, whole: bool) -> list[Recovered]:
+    """Recover once; what was found lives until the clock is read.
+
+    It is no result of ``asyncio.run``, which writes the ``repr`` of one, of a whole
+    fleet, when it puts the handler of SIGINT back (Python 3.11 to 3.13, through
+    ``signal.Handlers``): that took longer than the recovery.
+    """
+    kept: list[Recovered] = []
+
+    async def recovered() -> None:
         journal: Any = await settled(open_sqlite(database))
         seen = _Forgetful(journal) if whole else journal
         found = await settled(recover(seen, "fleet"))
         await settled(journal.close())
         assert isinstance(found, Recovered), found
-        return found
+        kept.append(found)
 
-    return asyncio.run(recovered())
+    asyncio.run(recovered())
+    return kept
 
 
 def _keep_snapshot(database: Path) -> None:
