@@ -48,16 +48,18 @@ def alike_reader(kind: Any, own: Sequence[str], read: Reader) -> Reader:
         if like is None:
             if len(known) == KNOWN_MAX:
                 known.clear()
-            like = known[text] = read(tree)
+            # A copy, for what is written by orjson occupies four kilobytes at least.
+            like = known[b"%b" % text] = read(tree)
             return like
-        made = _new(kind)
+        made, own_values = _new(kind), dict[Any, Any]()
         for name in shared:
             _put(made, name, getattr(like, name))
         for field, value in zip(fields, values, strict=True):
             if value.__class__ is not getattr(like, field.name).__class__:
                 raise TypeError(field.name)
             field.validator(made, field, value)
-            _put(made, field.name, value)
+            # A text that stands in two fields, as most names do, is one in memory.
+            _put(made, field.name, own_values.setdefault(value, value))
         return made
 
     return read_alike

@@ -189,7 +189,7 @@ def _sharing(read: Reader) -> Reader:
         if text not in known:
             if len(known) == SHARED_MAX:
                 known.clear()
-            known[text] = read(tree)
+            known[b"%b" % text] = read(tree)  # a copy: the text is four kilobytes long
         return known[text]
 
     return read_shared

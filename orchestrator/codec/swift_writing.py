@@ -42,13 +42,12 @@ def swift_writer(
     for field in attrs.fields(kind):
         name, hint = field.name, hints[field.name]
         value, default = f"value.{name}", field.default
-        is_other = f"{value} != _default_{name}"
+        is_other = _question(value, name, hint, default)
         if isinstance(hint, type) and issubclass(hint, Enum):
             value += "._value_"
         elif writers.known >= set(get_args(hint) or [None]):
             value = f"_writers[{value}.__class__]({value})"
         elif get_origin(hint) is Table and get_args(hint)[1] in _PRIMITIVES:
-            is_other = f"len({value})" if default == Table() else is_other
             value = f"dict({value}.items())"
         elif hint not in _AS_THEY_ARE:
             scope[f"_write_{name}"] = converter.get_unstructure_hook(hint)
@@ -62,3 +61,19 @@ def swift_writer(
     exec("\n".join(["def write(value):", *lines]), scope)  # noqa: S102 - as above
     write: Writer = scope["write"]
     return write
+
+
+def _question(value: str, name: str, hint: Any, default: Any) -> str:
+    """Return what asks whether a field is not at its default.
+
+    It is asked for each of them at each event: where the default is the one that is
+    false among the values of its type, or the only one of its kind, no two values need
+    to be compared.
+    """
+    if default is None:
+        return f"{value} is not None"
+    if default == Table():
+        return f"len({value})"
+    if (hint in _PRIMITIVES or get_origin(hint) is tuple) and not default:
+        return value
+    return f"{value} != _default_{name}"

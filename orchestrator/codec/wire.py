@@ -35,7 +35,14 @@ from orchestrator.core.observations import Sight
 from orchestrator.core.phases import Phase
 from orchestrator.core.policies import RestartPolicy
 from orchestrator.core.specs import ContainerSpec
-from orchestrator.core.state import Container, Desired, Fleet, History, LastRun
+from orchestrator.core.state import (
+    Container,
+    Desired,
+    Fleet,
+    History,
+    LastRun,
+    found_by_hash,
+)
 from orchestrator.core.table import Table
 
 __all__ = (
@@ -212,7 +219,7 @@ def _pieces(containers: Table[str, Container]) -> Iterator[bytes]:
 
 def decode_fleet(data: bytes) -> Result[Fleet, InvalidSpec]:
     """Read a whole fleet."""
-    return _decode(data, _READ_FLEET, _SWIFT.of(Fleet))
+    return _decode(data, _READ_FLEET, _SWIFT.of(Fleet)).map(found_by_hash)
 
 
 def _decode(

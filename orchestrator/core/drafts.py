@@ -66,9 +66,13 @@ AnyTable: TypeAlias = Table[K, V] | MutableTable[K, V]
 class _Margin:
     """What a draft has beside the fields of a fleet."""
 
-    __slots__ = ("policies", "stirred", "touched", "watched")
+    __slots__ = ("heeded", "policies", "queued", "stirred", "touched", "watched")
 
+    heeded: bool
+    """Whether anybody may be awaited by others; to ask the table would be a call."""
     policies: CustomPolicies
+    queued: bool
+    """Whether anybody may wait for a start."""
     stirred: dict[str, bool]
     """Services that others depend on, and that have moved (``core.awaiting``)."""
     touched: dict[str, Container | None]
@@ -126,6 +130,7 @@ def open_draft(fleet: Fleet, policies: CustomPolicies) -> FleetDraft:
     """Open a fleet for change."""
     draft = _opened(fleet)
     draft.policies, draft.touched, draft.stirred = policies, {}, {}
+    draft.queued, draft.heeded = fleet.waiting.size > 0, fleet.awaited.size > 0
     draft.watched = is_watched(draft)
     return draft
 
@@ -152,7 +157,7 @@ def freeze(draft: FleetDraft) -> Fleet:
 def is_watched(draft: FleetDraft) -> bool:
     """Say whether somebody watches every step of a fleet, whatever it is about."""
     is_told = draft.settings.notify is not None
-    return True if is_told or draft.notices.count else bool(draft.rolling)
+    return is_told or draft.notices.count > 0 or draft.rolling.size > 0
 
 
 def place(
@@ -172,7 +177,7 @@ def place(
         old = STANDS[before.phase.__class__] or stand_of(before)
         if old is not new:
             _restand(draft, name, old, new)
-        if before.spec is not after.spec or draft.awaited:
+        if before.spec is not after.spec or draft.heeded:
             _relate(draft, name, before, after)
     draft.containers = draft.containers.put(name, after)
     return ()
@@ -211,6 +216,7 @@ def _restand(draft: FleetDraft, name: str, old: Stand, new: Stand) -> None:
         draft.starting = draft.starting.put(name, None)
     elif isinstance(new, int):
         draft.waiting = draft.waiting.put((new, name), None)
+        draft.queued = True
     if old is NOWHERE:
         draft.diverged = draft.diverged.put(name, None)
 
@@ -226,6 +232,7 @@ def _relate(
     if old_group != new_group:
         _regroup(draft, name, old_group, new_group)
     if draft.awaited or (new is not None and new.depends_on):
+        draft.heeded = True
         reckon(draft, before, after)
 
 

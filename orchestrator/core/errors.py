@@ -27,6 +27,8 @@ from orchestrator.core.journal_errors import (
 )
 from orchestrator.core.moments import Millis, Moment, format_duration
 from orchestrator.core.operator_errors import (
+    LeaseHeld,
+    NotLeader,
     OperatorClosed,
     PartialReconcile,
     ReconcileFailed,
@@ -75,8 +77,10 @@ __all__ = (
     "JournalTooNew",
     "JournalUnavailable",
     "KeyReused",
+    "LeaseHeld",
     "MinReplicaSetContainer",
     "NoCapacity",
+    "NotLeader",
     "NotReplayable",
     "OperatorClosed",
     "PartialReconcile",
@@ -275,5 +279,7 @@ ContainerError: TypeAlias = (
     | ReconcileFailed
     | PartialReconcile
     | OperatorClosed
+    | LeaseHeld
+    | NotLeader
 )
 """Everything that an operation of the face may answer instead of its result."""

@@ -16,7 +16,7 @@ import attrs
 from orchestrator.core.fields import pairs
 from orchestrator.core.specs import ContainerSpec
 
-__all__ = ("fingerprint", "is_same_process", "salt_of")
+__all__ = ("Fingerprints", "fingerprint", "is_same_process", "salt_of")
 
 _OF_THE_OPERATOR: Final = frozenset(
     {
@@ -55,6 +55,22 @@ def fingerprint(spec: ContainerSpec) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
+@attrs.define(eq=False)
+class Fingerprints:
+    """The fingerprints of specs; the last one of each name is not worked out again."""
+
+    _known: dict[str, tuple[ContainerSpec, str]] = attrs.field(
+        factory=dict[str, tuple[ContainerSpec, str]]
+    )
+
+    def of(self, spec: ContainerSpec) -> str:
+        """Return the fingerprint of a spec."""
+        known = self._known.get(spec.name)
+        if known is None or known[0] is not spec:
+            known = self._known[spec.name] = (spec, fingerprint(spec))
+        return known[1]
+
+
 def is_same_process(one: ContainerSpec, other: ContainerSpec) -> bool:
     """Say whether two specs have equal fingerprints.
 
@@ -77,24 +93,27 @@ def salt_of(fleet: str, name: str) -> int:
 
 def _rendered(value: object, leaving_out: frozenset[str] = frozenset()) -> str:
     """Write a value so that equal values, and only these, are written alike."""
+    if value.__class__ in _PLAIN:
+        return repr(value)
     entries = pairs(value)
     if entries is not None:
         return f"{{{','.join(f'{k!r}:{_rendered(v)}' for k, v in entries)}}}"
     kind: Any = type(value)
-    fields = _fields_of(kind)
-    if fields is None:
-        return repr(value)
     parts = [
         f"{name}={_rendered(found)}"
-        for name, default in fields
-        if name not in leaving_out and (found := getattr(value, name)) != default
+        for name, default in _fields_of(kind)
+        if name not in leaving_out
+        and (found := getattr(value, name)) is not default
+        and found != default
     ]
     return f"{kind.__name__}({','.join(parts)})"
 
 
+_PLAIN: Final = frozenset({str, int, bool, float, tuple, type(None)})
+"""What a process is told, beside tables and classes of attrs."""
+
+
 @cache
-def _fields_of(kind: Any) -> tuple[tuple[str, object], ...] | None:
-    """Return the fields of a class of attrs, each with its default, else None."""
-    if not attrs.has(kind):
-        return None
+def _fields_of(kind: Any) -> tuple[tuple[str, object], ...]:
+    """Return the fields of a class of attrs, each with its default."""
     return tuple((field.name, field.default) for field in attrs.fields(kind))

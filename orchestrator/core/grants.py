@@ -23,6 +23,7 @@ def grant(draft: FleetDraft, at: Moment) -> tuple[Command, ...]:
     while draft.observed and _has_slot(draft, at):
         first = draft.waiting.first()
         if first is None:
+            draft.queued = False
             break
         before = draft.containers[first[0][1]]
         if before.spec.depends_on and hold_back(draft, before):
@@ -33,6 +34,7 @@ def grant(draft: FleetDraft, at: Moment) -> tuple[Command, ...]:
         if draft.settings.max_starts_per_minute is not None:
             _count_start(draft, at, draft.settings.max_starts_per_minute)
         if not draft.waiting:
+            draft.queued = False
             break
     return commands
 

@@ -7,6 +7,7 @@ from typing import ClassVar, TypeAlias
 import attrs
 
 from orchestrator.core.moments import Millis
+from orchestrator.core.platform_errors import StaleOperator
 
 __all__ = (
     "Difference",
@@ -45,11 +46,16 @@ class JournalCorrupt:
 
 @attrs.frozen(kw_only=True)
 class JournalUnavailable:
-    """The journal cannot be written or read now (disk full, permission, closed)."""
+    """The journal cannot be written or read now (disk full, permission, closed).
+
+    ``in_doubt``: whether the rows of an append are in it is not known. The same append
+    made again, and no other one, finds that out.
+    """
 
     code: ClassVar[str] = "journal_unavailable"
     cause: str
     retryable: bool = True
+    in_doubt: bool = False
 
     @property
     def message(self) -> str:
@@ -212,5 +218,10 @@ JournalError: TypeAlias = (
     | JournalBusy
     | NotReplayable
     | PolicyNotRegistered
+    | StaleOperator
 )
-"""Why the journal cannot be used."""
+"""Why the journal cannot be used.
+
+``StaleOperator``: it is one that several operators share, and a newer one has taken
+over; nothing was written.
+"""

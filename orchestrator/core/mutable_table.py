@@ -32,12 +32,13 @@ class MutableTable(dict[K, V]):
     of Python. Whatever iterates is its own, for a dict does not keep its keys in order.
     """
 
-    __slots__ = ("_heap",)
+    __slots__ = ("_heap", "_kind")
 
     def __init__(self, table: Table[K, V]) -> None:
         """Copy a table."""
         super().__init__(table.items())
         self._heap: list[Any] | None = None
+        self._kind: type[Table[Any, Any]] = table.__class__
 
     def put(self, key: K, value: V) -> MutableTable[K, V]:
         """Set *key* to *value*."""
@@ -80,6 +81,11 @@ class MutableTable(dict[K, V]):
         order: list[Any] = sorted(self.keys())
         return iter(order)
 
+    @property
+    def size(self) -> int:
+        """How many keys there are."""
+        return super().__len__()
+
     def freeze(self) -> Table[K, V]:
-        """Return the persistent table of the same content."""
-        return Table.of(super().items())
+        """Return the persistent table of the same content, of the kind it once was."""
+        return self._kind.of(super().items())

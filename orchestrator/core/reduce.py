@@ -108,7 +108,7 @@ def _step(draft: FleetDraft, event: Event) -> tuple[Command, ...]:
     else:
         if draft.stirred:
             commands += settle(draft)
-        if draft.waiting:
+        if draft.queued:
             commands += grant(draft, at)
     return one_look(draft, commands, at) if commands else commands
 
@@ -120,7 +120,7 @@ def _watch(draft: FleetDraft, event: Event, commands: Orders) -> Orders:
         commands = with_rolled(commands, roll(draft, event, seen))
     if draft.stirred:
         commands += settle(draft)
-    if draft.waiting:
+    if draft.queued:
         commands += grant(draft, draft.at)
     if draft.rolling:
         follow(draft, seen)

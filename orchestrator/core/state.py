@@ -16,10 +16,11 @@ from typing import Final
 import attrs
 
 from orchestrator.core.dependencies import Awaited
-from orchestrator.core.evolving import quick
+from orchestrator.core.evolving import evolve, quick
 from orchestrator.core.exits import Exit
 from orchestrator.core.fields import LATER
 from orchestrator.core.fleet_specs import FleetSettings
+from orchestrator.core.hash_table import many
 from orchestrator.core.lineages import Lineage
 from orchestrator.core.loads import Loads
 from orchestrator.core.moments import Moment
@@ -39,6 +40,7 @@ __all__ = (
     "History",
     "LastRun",
     "empty_fleet",
+    "found_by_hash",
 )
 
 RULES: Final = 3
@@ -156,7 +158,7 @@ class Fleet:
 
     name: str
     settings: FleetSettings = FleetSettings()
-    containers: Table[str, Container] = Table()
+    containers: Table[str, Container] = many(Table[str, Container]())
     revision: int = 0
     at: Moment = 0
     epoch: int = 0
@@ -170,8 +172,8 @@ class Fleet:
     ignored: int = 0
     recent_starts: tuple[Moment, ...] = ()
     waiting: Table[tuple[Moment, str], None] = Table()
-    starting: Table[str, None] = Table()
-    diverged: Table[str, None] = Table()
+    starting: Table[str, None] = many(Table[str, None]())
+    diverged: Table[str, None] = many(Table[str, None]())
     forgetting: Table[str, int] = Table()
     strangers: Table[str, int] = Table()
     groups: Table[str, tuple[tuple[int, str], ...]] = attrs.field(
@@ -206,3 +208,16 @@ def empty_fleet(name: str) -> Fleet:
 
     """
     return Fleet(name=name)
+
+
+def found_by_hash(fleet: Fleet) -> Fleet:
+    """Return a fleet that was read, with the tables that each event looks into by hash.
+
+    It is equal to what it was; only what it costs to move it is not.
+    """
+    return evolve(
+        fleet,
+        containers=many(fleet.containers),
+        starting=many(fleet.starting),
+        diverged=many(fleet.diverged),
+    )

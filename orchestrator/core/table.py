@@ -13,9 +13,9 @@ differ on replay; here nothing is hashed at all.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Generic, TypeVar, final
+from typing import Any, Final, Generic, TypeVar
 
 __all__ = ("Table",)
 
@@ -38,7 +38,6 @@ the key itself to its right. So ``bisect_right(keys, key)`` is the child to look
 _EMPTY: Final[_Node] = ([], [])
 
 
-@final
 class Table(Generic[K, V]):
     """A persistent map, iterated in key order.
 
@@ -49,13 +48,14 @@ class Table(Generic[K, V]):
 
     """
 
-    __slots__ = ("_depth", "_root", "_size")
+    __slots__ = ("_depth", "_root", "size")
 
     def __init__(self) -> None:
         """Make an empty table; ``Table.of`` makes a filled one."""
         self._root: _Node = _EMPTY
         self._depth = 0
-        self._size = 0
+        self.size = 0
+        """How many keys there are. ``len`` says the same, and is a call."""
 
     @staticmethod
     def of(pairs: Iterable[tuple[NewK, NewV]]) -> Table[NewK, NewV]:
@@ -76,9 +76,10 @@ class Table(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return the value of *key*, or None."""
-        keys, values = self._root
-        for _ in range(self._depth):
+        (keys, values), depth = self._root, self._depth
+        while depth:
             keys, values = values[bisect_right(keys, key)]
+            depth -= 1
         place = bisect_right(keys, key) - 1
         if keys and keys[place] == key:  # -1 is the last, which is not it
             value: V = values[place]
@@ -94,14 +95,25 @@ class Table(Generic[K, V]):
 
     def __contains__(self, key: K) -> bool:
         """Say whether *key* is there, also with None for its value."""
-        keys, values = self._root
-        for _ in range(self._depth):
+        (keys, values), depth = self._root, self._depth
+        while depth:
             keys, values = values[bisect_right(keys, key)]
+            depth -= 1
         return bool(keys and keys[bisect_right(keys, key) - 1] == key)
 
     def put(self, key: K, value: V) -> Table[K, V]:
         """Return a table in which *key* has *value*. O(log n)."""
-        depth, size = self._depth, self._size
+        depth, size = self._depth, self.size
+        if size < WIDTH and not depth:  # nearly all tables are a leaf that has room
+            keys, values = self._root
+            place, values = bisect_left(keys, key), values.copy()
+            if place < size and keys[place] == key:
+                values[place] = value
+                return _made((keys, values), 0, size)
+            keys = keys.copy()
+            keys.insert(place, key)
+            values.insert(place, value)
+            return _made((keys, values), 0, size + 1)
         same = _replaced(self._root, depth, key, value)
         if same is not None:
             return _made(same, depth, size)
@@ -123,14 +135,16 @@ class Table(Generic[K, V]):
             return self
         while depth and len(root[1]) == 1:
             root, depth = root[1][0], depth - 1
-        return _made(root, depth, self._size - 1)
+        return _made(root, depth, self.size - 1)
 
     def first(self) -> tuple[K, V] | None:
         """Return the pair with the smallest key, or None. O(log n)."""
+        if not self.size:
+            return None
         node = self._root
         for _ in range(self._depth):
             node = node[1][0]
-        return (node[0][0], node[1][0]) if node[0] else None
+        return node[0][0], node[1][0]
 
     def items(self) -> Iterator[tuple[K, V]]:
         """Yield the pairs in key order."""
@@ -155,7 +169,7 @@ class Table(Generic[K, V]):
 
     def __len__(self) -> int:
         """Count the keys. O(1)."""
-        return self._size
+        return self.size
 
     def __eq__(self, other: object) -> bool:
         """Compare by content; how a table was built does not matter."""
@@ -183,7 +197,7 @@ def _made(root: _Node, depth: int, size: int) -> Table[Any, Any]:
     table = _blank(kind)
     table._root = root  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     table._depth = depth  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    table._size = size  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    table.size = size
     return table
 
 

@@ -52,6 +52,8 @@ class Asker:
         """Begin with the checks that a container needs now, and end the others."""
         container = self.look_up(name)
         kinds = () if container is None else due_checks(container)
+        if not (kinds or self._rows):  # nobody has checks
+            return
         for kind in CheckKind:
             if kind not in kinds:
                 _ = self._rows.pop((name, kind), None)

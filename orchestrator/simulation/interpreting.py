@@ -41,7 +41,7 @@ from orchestrator.core.events import (
     Event,
     FleetObserved,
 )
-from orchestrator.core.fingerprints import fingerprint
+from orchestrator.core.fingerprints import Fingerprints
 from orchestrator.core.loads import RollOutcome, ServiceRolled
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.observations import Observation, SeenUnreachable, Sighting
@@ -78,6 +78,7 @@ class Interpreter:
     stand_down: Callable[[], None]
     _busy: dict[str, Moment] = attrs.field(factory=dict[str, Moment])
     _looked: tuple[Sighting, ...] | None = None
+    _marks: Fingerprints = attrs.field(factory=Fingerprints)
 
     # Commands
 
@@ -86,7 +87,7 @@ class Interpreter:
         stage = self.stage
         mark, kind = "", None
         if isinstance(command, StartContainer) and container is not None:
-            mark = fingerprint(container.spec)
+            mark = self._marks.of(container.spec)
             kind = released(stage.releases, container.spec)
         at = max(self._busy.get(command.name, 0), stage.now) + stage.dice.between(1, 50)
         self._busy[command.name] = at
@@ -142,7 +143,9 @@ class Interpreter:
         stage, plan = self.stage, self.stage.plan
         if stage.doomed.get(name) is Doom.NO_CAPACITY:
             return NoCapacity()
-        if stage.is_broken and during(plan.capacity_storms, stage.now):
+        if not stage.is_broken:
+            return None
+        if during(plan.capacity_storms, stage.now):
             return NoCapacity()
         if stage.fails(plan.rate_limited):
             return RateLimited(retry_after_ms=stage.dice.between(*RETRY_AFTER_MS))
@@ -192,7 +195,9 @@ class Interpreter:
             return
         complete = not stage.fails(plan.incomplete_look)
         seen = stage.world.observe(stage.now, complete=complete)
-        sightings = tuple(map(self._dimmed, seen.sightings))
+        sightings = seen.sightings
+        if stage.doomed or stage.is_broken:
+            sightings = tuple(map(self._dimmed, sightings))
         if self._looked is not None and stage.fails(plan.stale_look):
             sightings = self._looked
         elif complete:

@@ -40,6 +40,7 @@ class Life:
     told_started: bool = False
     told_ready: bool = False
     told_ended: bool = False
+    _shown: Sighting | None = None
 
     def has_ended(self, at: Moment) -> bool:
         """Say whether the run is over."""
@@ -143,13 +144,17 @@ class Life:
             sight: Sight = SeenEnded(exit=self.fate.exit)
         else:
             sight = _LISTENS if self.listens(at) else _RUNS
-        return Sighting(
-            name=self.name,
-            run=self.run,
-            sight=sight,
-            fingerprint=self.fingerprint,
-            place=place,
-        )
+        shown = self._shown  # the look before has mostly seen the very same
+        is_same = shown is not None and (shown.sight is sight or shown.sight == sight)
+        if shown is None or not is_same or shown.place != place:
+            shown = self._shown = Sighting(
+                name=self.name,
+                run=self.run,
+                sight=sight,
+                fingerprint=self.fingerprint,
+                place=place,
+            )
+        return shown
 
 
 _RUNS: Final = SeenRunning()

@@ -34,10 +34,11 @@ from orchestrator.core.events import (
     LifecycleEvent,
     TimeReached,
 )
+from orchestrator.core.evolving import evolve
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.notices import NoticeDelivered, NoticeFailed
 from orchestrator.core.observations import Observation
-from orchestrator.core.reduce import reduce
+from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import Request
 from orchestrator.core.sights import differences
 from orchestrator.core.state import RULES, Container, Fleet
@@ -177,25 +178,15 @@ class Operator:
             self._backlog.append(event)
             self.die()
             return
-        event = attrs.evolve(event, at=self.now())
-        before = self.fleet
-        transition = reduce(before, event, self.stage.policies)
-        self.fleet = transition.fleet
-        self.write(
-            Step(
-                before=before,
-                event=event,
-                after=transition.fleet,
-                commands=transition.commands,
-                touched=transition.touched,
-            )
-        )
-        commands = transition.commands
+        step = step_of(self.fleet, evolve(event, at=self.now()), self.stage.policies)
+        self.fleet = step.after
+        self.write(step)
+        commands = step.commands
         if killed:
             commands = commands[: self.stage.dice.between(0, len(commands))]
         for command in commands:
             self._hand_out(command)
-        self._refresh(transition.touched)
+        self._refresh(step.touched)
         if killed or _is_stale(event):
             self.die()
 

@@ -140,4 +140,6 @@ def during(stretches: tuple[Stretch, ...], at: Moment) -> bool:
     (True, False)
 
     """
+    if not stretches:  # mostly
+        return False
     return any(stretch.begins <= at < stretch.ends for stretch in stretches)

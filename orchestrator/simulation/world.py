@@ -71,6 +71,7 @@ class World:
     _wedged: dict[str, None] = attrs.field(factory=dict[str, None])
     _replaced: list[Life] = attrs.field(factory=list[Life])
     _due: list[tuple[Moment, str]] = attrs.field(factory=list[tuple[Moment, str]])
+    _is_first_news: bool = False  # found out, and nothing has changed since
 
     def attach(self, after: int = 0) -> int:
         """Let an operator take over: every earlier one is stale from now on."""
@@ -107,6 +108,7 @@ class World:
                 self._end(command.name, run, at, 0, kill=True)
             case ForgetContainer(run=run):
                 if life is not None and life.run <= run and life.has_ended(at):
+                    self._is_first_news = False
                     del self.lives[command.name]
             case _:
                 assert_never(command)
@@ -160,6 +162,7 @@ class World:
     def _tell(self, life: Life) -> None:
         """Note when there is something to tell of a life."""
         self.changed[life.name] = None
+        self._is_first_news = False
         for moment in life.untold():
             heapq.heappush(self._due, (moment, life.name))
 
@@ -191,6 +194,7 @@ class World:
         if life is not None and not life.has_ended(at):
             del self.lives[name]
             self.changed[name] = None
+            self._is_first_news = False
 
     def roll_out(self, name: str, at: Moment) -> None:
         """End a container's run because the platform replaces it."""
@@ -259,6 +263,7 @@ class World:
 
     def news(self, at: Moment) -> list[LifecycleEvent]:
         """Tell what has happened up to *at* and was not told before."""
+        self._is_first_news = False
         names: dict[str, None] = {}
         while self._due and self._due[0][0] <= at:
             names[heapq.heappop(self._due)[1]] = None
@@ -272,9 +277,11 @@ class World:
         return told
 
     def next_news_at(self) -> Moment | None:
-        """Return when there may be news."""
-        while self._due and not self._is_news(*self._due[0]):
-            _ = heapq.heappop(self._due)
+        """Return when there may be news; asked after whatever happens."""
+        while self._due and not self._is_first_news:
+            self._is_first_news = self._is_news(*self._due[0])
+            if not self._is_first_news:
+                _ = heapq.heappop(self._due)
         return self._due[0][0] if self._due else None
 
     def _is_news(self, at: Moment, name: str) -> bool:
@@ -285,10 +292,7 @@ class World:
 
     def observe(self, at: Moment, *, complete: bool) -> Observation:
         """Show every container as it is at *at*; an incomplete look misses some."""
-        lives = [self.lives[name] for name in sorted(self.lives)]
+        lives = (self.lives[name] for name in sorted(self.lives))
         shown = [life for life in lives if complete or self.dice.happens(500)]
-        return Observation(
-            began=at,
-            complete=complete,
-            sightings=tuple(life.sighting(at) for life in shown),
-        )
+        sightings = tuple(life.sighting(at) for life in shown)
+        return Observation(began=at, complete=complete, sightings=sightings)

@@ -50,9 +50,10 @@ GOALS: Final = (
         limit="replay",
         least=1 / 3,
         why=(
-            "A replay folds; a simulation decides each step by itself (`reduce`, a"
-            " third of its time), asks for the next timers (an eighth), looks at all"
-            " containers once a minute of its time (a sixth), and plays the platform,"
+            "A replay folds; a simulation decides each step by itself (`reduce`, two"
+            " fifths of its steps of the interpreter), compares all containers with"
+            " what is seen once a minute of its time (a ninth, and another to show"
+            " them), asks for the next timers (a twentieth), and plays the platform,"
             " the news on their way and the interpreter (the rest)."
         ),
     ),

@@ -48,7 +48,7 @@ def test_an_event_costs_the_same_with_ten_times_as_many_rollouts() -> None:
 
 def test_an_event_of_a_rollout_costs_a_few_of_a_start() -> None:
     start, change = cost(100, 2)
-    assert change < 6 * start
+    assert change < 7 * start  # of 40 events that find their containers by hash
 
 
 def test_the_next_moment_costs_the_same_however_many_rollouts_there_are() -> None:

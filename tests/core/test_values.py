@@ -212,6 +212,8 @@ EXAMPLES: dict[str, object] = {
     "service": "web",
     "action": "pause",
     "status": "done",
+    "since": 1,
+    "expires_in_ms": 2_500,
 }
 CLASSES = [
     kind for name in errors.__all__ if hasattr(kind := getattr(errors, name), "code")
@@ -242,6 +244,9 @@ def test_messages_with_and_without_their_optional_facts() -> None:
     assert newer.message.startswith("the journal has schema 9, this release knows")
     ruled = errors.JournalTooNew(found=9, known=4, seq=7)
     assert "was written under rules 9 from row 7 on" in ruled.message
+    assert errors.NotLeader().message.endswith("a standby: nobody leads now")
+    led = errors.NotLeader(leader="machine-1/ab", since=1)
+    assert led.message == "this operator is a standby: machine-1/ab leads"
 
 
 def test_every_phase_has_a_name() -> None:

@@ -42,6 +42,7 @@ from orchestrator.core.events import (
     HealthChanged,
 )
 from orchestrator.core.exits import StartFailed
+from orchestrator.core.fingerprints import Fingerprints
 from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.phases import Stopping, live_run
 from orchestrator.core.state import Container, Fleet
@@ -51,7 +52,6 @@ from orchestrator.core.uptimes import is_ready
 from orchestrator.replay.history import Entry
 from orchestrator.replay.imagined.life_drafts import LifeDraft, in_place_of
 from orchestrator.replay.imagined.lives import Answer, Ending, Fact, Life
-from orchestrator.replay.imagined.turns import Marks
 from orchestrator.replay.imagined.typical import Typical, sample, typical_of
 
 __all__ = ("Causes", "causes_of")
@@ -100,7 +100,7 @@ class _Gathering:
         factory=dict[tuple[str, int], LifeDraft]
     )
     looks: list[Millis] = attrs.field(factory=list[Millis])
-    marks: Marks = attrs.field(factory=Marks)
+    marks: Fingerprints = attrs.field(factory=Fingerprints)
 
     def take(self, entry: Entry, step: Step) -> None:
         """Take in a row: what it tells, whom it ends, what it commands."""

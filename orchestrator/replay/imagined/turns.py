@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import attrs
 
-from orchestrator.core.fingerprints import fingerprint
-from orchestrator.core.specs import ContainerSpec
+from orchestrator.core.fingerprints import Fingerprints
 from orchestrator.core.state import Container
 
-__all__ = ("Marks", "Turn", "Turns")
+__all__ = ("Turn", "Turns")
 
 
 @attrs.frozen(kw_only=True)
@@ -30,26 +29,10 @@ class Turn:
 
 
 @attrs.define(kw_only=True, eq=False)
-class Marks:
-    """The marks of specs; the last one of each name is not worked out again."""
-
-    _known: dict[str, tuple[ContainerSpec, str]] = attrs.field(
-        factory=dict[str, tuple[ContainerSpec, str]]
-    )
-
-    def of(self, spec: ContainerSpec) -> str:
-        """Return the mark of a spec."""
-        known = self._known.get(spec.name)
-        if known is None or known[0] is not spec:
-            known = self._known[spec.name] = (spec, fingerprint(spec))
-        return known[1]
-
-
-@attrs.define(kw_only=True, eq=False)
 class Turns:
     """Counts the runs of each container while they begin."""
 
-    marks: Marks = attrs.field(factory=Marks)
+    marks: Fingerprints = attrs.field(factory=Fingerprints)
     _last: dict[str, Turn] = attrs.field(factory=dict[str, Turn])
     _of_mark: dict[tuple[str, str], int] = attrs.field(
         factory=dict[tuple[str, str], int]
