@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import cycle
+from random import Random
 from typing import Final
 
 import attrs
@@ -32,8 +33,9 @@ from orchestrator.core.state import Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.table import Table
 from orchestrator.runtime.laggards import Laggards, restless
+from orchestrator.runtime.members import Members, searched
 from orchestrator.runtime.reports import has_settled
-from orchestrator.testing.strategies import histories, sights
+from orchestrator.testing.strategies import histories, rolled_histories, sights
 from property_tests.trials import draw_trial, tried
 from tests.benchmarks.reconcile import settled_fleet
 
@@ -57,6 +59,27 @@ def test_who_is_waited_for_is_found_as_by_looking_at_all(
         assert left.are_left(step.after) is not are_settled(step.after)
 
     assert tried(draw_trial(seed, profile, depends=True), on_step=check).wrong == []
+
+
+@given(st.one_of(histories(max_size=25), rolled_histories(max_size=25)), st.randoms())
+@settings(max_examples=60)
+def test_who_belongs_to_a_service_is_found_as_by_searching_all(
+    events: tuple[Event, ...], dice: Random
+) -> None:
+    """Whenever somebody asks, and however much has happened since."""
+    fleet = empty_fleet("demo")
+    members = Members(fleet)
+    services = {""}
+    for event in events:
+        step = step_of(fleet, event)
+        services |= {each.spec.service for each in step.after.containers.values()}
+        members.see(step)
+        fleet, before = step.after, fleet
+        if dice.random() < 0.5:
+            continue
+        for service in sorted(services):
+            assert members.of(fleet, service) == searched(fleet, service)
+            assert members.of(before, service) == searched(before, service)
 
 
 # A look

@@ -6,7 +6,8 @@ yet is passed over, for it will be read as it is then; every other one is follow
 the cost of a question is what has changed, and none of it holds up the loop.
 
 Where nobody asks any more nothing is followed: once as many containers were touched as
-there are, to begin anew is no more work than to go on.
+there are, to begin anew is no more work than to go on. Nor is a step that touched very
+many at once: to begin anew is done in slices.
 
 The law: at any moment it is what would be worked out anew.
 """
@@ -24,6 +25,9 @@ __all__ = ("Followed", "Follows", "Watch")
 
 LEAST_NOTED: Final = 1_000
 """Containers that are followed at least before nobody seems to ask any more."""
+
+BROAD: Final = 1_000
+"""Containers that one step may touch before all is worked out anew."""
 
 LOOKED_AT: Final = 64
 """Containers between two looks at the clock."""
@@ -104,7 +108,8 @@ class Followed(Generic[F]):
     def _see(self, step: Step) -> None:
         names = step.touched
         self._noted += len(names)
-        if self._names is None and self._noted > self._bound():
+        is_left = self._names is None and self._noted > self._bound()
+        if is_left or len(names) > BROAD:
             self.rest()
             return
         for name, (before, after) in zip(names, step.pairs(), strict=True):

@@ -126,7 +126,7 @@ def _written(view: View, container: Container, text: bytes) -> _Sheet:
         fleet=_told_of(view.fleet),
         begin=view.at,
         until=_until(container, view.at),
-        head=text if since is None else head + mark,
+        head=b"%b" % text if since is None else head + mark,  # a copy of its own size
         since=since,
         tail=rest[rest.index(b",") :] if mark else b"",
     )

@@ -79,11 +79,13 @@ class LinesReader:
         self.redacted: Redacted | None = None
         self.problem: JournalError | None = None
         self._lines = lines
-        self._stop: Stop | None = None
+        self._is_over = False
+        self._cut_at: int | None = None
+        self._damage: JournalError | None = None
         try:
             self._read_beginning()
         except Stop as stop:
-            self._stop = stop
+            self._over(stop)
             self.problem = stop.problem or JournalCorrupt(
                 place=f"line {self.line}", expected="a whole line", found="a cut"
             )
@@ -118,17 +120,26 @@ class LinesReader:
 
     def _pages(self) -> Iterator[Page | JournalError]:
         head = self.start
-        while self._stop is None:
+        while not self._is_over:
             page = self._page(head)
             if page is not None:
                 yield page
                 head = page.head
-        self.cut_at_line = self._stop.cut_at
-        if self._stop.problem is not None:
-            yield self._stop.problem
+        self.cut_at_line = self._cut_at
+        if self._damage is not None:
+            yield self._damage
+
+    def _over(self, stop: Stop) -> None:
+        """Keep why the lines end, and never the exception itself.
+
+        It leads to this reader by the frames that it came through: a circle that holds
+        all that was read, a whole base too, until Python's collector looks at all that
+        lives. While an operator works that is next to never (``runtime.collecting``).
+        """
+        self._is_over, self._cut_at, self._damage = True, stop.cut_at, stop.problem
 
     def _page(self, head: Head) -> Page | None:
-        """Read rows, and check each against the one before; ``_stop`` ends them.
+        """Read rows, and check each against the one before; a ``Stop`` ends them.
 
         Where a line is in doubt, it and all behind it that are at hand are parsed: most
         often they are of one kind, such as rows of rules 1.
@@ -145,7 +156,7 @@ class LinesReader:
                 head = _head_of(row)
                 rows.append(row)
         except Stop as stop:
-            self._stop = stop
+            self._over(stop)
         return page_of(rows) if rows else None
 
     def _examined(self, line: bytes, head: Head) -> Row:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO, TypeAlias
 
@@ -23,7 +24,14 @@ from orchestrator.core.phases import Running, Starting, phase_name
 from orchestrator.core.state import Container
 from orchestrator.core.steps import Step
 
-__all__ = ("FIELDS", "Lifecycle", "LogFormat", "LogLevel", "configure_logging", "plain")
+__all__ = (
+    "FIELDS",
+    "LogFormat",
+    "LogLevel",
+    "configure_logging",
+    "plain",
+    "tell_lifecycle",
+)
 
 LogFormat: TypeAlias = Literal["human", "json"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -31,8 +39,8 @@ LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 FIELDS: Final = ("fleet", "container", "run", "seq")
 """What a line is about, as ``extra`` names it."""
 
-MORE: Final = ("phase", "event", "exit", "rule", "next_start_at")
-"""What lines about the lifecycle of a container say besides."""
+MORE: Final = ("phase", "event", "exit", "rule", "next_start_at", "absence")
+"""What lines about a container's lifecycle, or about an absence, say besides."""
 
 LOG: Final = logging.getLogger("orchestrator.lifecycle")
 
@@ -156,47 +164,42 @@ def configure_logging(
     root.setLevel(level.upper())
 
 
-class Lifecycle:
-    """Logs what becomes of containers, step by step."""
-
-    def __init__(self, seq: int) -> None:
-        """Begin behind a row."""
-        self._seq = seq
-
-    def see(self, step: Step) -> None:
-        """Log what a step has changed, where anybody listens."""
-        self._seq += 1
-        if not LOG.isEnabledFor(logging.INFO):
-            return
-        for before, after in step.pairs():
-            container = after or before
-            if container is not None:
-                self._tell(step, before, after, container)
-
-    def _tell(
-        self,
-        step: Step,
-        before: Container | None,
-        after: Container | None,
-        container: Container,
-    ) -> None:
+def tell_lifecycle(seq: int, step: Step, names: Iterable[str]) -> None:
+    """Log what row *seq* has changed of some containers, where anybody listens."""
+    if not LOG.isEnabledFor(logging.INFO):
+        return
+    was, now = step.before.containers, step.after.containers
+    for name in names:
+        before, after = was.get(name), now.get(name)
+        container = after or before
+        if container is None:
+            continue
         about: dict[str, Any] = {
             "fleet": step.after.name,
-            "container": container.name,
+            "container": name,
             "run": container.run,
-            "seq": self._seq,
+            "seq": seq,
             "event": tag_of(type(step.event)),
         }
-        if after is None:
-            LOG.info("removed", extra=about)
-            return
-        last = after.last
-        if last is not None and (before is None or before.last is not last):
-            ended = {**about, "run": last.run, "exit": exit_text(last.exit)}
-            LOG.info("ended: %s", exit_text(last.exit), extra=ended)
-        if before is None or _stage(before) != _stage(after):
-            about |= _where_it_is(after)
-            LOG.info("%s", _words(after, step.event.at), extra=about)
+        _tell(step, before, after, about)
+
+
+def _tell(
+    step: Step,
+    before: Container | None,
+    after: Container | None,
+    about: dict[str, Any],
+) -> None:
+    if after is None:
+        LOG.info("removed", extra=about)
+        return
+    last = after.last
+    if last is not None and (before is None or before.last is not last):
+        ended = {**about, "run": last.run, "exit": exit_text(last.exit)}
+        LOG.info("ended: %s", exit_text(last.exit), extra=ended)
+    if before is None or _stage(before) != _stage(after):
+        about |= _where_it_is(after)
+        LOG.info("%s", _words(after, step.event.at), extra=about)
 
 
 def _stage(container: Container) -> tuple[type, int, bool]:

@@ -215,17 +215,11 @@ class Measurer:
 def _those(loop: Loop, names: Mapping[str, object]) -> Iterator[MeasuredService]:
     """Yield services by name, each with the containers that bear its load."""
     fleet = loop.fleet
-    containers: dict[str, list[str]] = {name: [] for name in names}
-    for container in fleet.containers.values():
-        own = containers.get(container.spec.service)
-        if own is not None and container.name != container.spec.service:
-            own.append(container.name)
-    for name, own in containers.items():
+    for name in names:
         service = fleet.services.get(name)
         if service is not None:
-            yield MeasuredService(
-                name=name, template=service.template, containers=tuple(own)
-            )
+            own = tuple(each.name for each in loop.members.of(fleet, name))
+            yield MeasuredService(name=name, template=service.template, containers=own)
 
 
 def _now() -> float:

@@ -23,6 +23,8 @@ import asyncio
 import heapq
 import itertools
 import logging
+from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 import attrs
@@ -35,6 +37,7 @@ from orchestrator.core.state import Container
 from orchestrator.core.steps import Step
 from orchestrator.core.tallies import Tally, begin, count, due_checks
 from orchestrator.runtime.asker import Asker, Heard
+from orchestrator.runtime.followers import by_pieces
 from orchestrator.runtime.loop import Loop
 
 __all__ = ("Prober",)
@@ -94,16 +97,14 @@ class Prober:
         """Follow the fleet from what it is now."""
         if self._is_closed:
             return
-        self._loop.watchers.append(self._watch)
-        for name in self._loop.fleet.containers:
-            self._refresh(name, BOOT_SPREAD_MS)
+        self._loop.followers.append(self._follow)
         self._work = asyncio.ensure_future(self._go_on())
 
     def stop(self) -> None:
         """Ask nothing any more, and give up what is under way."""
         self._is_closed = True
-        if self._watch in self._loop.watchers:
-            self._loop.watchers.remove(self._watch)
+        if self._follow in self._loop.followers:
+            self._loop.followers.remove(self._follow)
         for task in (*self._under_way, *([self._work] if self._work else ())):
             task.cancel()
 
@@ -115,10 +116,13 @@ class Prober:
 
     # What is asked
 
-    def _watch(self, step: Step) -> None:
+    def _follow(self, _: int, __: Step, names: Iterable[str]) -> None:
+        self._refresh_all(SPREAD_MS, names)
+
+    def _refresh_all(self, spread_ms: Millis, names: Iterable[str]) -> None:
         try:
-            for name in step.touched:
-                self._refresh(name, SPREAD_MS)
+            for name in names:
+                self._refresh(name, spread_ms)
         except Exception:  # a bug here must not end the loop
             LOG.exception("the health checks have lost track")
 
@@ -167,6 +171,8 @@ class Prober:
     # Asking
 
     async def _go_on(self) -> None:
+        everybody = tuple(self._loop.fleet.containers)
+        await by_pieces(everybody, partial(self._refresh_all, BOOT_SPREAD_MS))
         while True:
             try:
                 await self._until_next()
@@ -210,7 +216,9 @@ class Prober:
         next_at = _now() + asking.check.period_ms / 1_000
         try:
             fleet = self._loop.fleet
-            container = fleet.containers[asking.name]
+            container = fleet.containers.get(asking.name)
+            if container is None or not asking.is_about(container):
+                return  # a row says so whose containers are followed just now
             heard = await self._asker.ask(fleet, container, asking.kind, asking.check)
             self._count(asking, heard)
         except Exception:

@@ -35,6 +35,7 @@ from orchestrator.core.steps import Step
 from orchestrator.platforms.port import Platform, RollingPlatform, RollOrder, RollSight
 from orchestrator.runtime.interpreter import Limits
 from orchestrator.runtime.loop import Loop
+from orchestrator.runtime.members import Members
 from orchestrator.runtime.outcomes import settled
 
 __all__ = ("Roller", "order_of")
@@ -104,7 +105,7 @@ class Roller:
         every_ms = pause_ms = self._limits.roll_every_ms
         told: RollSight | None = None
         last = RollSight(outcome=RollOutcome.PROGRESSING)
-        while (order := order_of(self._loop.fleet, command)) is not None:
+        while (order := self._order_of(command)) is not None:
             answer = await self._asked(platform, order)
             if isinstance(answer, StaleOperator):
                 self._loop.stand_down(answer)
@@ -122,6 +123,9 @@ class Roller:
                 return
             await asyncio.sleep(pause_ms / 1_000)
 
+    def _order_of(self, command: RollService) -> RollOrder | None:
+        return order_of(self._loop.fleet, command, self._loop.members)
+
     async def _asked(
         self, platform: RollingPlatform, order: RollOrder
     ) -> RollSight | PlatformError:
@@ -135,7 +139,7 @@ class Roller:
             return Unreachable(cause=type(error).__name__)
 
 
-def order_of(fleet: Fleet, command: RollService) -> RollOrder | None:
+def order_of(fleet: Fleet, command: RollService, members: Members) -> RollOrder | None:
     """Return what the platform is asked; None where nobody waits for it any more."""
     lineage = fleet.lineages.get(command.service)
     rollout = None if lineage is None else lineage.rollout
@@ -144,11 +148,7 @@ def order_of(fleet: Fleet, command: RollService) -> RollOrder | None:
     revision, roll = lineage.revision(command.revision), rollout.roll
     if revision is None or roll is None or roll.revision != command.revision:
         return None
-    members = tuple(
-        name
-        for name, container in fleet.containers.items()
-        if container.spec.service == command.service != name
-    )
+    names = tuple(each.name for each in members.of(fleet, command.service))
     return RollOrder(
         service=command.service,
         revision=command.revision,
@@ -156,8 +156,8 @@ def order_of(fleet: Fleet, command: RollService) -> RollOrder | None:
         template=revision.template,
         known=roll.id,
         given_up=roll.given_up,
-        members=members,
-        percent=_percent(rollout, len(members)),
+        members=names,
+        percent=_percent(rollout, len(names)),
     )
 
 

@@ -130,7 +130,7 @@ class Scales(Reads):
             known = asked.fleet.services.get(service)
             if known is None:  # it has gone since the request was made first
                 return Failure(ServiceNotFound(name=service))
-            return Success(_info(asked.fleet, known, asked.at))
+            return Success(self._info(asked.fleet, known, asked.at))
 
         done = FutureResult(waits.asked(self._engine, request, heard))
         return done.bind_result(info)
@@ -150,9 +150,15 @@ class Scales(Reads):
         event = LoadObserved(at=0, service=service, load_milli=milli)
 
         def info(asked: Asked) -> ServiceInfo:
-            return _info(asked.fleet, asked.fleet.services[service], asked.at)
+            known = asked.fleet.services[service]
+            return self._info(asked.fleet, known, asked.at)
 
         return FutureResult(waits.asked(self._engine, event, heard)).map(info)
+
+    def _info(self, fleet: Fleet, service: Service, now: Moment) -> ServiceInfo:
+        """Sum up a service by its own replicas: nobody looks at the whole fleet."""
+        replicas = self._loop.members.of(fleet, service.name)
+        return _summed(fleet, service, replicas, now)
 
     def adopt(
         self,
@@ -233,10 +239,6 @@ def _by_service(fleet: Fleet) -> dict[str, list[Container]]:
     for container in fleet.containers.values():
         found.setdefault(container.spec.service, []).append(container)
     return found
-
-
-def _info(fleet: Fleet, service: Service, now: Moment) -> ServiceInfo:
-    return _summed(fleet, service, fleet.containers.values(), now)
 
 
 def _summed(

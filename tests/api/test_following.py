@@ -102,6 +102,23 @@ def test_where_nobody_asks_nothing_is_followed() -> None:
     assert again == Tally.of(told.fleet.containers.values())
 
 
+def test_a_step_that_touched_very_many_is_not_followed_in_one_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator.api.following.BROAD", 3)
+    told = Told()
+    told.happen(declared("a", "b", "c"))
+    followed = Followed(Noted, lambda: told.fleet, told.watch)
+    tally = asyncio.run(followed.now())
+    told.happen(declared("a", "b", "c", "d", "e", "f"))  # three more
+    assert tally.told == 6
+    told.happen(declared())  # they leave, all six of them
+    assert tally.told == 6
+    assert not told.watchers
+    again = asyncio.run(followed.now())
+    assert again.phases == Tally.of(told.fleet.containers.values()).phases
+
+
 async def test_several_may_wait_for_the_same_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -19,6 +19,7 @@ from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.state import Container, Desired, Fleet, History
 from orchestrator.core.table import Table
 from orchestrator.runtime.views import View
+from tests.codec.test_room import room
 from tests.core.examples import Story
 from tests.replay.golden import SEEDS
 from tests.runtime.kit import spec
@@ -154,3 +155,15 @@ def test_all_along_a_lively_history_sheets_say_what_is_so(seed: int) -> None:
                 info, reason = now.info(name).unwrap(), now.explain(name).unwrap()
                 assert infos.text(now, container) == written(tree_of(info))
                 assert reasons.text(now, container) == written(tree_of(reason))
+
+
+def test_a_sheet_takes_the_room_of_its_text() -> None:
+    """Also one of a container that does not run, of which nothing is put together."""
+    kept = Sheets(lambda _, name: Success({"name": name}))
+
+    def asked(number: int) -> None:
+        phase = Pending(since=1, rule=Rule.DECLARED)
+        waits = attrs.evolve(web(phase), name=f"c{number}")
+        assert kept.text(view(waits), waits) == b'{"name":"c%d"}' % number
+
+    assert room(asked) < 3_500

@@ -36,11 +36,18 @@ Taken = dict[str, list[float]]
 
 @attrs.frozen(kw_only=True)
 class Pace:
-    """How many of each read are asked for in a second, and when to give up."""
+    """How many of each read are asked for in a second, and when to give up.
+
+    A large fleet has more time: a fiftieth of a second for each container.
+    """
 
     a_second: float = 10.0
     readers: int = 20
     limit_s: float = 600.0
+
+    def limit_for(self, containers: int) -> float:
+        """Return how long a fleet of so many may take, in seconds."""
+        return max(self.limit_s, containers / 50)
 
 
 async def _ask(
@@ -64,7 +71,9 @@ async def _ask(
     writer.close()
 
 
-async def _while(server: Server, pace: Pace, begin: Callable[[], object]) -> Taken:
+async def _while(
+    server: Server, pace: Pace, begin: Callable[[], object], limit_s: float
+) -> Taken:
     """Ask until the fleet has settled after what *begin* does."""
     taken: Taken = {kind: [] for kind in READS}
     is_over = asyncio.Event()
@@ -74,7 +83,7 @@ async def _while(server: Server, pace: Pace, begin: Callable[[], object]) -> Tak
             for kind in READS
         ]
         _ = await asyncio.to_thread(begin)
-        end = time.perf_counter() + pace.limit_s
+        end = time.perf_counter() + limit_s
         is_settled = False
         while not is_settled and time.perf_counter() < end:
             await asyncio.sleep(1)
@@ -94,15 +103,15 @@ def _cells(taken: list[float]) -> tuple[str, ...]:
 
 def settling(containers: int, pace: Pace) -> Sheet:
     """Measure reads of an operator whose fleet of so many settles, and then crashes."""
-    server = Server.start("settling", containers)
+    server, limit_s = Server.start("settling", containers), pace.limit_for(containers)
+    count = max(1, containers // CRASHED)
+
+    def measured(words: str) -> Taken:
+        work = _while(server, pace, lambda: server.say(words), limit_s)
+        return asyncio.run(work)
+
     try:
-        settled = asyncio.run(
-            _while(server, pace, lambda: server.say(f"apply {containers}"))
-        )
-        count = max(1, containers // CRASHED)
-        crashed = asyncio.run(
-            _while(server, pace, lambda: server.say(f"crash {count}"))
-        )
+        settled, crashed = measured(f"apply {containers}"), measured(f"crash {count}")
     finally:
         server.stop()
     return Sheet(

@@ -1,15 +1,19 @@
 """One life of an operator with a large fleet, phase by phase: what ``fleet`` measures.
 
 A process of its own, so that what it says of memory is its own: ``python -m
-tests.benchmarks.fleet_life N`` prints the phases as JSON. The journal is SQLite in a
-temporary folder, the platform the simulated one, fifty times as fast as the clock.
+tests.benchmarks.fleet_life N`` prints the phases as JSON, and with ``--held 100`` also
+where the loop was while nobody else had it for so many milliseconds. The journal is
+SQLite in a temporary folder, the platform the simulated one, fifty times as fast as the
+clock.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -27,6 +31,7 @@ from orchestrator.platforms.simulated.platform import SimulatedPlatform
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.reports import ReconcileReport
+from tests.benchmarks.held import Held
 
 BEAT_S: Final = 0.005
 LIMIT_MS: Final = 3_600_000
@@ -55,6 +60,7 @@ class Phase:
 class Gauge:
     """Looks at the loop every five milliseconds, and at the process after a phase."""
 
+    held: Held | None = None
     phases: list[Phase] = attrs.field(factory=list[Phase])
     held_s: float = 0.0
     busy_s: float = 0.0
@@ -66,6 +72,8 @@ class Gauge:
             await asyncio.sleep(BEAT_S)
             self.held_s = max(self.held_s, loop.time() - due)
             self.busy_s = max(self.busy_s, time.thread_time() - was)
+            if self.held is not None:
+                self.held.beat()
 
     @asynccontextmanager
     async def phase(self, name: str) -> AsyncIterator[dict[str, int]]:
@@ -74,6 +82,9 @@ class Gauge:
         _forget_the_peak()
         cpu, wall, rows = time.process_time(), time.monotonic(), {"rows": 0}
         yield rows
+        await asyncio.sleep(2 * BEAT_S)  # what held the loop last is of this phase
+        if self.held is not None:
+            print(name, *self.held.told(), sep="\n", file=sys.stderr)
         self.phases.append(
             Phase(
                 name=name,
@@ -110,9 +121,9 @@ def declared(count: int) -> FleetSpec:
     )
 
 
-async def lived(count: int, folder: Path) -> tuple[Phase, ...]:
+async def lived(count: int, folder: Path, held: Held | None) -> tuple[Phase, ...]:
     """Boot, settle, look, crash, settle again, and come back."""
-    gauge, spec = Gauge(), declared(count)
+    gauge, spec = Gauge(held), declared(count)
     platform = SimulatedPlatform(seed=1, speed=50)
     beating = asyncio.ensure_future(gauge.beat())
     path = folder / "fleet.sqlite"
@@ -133,6 +144,7 @@ async def lived(count: int, folder: Path) -> tuple[Phase, ...]:
         told["rows"] = operator.seq - before + await _settled(operator)
     async with gauge.phase("close"):
         await operator.close()
+    _ = gc.collect()  # one that comes back is a process that has collected nothing
     async with gauge.phase("restart") as told:
         operator = await _opened(spec, platform, path)
         before = operator.seq
@@ -164,9 +176,13 @@ def main() -> None:
     """Run one size, and print its phases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("containers", type=int)
-    count: int = parser.parse_args().containers
+    parser.add_argument("--held", type=float, metavar="MS", help="say where, too")
+    asked = parser.parse_args()
+    held = None if asked.held is None else Held(asked.held)
     with tempfile.TemporaryDirectory() as folder:
-        phases = asyncio.run(lived(count, Path(folder)))
+        phases = asyncio.run(lived(asked.containers, Path(folder), held))
+    if held is not None:
+        held.end()
     told: list[dict[str, Any]] = [attrs.asdict(each) for each in phases]
     print(json.dumps(told))
 

@@ -40,6 +40,8 @@ _COLUMNS: Final = (
     ("s", "s", 1.0),
     ("rss_kb", "MB of memory", 1 / 1_024),
     ("blocks", "thousands of objects", 1 / 1_000),
+    ("heap_used_kb", "MB in the C library", 1 / 1_024),
+    ("heap_free_kb", "MB free there", 1 / 1_024),
     ("files", "files", 1.0),
     ("threads", "threads", 1.0),
     ("tasks", "tasks", 1.0),

@@ -160,6 +160,8 @@ class _Run:
             "cpu_s": (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK"),
             "tasks": told.get("tasks", 0),
             "blocks": told.get("blocks", 0),
+            "heap_used_kb": told.get("heap_used", 0) // 1_024,
+            "heap_free_kb": told.get("heap_free", 0) // 1_024,
         }
 
     def _of_metrics(self) -> dict[str, Any]:

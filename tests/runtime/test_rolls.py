@@ -209,7 +209,7 @@ async def test_a_platform_that_cannot_roll_is_not_asked() -> None:
 async def test_nobody_is_asked_about_what_nobody_waits_for() -> None:
     async with opened(serving("web:1")) as kit:
         command = RollService(service="web", revision=2)
-        assert order_of(kit.operator.fleet, command) is None
+        assert order_of(kit.operator.fleet, command, kit.operator._loop.members) is None
 
 
 async def test_all_are_replaced_at_once_where_the_policy_says_so() -> None:

@@ -75,7 +75,7 @@ class Hub:
         self._records: dict[int, Record] = {}
         self._first = self.head + 1
         self._bytes = 0
-        self._broad: set[int] = set()
+        self._broad: dict[int, type] = {}
         self._coming: list[Step] = []
         self._pieces: dict[tuple[int, Wanted], tuple[int, bytes]] = {}
         self._pace_s = pace_s
@@ -86,8 +86,13 @@ class Hub:
         feed.running.add_done_callback(self._operator_ended)
 
     def leave(self) -> None:
-        """See nothing any more."""
+        """See nothing any more.
+
+        What ended the watching leads back to here: kept, it would hold all rows in a
+        circle, megabytes of them, until Python's collector looks at all that lives.
+        """
         self._unwatch()
+        self._unwatch = _nothing
         if self._taking is not None:
             self._taking.cancel()
         self.feed.running.remove_done_callback(self._operator_ended)
@@ -117,11 +122,12 @@ class Hub:
         # Numbers are given first: a row that could not be encoded becomes a gap.
         begin, self._seen = self._seen + 1, self._seen + len(coming)
         for seq, step in enumerate(coming, begin):
+            if is_broad(step):  # to write it down would hold up the loop for a second
+                self._broad[seq] = type(step.event)
+                continue
             record = record_of_step(seq, step, containers=containers)
             self._records[seq] = record
             self._bytes += record.size
-            if is_broad(step):
-                self._broad.add(seq)
         self.head = self._seen
         self._pieces.clear()
         self._let_go()
@@ -140,7 +146,7 @@ class Hub:
         ):
             gone = self._records.pop(self._first, None)
             self._bytes -= 0 if gone is None else gone.size
-            self._broad.discard(self._first)
+            _ = self._broad.pop(self._first, None)
             self._first += 1
 
     def _wake(self) -> None:
@@ -156,9 +162,9 @@ class Hub:
             return None
         return record
 
-    def is_broad(self, seq: int) -> bool:
-        """Say whether a row that is held touched too many containers to show them."""
-        return seq in self._broad
+    def broad(self, seq: int) -> type | None:
+        """Return of which kind a row is that touched too many containers to be held."""
+        return self._broad.get(seq)
 
     def piece(self, after: int, wanted: Wanted) -> tuple[int, bytes]:
         """Return the rows behind one that is held, as many as make a chunk.
@@ -231,6 +237,10 @@ class Hub:
 
 _HUBS: Final[dict[Operator, Hub]] = {}
 """The hubs of operators that somebody reads, in this process."""
+
+
+def _nothing() -> None:
+    """Nothing is watched any more."""
 
 
 @contextlib.contextmanager

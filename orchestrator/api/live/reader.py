@@ -10,7 +10,9 @@
 A row is taken by its number, from the journal or from the hub: neither a hole nor a
 repetition can come of the change from one to the other. A reader that has once come to
 what the hub holds never goes back to the journal: it would only fall behind further,
-and read the disk for it. What it has missed is named (``gap``), and can be read.
+and read the disk for it. What it has missed is named (``gap``), and can be read. Only a
+row that touched very many containers is read there by whoever wants it without them: it
+is written down in a thread then.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.state import Fleet
 from orchestrator.journal.port import Row
+from orchestrator.runtime.decoding import decoded
 from orchestrator.runtime.feed import Feed
-from orchestrator.runtime.recovery import decoded
 
 __all__ = ("Reader", "begin")
 
@@ -122,10 +124,15 @@ class Reader:
             self._go_live()
             self.position, piece = hub.piece(self.position, self._like)
             return piece
-        if self._is_live and hub.is_broad(self.position + 1):
-            return self._gap(self.position + 1, "too many containers")
         if self._is_live:
-            return self._gap(hub.head, "too slow")
+            kind = hub.broad(self.position + 1)
+            if kind is None:
+                return self._gap(hub.head, "too slow")
+            if self._wanted.kinds and kind not in self._wanted.kinds:
+                self.position += 1
+                return b""
+            if self._wanted.containers:
+                return self._gap(self.position + 1, "too many containers")
         async with hub.past:
             return await self._from_journal()
 

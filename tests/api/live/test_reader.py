@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any, cast
 
 import attrs
@@ -126,6 +127,39 @@ async def test_a_row_of_very_many_containers_is_named_to_who_wants_them(
     assert (gap["from"], gap["to"]) == (2, 2)
     assert gap["why"] == "too many containers"
     assert seqs(shown) == [1, *range(3, 23)]
+    assert seqs(plain) == list(range(1, 23))
+
+
+async def test_a_row_of_very_many_containers_is_not_written_down_by_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who does not want its kind is not held up; who does has it from the journal."""
+    written: list[tuple[int, str]] = []
+    begun = records.Record.__init__
+
+    def noted(record: records.Record, seq: int, *rest: Any) -> None:
+        written.append((seq, threading.current_thread().name))
+        begun(record, seq, *rest)
+
+    monkeypatch.setattr(records.Record, "__init__", noted)
+    stage = Stage(2)
+    others = attrs.evolve(NEW, kinds=frozenset({ContainerStarted}))
+    plain, picky = [await Client.connect(stage, each) for each in (NEW, others)]
+    await stage.append(1)
+    for client in (plain, picky):
+        await client.drain()
+    monkeypatch.setattr(records, "BROAD", 0)
+    await stage.append(1)  # it declares the fleet
+    monkeypatch.setattr(records, "BROAD", 1_000)
+    await stage.append(20)
+    here = threading.current_thread().name
+    assert (2, here) not in written
+    await picky.drain()
+    assert 2 not in [seq for seq, _ in written]
+    await plain.drain()
+    assert [name != here for seq, name in written if seq == 2] == [True]
+    for client in (plain, picky):
+        client.check()
     assert seqs(plain) == list(range(1, 23))
 
 
