@@ -11,6 +11,7 @@ import net from "node:net";
 
 const [, , socketPath, enginePath] = process.argv;
 const MEMORY_BYTES = 64 * 1024 * 1024;
+const MEMORY_OF_PYTHON = 512 * 1024 * 1024;
 const calls = new Map();
 
 function nameOf(request) {
@@ -32,11 +33,12 @@ async function created(request) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
   const wanted = JSON.parse(Buffer.concat(chunks));
+  const memory = wanted.Image?.startsWith("bench-python") ? MEMORY_OF_PYTHON : MEMORY_BYTES;
   wanted.HostConfig = {
     ...wanted.HostConfig,
     RestartPolicy: { Name: "no" },
-    Memory: MEMORY_BYTES,
-    MemorySwap: MEMORY_BYTES,
+    Memory: memory,
+    MemorySwap: memory,
   };
   return Buffer.from(JSON.stringify(wanted));
 }

@@ -8,6 +8,9 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import net from "node:net";
 
+/** The engine's own address, as its containers see it. */
+const BRIDGE = "172.17.0.1";
+
 const config = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
 const { Miniflare } = createRequire(`${config.modules}/`)("miniflare");
 
@@ -67,4 +70,8 @@ async function leave() {
 process.stdin.on("end", leave).resume();
 const port = Number((await runtime.ready).port);
 const server = net.createServer({ allowHalfOpen: true }, (client) => join(client, port));
+if (config.bridgePort) {
+  const bridge = net.createServer({ allowHalfOpen: true }, (client) => join(client, port));
+  await new Promise((up) => bridge.listen(config.bridgePort, BRIDGE, up));
+}
 server.listen({ fd: config.listener }, () => console.log(JSON.stringify({ port: config.port })));

@@ -59,6 +59,8 @@ class Workerd:
     durable_objects: Mapping[str, DurableObject] = attrs.field(factory=dict)
     bindings: Mapping[str, str] = attrs.field(factory=dict)
     port: int = 0
+    # Where its own containers reach the Worker: at this port of the engine's bridge.
+    bridge_port: int = 0
     variant: Variant = "pinned"
     compatibility_date: str = COMPATIBILITY_DATE
     compatibility_flags: tuple[str, ...] = ()
@@ -191,6 +193,7 @@ class Workerd:
             "sidecar": SIDECAR_IMAGE,
             "listener": listener.fileno(),
             "port": self.port,
+            "bridgePort": self.bridge_port,
         }
 
 

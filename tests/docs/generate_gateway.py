@@ -89,6 +89,10 @@ def refusals() -> set[tuple[int, str]]:
     return found
 
 
+TEXTS = {"name": "a", "holder": "a", "digest": "00" * 32}
+"""Details that are texts; all others of which an error is made are numbers."""
+
+
 def _errors() -> str:
     schemas = document()["components"]["schemas"]
 
@@ -98,8 +102,8 @@ def _errors() -> str:
             schema = schemas[f"{name}Error"]
             fields = schema["properties"]["details"].get("properties", {})
             details = ", ".join(f"`{field}`" for field in fields)
-            numbers = dict.fromkeys(("run", "highest", "epoch"), 0)
-            tree = {"code": code, "message": "", "details": {**numbers, "name": "a"}}
+            told = dict.fromkeys(fields, 0) | TEXTS
+            tree = {"code": code, "message": "", "details": told}
             becomes = type(error_of(status, {}, tree)).__name__
             yield f"`{code}`", str(status), schema["description"], details, becomes
 
@@ -213,17 +217,65 @@ ABOUT: dict[tuple[str, str], str] = {
     ("gateway.js", "EVENTS_MAX"): "events of one answer",
     ("gateway.js", "WAIT_MAX_MS"): "for the first event, at most",
     ("gateway.js", "ORDER_LIMIT_MS"): "for an object to take on an order; then 503",
-    ("registry.js", "LOOK_LIMIT_MS"): "for an object to answer a look; then"
-    " `unreachable`",
-    ("registry.js", "LIST_LIMIT_MS"): "for a list; who was not looked at by then is"
+    ("looks.js", "LOOK_LIMIT_MS"): "for an object to answer a look; then `unreachable`",
+    ("looks.js", "LIST_LIMIT_MS"): "for a list; who was not looked at by then is"
     " `unreachable` in it",
     ("bounds.js", "EPOCH_MAX"): "the highest epoch, run or revision",
-    ("registry.js", "LOOKS_AT_ONCE"): "objects that are looked at together",
+    ("looks.js", "LOOKS_AT_ONCE"): "objects that are looked at together",
+    ("looks.js", "RETURN_MS"): "after which a registry that was made anew looks at its"
+    " containers by itself, unless it was asked to",
     ("registry.js", "FLOOR_MS"): "the runs of a forgotten container stay refused by"
     " the registry",
     ("registry.js", "PRESENCE_PARTS"): "parts of `orphan_after_ms`; a call is written"
     " down once in each",
     ("ledger.js", "FEED_MAX"): "events that nobody has acknowledged, the newest ones",
+    ("bounds.js", "LEASE_MS"): "for how long a lease is in force, at least and at most",
+    ("lease.js", "WRITTEN_PARTS"): "parts of that time; a renewal is written down once"
+    " in each",
+    ("journal.js", "ROW_MAX"): "bytes of a row of the journal",
+    ("journal.js", "APPEND_MAX"): "bytes of the rows of an append, unless it is one",
+    ("journal.js", "FIRST_LINE_MAX"): "bytes of the first line of an append",
+    ("journal.js", "ROWS_TOLD"): "rows of one answer: unless it says, and at most",
+    ("archive.js", "PAGE_MAX"): "bytes of the rows of one answer, unless it is one",
+    ("journal.js", "AWAITED_MAX_MS"): "for a row, or another holder of the lease, at"
+    " most",
+    ("bounds.js", "PART_MAX"): "bytes of a part of a snapshot, and of a value in which"
+    " rows are kept",
+    ("bounds.js", "PARTS_MAX"): "parts of a snapshot",
+    ("snapshots.js", "STAGED_MS"): "parts of which no snapshot was made are kept",
+    ("snapshots.js", "TOLD_MAX"): "missing parts that a refusal names",
+    ("snapshots.js", "NEWEST_KEPT"): "the newest snapshots, which are all kept",
+    ("snapshots.js", "REACH"): "times as far from the end as its younger neighbour may"
+    " the older one of a snapshot be; else it goes",
+    ("archive.js", "ROWS_AT_ONCE"): "rows that are deleted in one go after compaction",
+    ("snapshots.js", "PARTS_AT_ONCE"): "parts of snapshots that are deleted in one go",
+    ("archive.js", "FULL_SIZES"): "bytes in the storage of a registry: beyond them it"
+    " takes no rows, and no parts of snapshots",
+    (
+        "operator_states.js",
+        "START_LIMIT_MS",
+    ): "for a hosted operator to answer after its start",
+    (
+        "operator_states.js",
+        "MISSES_MAX",
+    ): "bad answers in a row of one that was healthy; then it is killed",
+    ("operator_states.js", "BACKOFF_MS"): "before it is started again after an end,"
+    " doubled each time: at first and at most",
+    ("operator_states.js", "STEADY_MS"): "of health, after which the wait begins anew",
+    ("operator_states.js", "GRACE_MS"): "for it to leave; then it is killed",
+    (
+        "operator_states.js",
+        "LOOKS_MS",
+    ): "between two looks at it: while it starts, while it is healthy, while it ends",
+    ("operator.js", "HEALTH_LIMIT_MS"): "for it to answer how it is",
+    ("operator.js", "FALLBACK_MS"): "until its next alarm, where one has failed",
+    ("operator.js", "LATE_MS"): "its alarm so late is set anew",
+    ("operator.js", "ENDING_LIMIT_MS"): "for a kill of it to be answered, or its end"
+    " told",
+    ("operator.js", "SETTLES_MS"): "it is over and told no end: counts as lost after",
+    ("operator.js", "WATCH_MS"): "between two renewals of the watch of it",
+    ("operator.js", "OUTLIVES_MS"): "it may outlive its object, if nothing wakes that",
+    ("operator.js", "TERM"): "the signal that asks it to leave",
     ("bounds.js", "HEADERS_MAX"): "headers of a question",
     ("bounds.js", "PROBE_MAX_MS"): "for a container to answer a question, at most",
     ("probe.js", "PROBE_LIMIT_MS"): "for a container to answer a question, unless it"

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from orchestrator.journal.line_format import row_of
+from orchestrator.journal.port import START, broken
 from orchestrator.platforms.cloudflare.ends import END_KINDS
 from orchestrator.platforms.cloudflare.project.files import (
     gateway_sources,
@@ -21,6 +23,7 @@ from tests.bench.machine import node
 from tests.docs.generate_gateway import message_kinds, refusals
 from tests.platforms.cloudflare.openapi import (
     Tree,
+    body_of,
     document,
     fits,
     holds,
@@ -35,6 +38,11 @@ SCHEMAS: Tree = document()["components"]["schemas"]
 ORDERS = {"start", "stop", "destroy", "forget"}
 BODIES = {
     "attach": "attach",
+    "wish": "wish",
+    "renew": "lease",
+    "release": "lease",
+    "keepSnapshot": "snapshot",
+    "beginBehind": "base",
     "acknowledge": "ack",
     "batch": "batch",
     "probes": "questions",
@@ -65,18 +73,28 @@ def test_every_path_of_the_gateway_is_there_and_none_more() -> None:
     found: dict[tuple[str, str], str] = {}
     for name in re.findall(r'path\.join\("/"\) === "(\w+)"', SOURCES["gateway.js"]):
         found["GET", f"/v1/{name}"] = "200"
-    table = SOURCES["gateway.js"].partition("const HANDLERS = {")[2].partition("\n};")
-    lines = table[0].strip().splitlines()
-    for line in lines:
-        told = re.search(r'"?([\w/*]+)"?: \{ method: "(\w+)",(?: status: (\d+))?', line)
-        assert told is not None, line
-        path = told[1].replace("*", "{name}")
-        found[told[2], f"{BELOW}/{path}"] = told[3] or "200"
-    assert len(found) == len(lines) + 2
+    for path, method, status in handlers():
+        found[method, f"{BELOW}/{path}"] = status
+    assert len(found) == len([*handlers()]) + 2
     assert found == {
-        (method, path): next(iter(operation["responses"]))
+        (method, re.sub(r"(?<!fleets/)\{\w+\}", "*", path)): status
         for method, path, operation in operations()
+        for status in [next(iter(operation["responses"]))]
     }
+
+
+def handlers() -> Iterator[tuple[str, str, str]]:
+    """Yield each path below a fleet, its methods, and the status of success."""
+    tables = r"^(?:export )?const \w*HANDLERS = \{\n(.*?)\n\};"
+    for text in SOURCES.values():
+        for table in re.findall(tables, text, re.MULTILINE | re.DOTALL):
+            for line in table.splitlines():
+                path = re.match(r' +"?([\w/*]+)"?: ', line)
+                told = re.findall(r'\{ method: "(\w+)",(?: status: (\d+))?', line)
+                assert told or line.lstrip().startswith("..."), line
+                for method, status in told:
+                    assert path is not None, line
+                    yield path[1], method, status or "200"
 
 
 def test_every_refusal_of_the_gateway_is_there_and_none_more() -> None:
@@ -111,12 +129,26 @@ def test_every_kind_of_end_and_of_trouble_is_there_and_none_more() -> None:
 def test_every_example_is_as_its_schema_says() -> None:
     for method, path, operation in operations():
         for status, response in operation["responses"].items():
-            content = resolved(response)["content"]["application/json"]
             if int(status) < 400:
-                holds(method, path, int(status), content["example"])
-        if "requestBody" in operation:
-            body = operation["requestBody"]["content"]["application/json"]["example"]
-            assert takes(operation, body), path
+                for kind, content in resolved(response)["content"].items():
+                    holds(method, path, int(status), content["example"], kind)
+        body = body_of(operation)
+        assert body is None or takes(operation, body["example"]), path
+
+
+def test_the_lines_of_the_examples_are_rows_of_a_journal() -> None:
+    put = by_id()["append"]["requestBody"]["content"]["application/x-ndjson"]
+    told = by_id()["readRows"]["responses"]["200"]["content"]["application/x-ndjson"]
+    first, *lines = put["example"].encode().splitlines(keepends=True)
+    rows = [row_of(json.loads(line), line) for line in lines]
+    assert None not in rows
+    assert broken(START, [row for row in rows if row is not None]) is None
+    assert fits({"type": "object", "required": ["epoch", "expect"]}, json.loads(first))
+    *same, end = told["example"].encode().splitlines(keepends=True)
+    assert same == lines
+    assert json.loads(end)["end"] == {
+        key: json.loads(lines[-1])[key] for key in ("seq", "digest")
+    }
 
 
 def test_only_health_needs_no_token() -> None:
@@ -157,6 +189,7 @@ def asked(folder: Path, cases: list[tuple[str, Any]]) -> Tree:
 
 SIZE = {"vcpu": 1.5, "memoryMib": 4_096, "diskMb": 8_000}
 STOP = {"signal": 15, "grace_ms": 0}
+LEASE = {"holder": "a b", "ms": 1_000}
 YEARS = 10 * 365 * 86_400_000
 SAFE = 2**50
 NUMBERS = (0, -1, 1, 1.5, 64, 65, 999, 1_000, 25_000, 25_001, 65_535, 65_536)
@@ -179,6 +212,9 @@ TABLES: tuple[Any, ...] = (
     *({**SIZE, "vcpu": "2"}, {**SIZE, "vcpu": True}),
     *({**SIZE, "memoryMib": 0}, {**SIZE, "diskMb": 1_048_577}, {"vcpu": 1}),
     {**SIZE, "name": "custom"},
+    *(LEASE, {**LEASE, "ms": 999}, {**LEASE, "ms": 600_001}, {"ms": 1_000}),
+    *({**LEASE, "holder": text} for text in ("", "x" * 128, "x" * 129, "\u00e9", "\t")),
+    {**LEASE, "more": 1},
 )
 VALUES: tuple[Any, ...] = (
     *(None, True, False, YEARS, YEARS + 1, SAFE, SAFE + 1, *NUMBERS),
@@ -198,9 +234,9 @@ def bodies(base: Tree) -> Iterator[Tree]:
 
 def bases() -> dict[str, Tree]:
     found = {
-        key: operation["requestBody"]["content"]["application/json"]["example"]
+        key: body["example"]
         for key, operation in by_id().items()
-        if "requestBody" in operation
+        if (body := body_of(operation)) is not None
     }
     found["start"] = {**found["start"], "image": "i", "instance": SIZE}
     asked = found.pop("probe")
@@ -254,7 +290,7 @@ def test_the_fields_of_an_order_are_those_that_the_gateway_knows(
         elif key in QUESTIONS:
             properties = SCHEMAS[f"{key.capitalize()}QuestionFields"]["properties"]
             assert set(properties) == set(fields), key
-        else:
+        elif key != "append":  # its lines are not one body of JSON
             ours = next(ours for ours, theirs in BODIES.items() if theirs == key)
             schema = by_id()[ours]["requestBody"]["content"]["application/json"]
             assert set(resolved(schema["schema"])["properties"]) == set(fields), key

@@ -37,14 +37,22 @@ def document() -> Tree:
     return read
 
 
-def holds(method: str, path: str, status: int, body: object) -> None:
+def holds(method: str, path: str, status: int, body: object, kind: str = _JSON) -> None:
     """Assert that an answer is one that the file allows, in its status and its body.
 
-    *path* is what was asked, from ``/v1`` on; a query is passed over.
+    *path* is what was asked, from ``/v1`` on; a query is passed over. *kind* is the
+    media type of the answer.
     """
     response = _response(method, path.partition("?")[0], status)
-    found = problems(response["content"][_JSON]["schema"], body)
+    assert kind in response["content"], (method, path, status, kind)
+    found = problems(response["content"][kind]["schema"], body)
     assert not found, (method, path, status, found, body)
+
+
+def body_of(operation: Tree) -> Tree | None:
+    """Return the JSON that an operation takes: its schema and an example."""
+    found: Tree | None = operation.get("requestBody", {}).get("content", {}).get(_JSON)
+    return found
 
 
 def takes(operation: Tree, body: object) -> bool:

@@ -22,6 +22,12 @@ export const ORDERS_MAX = 100;
 export const HEADERS_MAX = 32;
 /** How long a question may give a container to answer. */
 export const PROBE_MAX_MS = 25_000;
+/** How long a lease lasts that is not renewed: at least, and at most. */
+const LEASE_MS = [1_000, 600_000];
+/** Bytes of a part of a row or of a snapshot: a value in a Durable Object holds 2 MB. */
+export const PART_MAX = 1_048_576;
+/** Parts of a snapshot. */
+export const PARTS_MAX = 1_024;
 
 /** The bounds, as the gateway tells them to its clients. */
 export const LIMITS = {
@@ -69,6 +75,7 @@ const signal = whole(1, 64);
 const processors = (value) => (typeof value === "number" && value > 0 && value <= 64 ? undefined : "a number of at most 64");
 const epoch = whole(0, EPOCH_MAX);
 const keyed = { name, run, epoch };
+const hash = matching(/^[0-9a-f]{64}$/, "64 hexadecimal digits");
 const instance = (value) =>
   typeof value === "string"
     ? text(32)(value)
@@ -102,9 +109,18 @@ export const ORDERS = {
 
 /** The fields of the other bodies. */
 export const BODIES = {
-  attach: { after: run, orphan_after_ms: optional(whole(1_000, DURATION_MAX)) },
+  attach: {
+    after: run,
+    orphan_after_ms: optional(whole(1_000, DURATION_MAX)),
+    lease: optional(shape({ holder: matching(/^[\x20-\x7e]{1,128}$/, "1 to 128 printable characters"), ms: whole(...LEASE_MS) })),
+  },
+  lease: { epoch },
+  wish: { wanted: matching(/^(?:running|stopped)$/, "running or stopped") },
   ack: { cursor: text(128), epoch: optional(epoch) },
   batch: { orders: (value) => (Array.isArray(value) && value.length <= ORDERS_MAX ? undefined : `an array of at most ${ORDERS_MAX}`) },
+  append: { epoch, expect: shape({ seq: run, digest: matching(/^[0-9a-f]{0,64}$/, "a digest in hexadecimal digits") }) },
+  snapshot: { epoch, seq: run, digest: hash, rules: run, size: whole(1, PARTS_MAX * PART_MAX), parts: whole(1, PARTS_MAX), checksum: hash },
+  base: { epoch, seq: run },
   questions: { questions: (value) => (Array.isArray(value) && value.length <= ORDERS_MAX ? undefined : `an array of at most ${ORDERS_MAX}`) },
 };
 

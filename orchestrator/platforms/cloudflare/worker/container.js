@@ -83,6 +83,7 @@ export class FleetContainer extends DurableObject {
   /** Leave the container to another object: it is to run somewhere else. */
   retire(order) {
     return this.alone(async () => {
+      if (this.record.run > order.run) return undefined; // it came back here meanwhile
       const left = await this.run.clear();
       if (left) return left;
       await this.vanish(order.run - 1);

@@ -9,19 +9,23 @@
 //   export default makeGateway({ applications: { web: { binding: "WEB" } } });
 
 import { unauthorized } from "./auth.js";
+import { withBody } from "./bodies.js";
 import { BODIES, EPOCH_MAX, LIMITS, ORDERS, PROBE_MAX_MS, QUESTIONS, isName, misplaced, numberOf, outOfBounds } from "./bounds.js";
 import { answer, json, readBody, refuse } from "./http.js";
-import { objectOf } from "./registry.js";
+import { JOURNAL, JOURNAL_HANDLERS } from "./journal.js";
+import { objectOf } from "./objects.js";
+import { OPERATOR_HANDLERS, ensured, passedOn, shown as hosted } from "./operator_routes.js";
 import { within } from "./waiting.js";
 
 export { FleetContainer } from "./container.js";
+export { OperatorContainer } from "./operator.js";
 export { FleetRegistry } from "./registry.js";
 
 /** The version of this interface; raised when an old client could not use it. */
 export const API = 1;
 
 /** The version of this code. */
-export const VERSION = "1.2.0";
+export const VERSION = "1.3.0";
 
 /** An order that takes longer is answered as unreachable; it may still be done. */
 const ORDER_LIMIT_MS = 10_000;
@@ -32,17 +36,18 @@ const PROBE_MARGIN_MS = 3_000;
 const EVENTS_MAX = 1_000;
 const WAIT_MAX_MS = 25_000;
 
-/** @returns the handlers of the Worker of a fleet's applications */
-export function makeGateway({ applications }) {
-  return {
+/** @returns the handlers of the Worker of a fleet's applications, and of its operator */
+export function makeGateway({ applications, operator }) {
+  const handlers = {
     async fetch(request, env) {
       try {
-        return await route(request, env, applications);
+        return (await passedOn(request, env, operator)) ?? (await route(request, env, { applications, operator }));
       } catch (error) {
         return answer(fault(error));
       }
     },
   };
+  return operator ? { ...handlers, scheduled: (_, env) => ensured(env, operator) } : handlers;
 }
 
 /** What is said of a fault; its text may hold what must not be shown. */
@@ -53,32 +58,43 @@ function fault(error) {
   return refuse(500, "internal", "the gateway failed", { cause });
 }
 
-async function route(request, env, applications) {
+async function route(request, env, deployed) {
   const url = new URL(request.url);
   const [version, ...path] = url.pathname.split("/").slice(1);
   if (version !== `v${API}`) return answer(refuse(404, "not_found", `expected a path below /v${API}`));
   if (path.join("/") === "health") return methodIs(request, "GET") ?? json({ ok: true });
   const wrong = await unauthorized(request, env);
   if (wrong) return answer(wrong);
-  if (path.join("/") === "about") return methodIs(request, "GET") ?? json(await about(env, applications));
+  if (path.join("/") === "about") return methodIs(request, "GET") ?? json(await about(env, deployed));
   const [fleets, fleet, kind, ...rest] = path;
   if (fleets !== "fleets" || !isName(fleet)) return answer(refuse(404, "not_found", "no such path"));
   const registry = env.REGISTRY.get(env.REGISTRY.idFromName(fleet));
-  const here = { request, env, applications, fleet, registry, query: url.searchParams };
-  const place = [kind, ...rest.map((part, at) => (at === 0 && kind === "containers" ? "*" : part))].join("/");
-  if (!Object.hasOwn(HANDLERS, place)) return answer(refuse(404, "not_found", "no such path"));
-  const handler = HANDLERS[place];
-  const [name] = kind === "containers" ? rest : [];
+  const here = { request, env, ...deployed, fleet, registry, query: url.searchParams };
+  const found = handlersOf([kind, ...rest]);
+  if (!found) return answer(refuse(404, "not_found", "no such path"));
+  const [name] = kind === "containers" ? found.stars : [];
   if (name !== undefined && !isName(name)) return answer(refuse(404, "not_found", "no such container"));
-  return methodIs(request, handler.method) ?? answer(await handler.does({ ...here, name }), handler.status);
+  const handler = found.handlers.find(({ method }) => method === request.method);
+  if (!handler) return methodIs(request, ...found.handlers.map(({ method }) => method));
+  return answer(await handler.does({ ...here, name, stars: found.stars }), handler.status);
 }
 
-function methodIs(request, method) {
-  if (request.method === method) return undefined;
-  return answer(refuse(405, "wrong_method", `expected ${method}`, { expected: method }));
+function methodIs(request, ...methods) {
+  if (methods.includes(request.method)) return undefined;
+  const expected = methods.join(", ");
+  return answer(refuse(405, "wrong_method", `expected ${expected}`, { expected }));
 }
 
-/** Each path below a fleet: its method, the status of success, what it does. */
+/** @returns what answers at a path below a fleet, and what stands there for each star */
+function handlersOf(path) {
+  for (const [words, handlers] of PATHS) {
+    const isHere = words.length === path.length && words.every((word, at) => word === "*" || word === path[at]);
+    if (isHere) return { handlers, stars: path.filter((_, at) => words[at] === "*") };
+  }
+  return undefined;
+}
+
+/** Each path below a fleet: its method, or some, the status of success, what it does. */
 const HANDLERS = {
   attach: { method: "POST", does: withBody(BODIES.attach, attach) },
   events: { method: "GET", does: events },
@@ -93,16 +109,13 @@ const HANDLERS = {
   "containers/*/destroy": { method: "POST", status: 202, does: ordered("destroy") },
   "containers/*/forget": { method: "POST", does: ordered("forget") },
   "containers/*/probe": { method: "POST", does: probe },
+  ...JOURNAL_HANDLERS,
+  ...OPERATOR_HANDLERS,
 };
 
-function withBody(fields, does) {
-  return async (here) => {
-    const body = await readBody(here.request);
-    return body.refused ? body : (outOfBounds(body, fields) ?? does(here, body));
-  };
-}
+const PATHS = Object.entries(HANDLERS).map(([path, handlers]) => [path.split("/"), [handlers].flat()]);
 
-async function about(env, applications) {
+async function about(env, { applications, operator }) {
   const told = {};
   let features = {};
   for (const [name, application] of Object.entries(applications)) {
@@ -112,7 +125,9 @@ async function about(env, applications) {
       features = await env[binding].get(env[binding].idFromName("features")).features();
     }
   }
-  return { api: API, gateway: VERSION, now: Date.now(), capabilities: features, applications: told, limits: LIMITS };
+  const sizes = { limits: LIMITS, journal: JOURNAL };
+  const more = operator ? { operator: hosted(operator) } : {};
+  return { api: API, gateway: VERSION, now: Date.now(), capabilities: features, applications: told, ...sizes, ...more };
 }
 
 async function attach({ registry, fleet }, body) {

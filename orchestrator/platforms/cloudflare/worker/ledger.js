@@ -76,8 +76,9 @@ export class Ledger {
     else this.raise(name, run, now);
   }
 
-  /** Forget a container; its runs stay refused. */
+  /** Forget a container; its runs stay refused. One that has a newer run is kept. */
   drop(name, run, now) {
+    if (this.find(name)?.run > run) return; // admitted while the older one was forgotten
     this.raise(name, Math.max(run, this.floor(name)), now);
     this.rows("DELETE FROM containers WHERE name = ?", name);
   }

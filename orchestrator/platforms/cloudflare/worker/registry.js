@@ -1,22 +1,23 @@
-// The registry of a fleet: the list of its containers, their merged news, and the one
-// operator whose orders count. It is asked before every order and told of every event,
-// and never on the way of the containers' own traffic.
+// The registry of a fleet: the list of its containers, their merged news, the one operator
+// whose orders count, its lease, and the fleet's journal. It is asked before every order
+// and told of every event, and never on the way of the containers' own traffic.
+//
+// Note [One turn]. Who is stale, where the journal ends and what is written behind it is
+// one stretch of code without an await: no other request comes in between. What it wrote
+// is one transaction, and durable before the answer leaves: the output gate of an object
+// holds every message back until what was written before is confirmed (Cloudflare,
+// "Durable Objects: Easy, Fast, Correct - Choose three"; ActorSqlite in workerd).
 
 import { DurableObject } from "cloudflare:workers";
 
+import { Archive } from "./archive.js";
+import { Feed } from "./feed.js";
 import { refuse } from "./http.js";
+import { Lease } from "./lease.js";
 import { Ledger } from "./ledger.js";
-import { borneBy } from "./traffic.js";
-import { within } from "./waiting.js";
-
-/** A container that does not answer in time is unreachable, not gone. */
-const LOOK_LIMIT_MS = 5_000;
-
-/** A list takes no longer: whoever was not looked at by then is unreachable in it. */
-const LIST_LIMIT_MS = 10_000;
-
-/** Containers that are looked at together. */
-const LOOKS_AT_ONCE = 32;
+import { Looks } from "./looks.js";
+import { isSamePlace, placeOf } from "./objects.js";
+import { Bell } from "./waiting.js";
 
 /** A request that was on its way for so long does not arrive any more. */
 const FLOOR_MS = 3_600_000;
@@ -28,7 +29,12 @@ export class FleetRegistry extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
     this.ledger = new Ledger(ctx.storage.sql);
-    this.waiting = new Set();
+    this.lease = new Lease(this.ledger);
+    this.archive = new Archive(ctx.storage);
+    this.feed = new Feed(this.ledger);
+    this.looks = new Looks(env, this.ledger, () => this.fleet);
+    this.news = new Bell();
+    this.changes = new Bell();
     this.calledAt = this.ledger.fact("called_at") ?? 0;
     this.heardAt = this.calledAt;
   }
@@ -36,37 +42,78 @@ export class FleetRegistry extends DurableObject {
   // The operator
 
   /** Grant an epoch higher than any before; every older operator is stale now. */
-  async attach({ after, orphan_after_ms: orphanAfter }) {
-    const epoch = Math.max(this.ledger.fact("epoch") ?? 0, after) + 1;
+  async attach({ after, orphan_after_ms: orphanAfter, lease = null }) {
+    const now = Date.now();
+    const held = this.lease.inForce(now);
+    if (held && held.holder !== lease?.holder) return refuse(409, "lease_held", "another operator has the lease", held);
+    const epoch = Math.max(this.highest, after) + 1;
     this.ledger.setFact("epoch", epoch);
     this.ledger.setFact("orphan_after_ms", orphanAfter ?? null);
+    this.lease.grant(epoch, lease, now);
+    const granted = { epoch, generation: this.ledger.fact("generation"), lease: this.lease.inForce(now) };
     this.calledAt = 0;
     await this.called();
-    this.ring();
-    return { epoch, generation: this.ledger.fact("generation") };
+    this.succeeded();
+    return granted;
   }
 
   /** Say whether orders of an epoch are stale; the newest operator is noted. */
   async stale(epoch) {
+    if (epoch === null || epoch === undefined) return undefined; // not an operator
     const refusal = this.refusal(epoch);
     if (!refusal) await this.called();
     return refusal;
   }
 
   refusal(epoch) {
-    const highest = this.ledger.fact("epoch") ?? 0;
+    const { highest } = this;
     if (epoch < highest) return refuse(409, "stale_operator", "a newer operator has taken over", { epoch, highest });
     if (epoch > highest) {
       this.ledger.setFact("epoch", epoch);
-      this.ring();
+      this.lease.release(); // it was an older one's
+      this.succeeded();
     }
     return undefined;
+  }
+
+  get highest() {
+    return this.ledger.fact("epoch") ?? 0;
+  }
+
+  /** Wake who waits: another operator leads, or nobody. */
+  succeeded() {
+    this.news.ring();
+    this.changes.ring();
+  }
+
+  /** Say who has the lease. */
+  async leader() {
+    return this.lease.inForce(Date.now()) ?? { holder: null, epoch: this.highest };
+  }
+
+  /** Renew the lease of the newest operator, if it has one that it did not release. */
+  async renew({ epoch }) {
+    const stale = await this.stale(epoch);
+    if (stale) return stale;
+    const lease = this.lease.inForce(Date.now());
+    if (lease?.epoch === epoch) return lease;
+    return refuse(409, "stale_operator", "this operator has no lease, or has released it", { epoch, highest: this.highest });
+  }
+
+  /** Let another operator take over at once. */
+  async release({ epoch }) {
+    const stale = this.refusal(epoch);
+    if (stale) return stale;
+    this.lease.release();
+    this.succeeded();
+    return {};
   }
 
   /** Note that an operator is there; written down in parts of the time that matters. */
   async called() {
     const now = Date.now();
     this.heardAt = now;
+    this.lease.renew(now);
     const orphanAfter = this.ledger.fact("orphan_after_ms");
     if (now - this.calledAt < (orphanAfter ?? FLOOR_MS) / PRESENCE_PARTS) return;
     this.calledAt = now;
@@ -85,7 +132,7 @@ export class FleetRegistry extends DurableObject {
       await this.ctx.storage.setAlarm(this.heardAt + orphanAfter);
       return;
     }
-    await this.each(this.ledger.all().filter(isLive), (row) => this.object(row).orphan());
+    await this.looks.orphan();
   }
 
   // Orders: admitted here, carried out by the object of the container
@@ -122,7 +169,7 @@ export class FleetRegistry extends DurableObject {
     if (row) return { place: placeOf(row), before: leaving };
     if (op !== "forget") {
       this.ledger.append({ type: "ended", name, run, at: Date.now(), end: { kind: "stopped", raw: "nobody knows it", at: Date.now() } });
-      this.ring();
+      this.news.ring();
     }
     return { done: { name, run, phase: "none" } };
   }
@@ -143,121 +190,104 @@ export class FleetRegistry extends DurableObject {
   /** Keep what a container says of itself, and its news; durable when this returns. */
   record(view, news) {
     this.ledger.keepView(view.name, view);
-    if (this.ledger.hear(view.name, view.incarnation, news)) this.ring();
+    if (this.ledger.hear(view.name, view.incarnation, news)) this.news.ring();
   }
 
   /** News after a cursor; waits for the first one. */
   async events({ after, limit, wait, epoch }) {
-    const stale = epoch === undefined ? undefined : await this.stale(epoch);
-    if (stale) return stale;
-    const generation = this.ledger.fact("generation");
-    const [of, number] = after.split(":");
-    const known = of === generation && /^\d{1,15}$/.test(number ?? "") && Number(number) <= this.ledger.ends().last;
-    const seq = known ? Number(number) : 0;
+    this.ctx.waitUntil(this.looks.afterReturn());
     const until = Date.now() + wait;
-    let events = this.ledger.after(seq, limit);
-    while (events.length === 0 && Date.now() < until) {
-      await this.rung(until - Date.now());
-      const newer = epoch === undefined ? undefined : await this.stale(epoch);
+    const stale = await this.stale(epoch);
+    if (stale) return stale;
+    for (;;) {
+      // No sign of life any more: who asked may be gone by now.
+      const newer = Number.isInteger(epoch) && this.refusal(epoch);
       if (newer) return newer;
-      events = this.ledger.after(seq, limit);
+      const page = this.feed.page(after, limit);
+      const left = until - Date.now();
+      if (page.events.length > 0 || left <= 0) return page;
+      await this.news.rung(left);
     }
-    const gap = seq < this.ledger.ends().first - 1;
-    return {
-      cursor: `${generation}:${events.at(-1)?.seq ?? seq}`,
-      lost: (after !== "" && !known) || (known && gap),
-      events: events.map(({ seq: place, ...event }) => ({ cursor: `${generation}:${place}`, ...event })),
-    };
   }
 
   /** The operator has written down all up to a cursor; it is not needed here any more. */
   async acknowledge({ cursor, epoch }) {
-    const stale = epoch === null || epoch === undefined ? undefined : await this.stale(epoch);
-    if (stale) return stale;
-    const [of, number] = cursor.split(":");
-    if (of !== this.ledger.fact("generation") || !/^\d{1,15}$/.test(number ?? "")) {
-      return refuse(409, "unknown_cursor", "the cursor is of another feed");
+    return (await this.stale(epoch)) ?? this.feed.acknowledge(cursor);
+  }
+
+  // The journal
+
+  overview() {
+    return this.archive.overview();
+  }
+
+  /** Rows after a number; waits for the first one, or for another holder of the lease. */
+  async rows({ after, limit, wait }) {
+    const until = Date.now() + wait;
+    const holder = this.lease.inForce(Date.now())?.holder;
+    for (;;) {
+      const now = Date.now();
+      const lease = this.lease.inForce(now);
+      const page = this.archive.page(after, limit);
+      if (page.refused) return page;
+      const isNews = page.count > 0 || lease?.holder !== holder;
+      if (isNews || now >= until) return { lines: page.lines, head: this.archive.head(), lease };
+      await this.changes.rung(Math.min(until - now, lease?.expires_in_ms ?? Infinity));
     }
-    this.ledger.acknowledge(Number(number));
-    return {};
   }
 
-  ring() {
-    for (const wake of this.waiting) wake();
-    this.waiting.clear();
+  part({ seq, part }) {
+    return this.archive.snapshots.part(seq, part);
   }
 
-  rung(limit) {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, limit);
-      this.waiting.add(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+  async append({ epoch, ...wish }) {
+    const done = await this.written(epoch, () => this.archive.append(wish));
+    if (done.refused) return done;
+    this.changes.ring();
+    return { ...done, lease: this.lease.inForce(Date.now()) };
+  }
+
+  stage(part) {
+    return this.written(part.epoch, () => this.archive.stage(part, Date.now()));
+  }
+
+  keep(facts) {
+    return this.written(facts.epoch, () => this.archive.keep(facts));
+  }
+
+  begin({ epoch, seq }) {
+    return this.written(epoch, () => this.archive.begin({ seq }));
+  }
+
+  /** Change the journal for the newest operator: all of it or nothing, see Note [One turn]. */
+  async written(epoch, change) {
+    const stale = this.refusal(epoch);
+    if (stale) return stale;
+    const done = this.archive.changed(change);
+    await this.called();
+    return done;
   }
 
   // Looks
 
-  /** Every container of the fleet as it is now; what lives is asked itself. */
   async list({ epoch }) {
-    const stale = epoch === undefined ? undefined : await this.stale(epoch);
-    if (stale) return stale;
-    const views = new Map();
-    const { last } = this.ledger.ends(); // before the looks: news that come meanwhile come again
-    const rows = this.ledger.all();
-    const looking = this.each(rows, async (row) => views.set(row.name, await this.lookAt(row)));
-    await within(LIST_LIMIT_MS, looking).catch(() => {});
-    const generation = this.ledger.fact("generation");
-    return {
-      generation,
-      cursor: `${generation}:${last}`,
-      complete: true,
-      containers: rows.map((row) => views.get(row.name) ?? unseen(row)),
-    };
+    return (await this.stale(epoch)) ?? this.looks.list();
   }
 
   /** What of the owner's traffic each container bears that lives. */
   async loads({ epoch }) {
-    const stale = epoch === undefined ? undefined : await this.stale(epoch);
-    if (stale) return stale;
-    const ask = (row) => this.object(row).load();
-    return { loads: await borneBy(this.ledger.all().filter(isLive), this.each.bind(this), ask) };
+    return (await this.stale(epoch)) ?? this.looks.loads();
   }
 
-  /** One container as it is now. */
-  async state(name) {
-    const row = this.ledger.find(name);
-    return row ? this.lookAt(row, true) : refuse(404, "not_found", `no container ${name} is known`, { name });
-  }
-
-  /** What an object says; at rest, what it last said. */
-  async lookAt(row, always = false) {
-    if (!always && !isLive(row)) return JSON.parse(row.view);
-    try {
-      const view = await within(LOOK_LIMIT_MS, this.object(row).look());
-      if (view.run < row.run) return { ...view, name: row.name, run: row.run, phase: "admitted" };
-      this.ledger.keepView(row.name, view);
-      return view;
-    } catch {
-      return unseen(row);
-    }
+  state(name) {
+    return this.looks.state(name);
   }
 
   /** Say where containers are that an operator wants to ask; each by itself, as orders. */
   async places(questions) {
     const refused = questions.map(({ epoch }) => (Number.isInteger(epoch) ? this.refusal(epoch) : undefined));
     if (questions.some(({ epoch }, at) => Number.isInteger(epoch) && !refused[at])) await this.called();
-    return questions.map(({ name }, at) => refused[at] ?? this.place(name));
-  }
-
-  place(name) {
-    const row = this.ledger.find(name);
-    return row ? placeOf(row) : refuse(404, "not_found", `no container ${name} is known`, { name });
-  }
-
-  object(row) {
-    return objectOf(this.env, { ...placeOf(row), fleet: this.fleet, name: row.name });
+    return questions.map(({ name }, at) => refused[at] ?? this.looks.place(name));
   }
 
   /** The fleet's name: told with every call, kept for alarms; read once, not for each look. */
@@ -269,41 +299,4 @@ export class FleetRegistry extends DurableObject {
     if (this.fleet !== fleet) this.ledger.setFact("fleet", fleet);
     this.knownFleet = fleet;
   }
-
-  /** Do something with each row, so many at a time; one that fails stops no other. */
-  async each(rows, step) {
-    const left = [...rows];
-    const worker = async () => {
-      for (let row = left.shift(); row; row = left.shift()) {
-        await within(LOOK_LIMIT_MS, step(row)).catch(() => {});
-      }
-    };
-    await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, worker));
-  }
-}
-
-/** @returns the stub of the object of one container */
-export function objectOf(env, { binding, jurisdiction, hint, fleet, name }) {
-  const namespace = jurisdiction ? env[binding].jurisdiction(jurisdiction) : env[binding];
-  const options = hint ? { locationHint: hint } : {};
-  return namespace.get(namespace.idFromName(`${fleet}/${name}`), options);
-}
-
-function placeOf({ binding, jurisdiction, hint }) {
-  return { binding, jurisdiction, hint };
-}
-
-function isSamePlace(one, other) {
-  return one.binding === other.binding && (one.jurisdiction ?? null) === (other.jurisdiction ?? null);
-}
-
-/** What is said of a container that does not answer: what it last said, and that. */
-function unseen(row) {
-  const kept = row.view === null ? { name: row.name } : JSON.parse(row.view);
-  return { ...kept, run: row.run, phase: "unreachable" };
-}
-
-function isLive(row) {
-  const view = row.view === null ? null : JSON.parse(row.view);
-  return view === null || view.run < row.run || view.phase === "starting" || view.phase === "running";
 }

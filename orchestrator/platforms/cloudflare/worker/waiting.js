@@ -13,3 +13,28 @@ export function within(limit, promise) {
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
+
+/** A bell that many wait for: each until it rings, and never longer than it wants to. */
+export class Bell {
+  constructor() {
+    this.waiting = new Set();
+  }
+
+  ring() {
+    for (const wake of this.waiting) wake();
+    this.waiting.clear();
+  }
+
+  /** @returns a promise that is kept when it rings, or after so many milliseconds */
+  rung(limit) {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.waiting.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, limit);
+      this.waiting.add(wake);
+    });
+  }
+}

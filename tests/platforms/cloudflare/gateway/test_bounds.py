@@ -122,8 +122,29 @@ COMMAND: dict[str, tuple[Any, ...]] = {
 ATTACH: dict[str, tuple[Any, ...]] = {
     "after": WHOLE,
     "orphan_after_ms": (0, 999, 1.5, "1000", SECRET, 10**12),
+    "lease": (
+        *(1, True, SECRET, [], {}, {"holder": "a"}, {"ms": 1_000}),
+        *(
+            {"holder": holder, "ms": 1_000}
+            for holder in ("", 1, None, "\t", "\u00e9", SECRET * 9)
+        ),
+        *({"holder": "a", "ms": ms} for ms in (*WHOLE, 999, 600_001)),
+        {"holder": "a", "ms": 1_000, "more": SECRET},
+    ),
     "more": (SECRET,),
 }
+SHOWN: dict[str, tuple[Any, ...]] = {"epoch": WHOLE, "more": (SECRET, None)}
+HASH = (*TEXT, "", "0" * 63, "0" * 65, "A" * 64, SECRET, f"{SECRET:0<64}")
+SNAPSHOT: dict[str, tuple[Any, ...]] = {
+    **SHOWN,
+    "seq": WHOLE,
+    "digest": HASH,
+    "rules": WHOLE,
+    "size": (*WHOLE, 0, 2**30 + 1),
+    "parts": (*WHOLE, 0, 1_025),
+    "checksum": HASH,
+}
+BASE: dict[str, tuple[Any, ...]] = {**SHOWN, "seq": WHOLE}
 ACK: dict[str, tuple[Any, ...]] = {
     "cursor": (*TEXT, SECRET * 9),
     "more": (SECRET,),
@@ -152,6 +173,21 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, tuple[Any, ...]]]] = {
     ),
     "probe": ("probe", {"questions": []}, QUESTIONS),
     "attach": ("attach", {"after": 0}, ATTACH),
+    "renew": ("lease/renew", {"epoch": 1}, SHOWN),
+    "release": ("lease/release", {"epoch": 1}, SHOWN),
+    "snapshot": (
+        "journal/snapshots",
+        {
+            "epoch": 1,
+            "seq": 1,
+            "rules": 1,
+            "size": 1,
+            "parts": 1,
+            **dict.fromkeys(("digest", "checksum"), "0" * 64),
+        },
+        SNAPSHOT,
+    ),
+    "base": ("journal/base", {"epoch": 1, "seq": 1}, BASE),
     "ack": ("events/ack", {"cursor": ""}, ACK),
     "batch": ("batch", {"orders": []}, BATCH),
 }

@@ -272,6 +272,18 @@ async def test_a_forget_that_was_overtaken_forgets_nothing(scripted: Gateway) ->
     assert set(await scripted.listed()) == {"a"}
 
 
+async def test_the_end_of_a_forget_takes_no_newer_run_off_the_list(
+    scripted: Gateway,
+) -> None:
+    await scripted.start("a", 5)
+    await scripted.news("ready", "a", 5)
+    await scripted.registry("dropped", "a", 4)  # what an older operator had begun
+    assert set(await scripted.listed()) == {"a"}
+    assert (await scripted.start("a", 5)).status == 202
+    await scripted.registry("dropped", "a", 5)
+    assert await scripted.listed() == {}
+
+
 async def test_nothing_is_kept_of_what_was_forgotten_long_ago(
     scripted: Gateway,
 ) -> None:

@@ -32,6 +32,14 @@ async def test_a_name_that_is_none_is_nowhere(gateway: Gateway, name: str) -> No
         ("GET", "/v1/fleets/shop/containers/a/start"),
         ("PATCH", "/v1/fleets/shop/containers/a/probe"),
         ("GET", "/v1/fleets/shop/probe"),
+        ("POST", "/v1/fleets/shop/lease"),
+        ("GET", "/v1/fleets/shop/lease/renew"),
+        ("PUT", "/v1/fleets/shop/lease/release"),
+        ("DELETE", "/v1/fleets/shop/journal"),
+        ("PUT", "/v1/fleets/shop/journal/rows"),
+        ("GET", "/v1/fleets/shop/journal/snapshots"),
+        ("POST", "/v1/fleets/shop/journal/snapshots/1/0"),
+        ("GET", "/v1/fleets/shop/journal/base"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_one(
@@ -39,7 +47,10 @@ async def test_a_wrong_method_is_told_the_right_one(
 ) -> None:
     answer = await gateway.ask(method, path)
     assert (answer.status, answer.code) == (405, "wrong_method")
-    assert answer.body["details"]["expected"] in {"GET", "POST"}
+    allowed = answer.headers["allow"]
+    assert method not in allowed
+    assert allowed in {"GET", "POST", "GET, POST", "GET, PUT"}
+    assert answer.body["details"] == {"expected": allowed}
 
 
 @pytest.mark.parametrize(
@@ -58,6 +69,12 @@ async def test_a_wrong_method_is_told_the_right_one(
         "/v1/fleets/shop/containers/a/",
         "/v1/fleets/shop/containers/a/nothing",
         "/v1/fleets/shop/containers/a/start/more",
+        "/v1/fleets/shop/lease/",
+        "/v1/fleets/shop/lease/take",
+        "/v1/fleets/shop/journal/",
+        "/v1/fleets/shop/journal/rows/1",
+        "/v1/fleets/shop/journal/snapshots/1",
+        "/v1/fleets/shop/journal/snapshots/1/0/more",
         *(
             f"/v1/fleets/shop/{name}"
             for name in ("constructor", "toString", "valueOf", "__proto__")

@@ -85,7 +85,57 @@ export function testedRegistry(Base) {
 
     /** How many wait for news. */
     listeners() {
-      return this.waiting.size;
+      return this.news.waiting.size;
+    }
+
+    /** How many wait for rows of the journal, or for another holder of the lease. */
+    readers() {
+      return this.changes.waiting.size;
+    }
+
+    /** Put the last renewal of the lease back by so long. */
+    age(ms) {
+      this.lease.renewedAt -= ms;
+    }
+
+    /** When a renewal of the lease was last written down. */
+    leaseWrittenAt() {
+      return this.ledger.fact("lease").at;
+    }
+
+    /** How many rows, parts and snapshots are stored, also such as nobody sees any more. */
+    stored() {
+      const count = (table) => this.archive.all(`SELECT COUNT(*) AS count FROM ${table}`)[0].count;
+      return ["journal_rows", "journal_parts", "snapshots", "snapshot_parts"].map(count);
+    }
+
+    /** Let the storage seem to hold so many bytes. */
+    hold(bytes) {
+      this.archive.bytesStored = () => bytes;
+    }
+
+    /** Have the storage be full once so many rows, or parts of rows, were written. */
+    fillAfter(writes) {
+      const { archive } = this;
+      const { all } = Object.getPrototypeOf(archive);
+      let left = writes;
+      archive.all = (query, ...values) => {
+        if (query.startsWith("INSERT INTO journal_") && left-- <= 0) {
+          throw new Error("database or disk is full: SQLITE_FULL");
+        }
+        return all.call(archive, query, ...values);
+      };
+    }
+
+    /** Let the database have so many pages at most: by the runtime itself, which must be asked to. */
+    limitPages(pages) {
+      this.ctx.storage.sql.setMaxPageCountForTest(pages);
+    }
+
+    /** As much room as there is. */
+    makeRoom() {
+      delete this.archive.bytesStored;
+      delete this.archive.all;
     }
   };
 }
