@@ -20,13 +20,14 @@ import attrs
 import click
 from returns.result import Failure
 
-from orchestrator.api.places import JOURNAL as JOURNAL_FILE
 from orchestrator.cli.client import Client, NoOperator
 from orchestrator.cli.exports_far import export_far
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.journal_kinds import token_option
 from orchestrator.cli.outputs import Output, names_written, output_at, same_place
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.readings import JOURNAL, read_journal, reading, shown_while
+from orchestrator.cli.state import has_journal
 from orchestrator.cli.transfers import (
     begin,
     expect_something,
@@ -90,6 +91,7 @@ _OUT: Final = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
     is_flag=True,
     help="Take what is whole of a journal that is not: it reads as one cut off.",
 )
+@token_option
 @reach_options
 def export(  # noqa: PLR0913 - one for each option
     source: Path,
@@ -104,6 +106,8 @@ def export(  # noqa: PLR0913 - one for each option
     damaged: bool,
 ) -> None:
     """Write the rows of JOURNAL to OUT, JSON Lines, packed where it ends in .gz.
+
+    JOURNAL may be a fleet file, which says where its journal is.
 
     OUT may be - for standard output. It is a new file; a pipe or a device is written
     into. Of a journal that is damaged no file is made. With --url, --context or --state
@@ -146,7 +150,7 @@ def _where_none_runs(reach: Reach, ask: Callable[[Client], None]) -> Path | None
         ask(reach.client())
     except NoOperator:
         state = reach.folder()
-        if state is None or not (state / JOURNAL_FILE).exists():
+        if state is None or not has_journal(state):
             raise
     else:
         return None

@@ -22,6 +22,7 @@ from orchestrator.codec.fleet_python import python_text
 from orchestrator.codec.fleet_tables import Tree
 from orchestrator.codec.fleet_toml import toml_text
 from orchestrator.codec.fleet_writing import fleet_tree, left_unsaid
+from orchestrator.codec.journal_choice import JournalChoice, JournalKind
 from orchestrator.codec.platform_choices import LocalChoice
 from orchestrator.codec.wire import read_tree
 from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
@@ -110,6 +111,7 @@ def _kept_now(reach: Reach) -> tuple[FleetFile, tuple[str, ...]]:
     file = FleetFile(
         spec=spec,
         platform=LocalChoice() if left is None else left.platform,
+        journal=JournalChoice() if left is None else JournalChoice(kind=left.journal),
         policies=policies,
     )
     return file, told
@@ -168,6 +170,8 @@ def _told(config: _Config, declared: set[str], left: Kept | None) -> Iterator[st
     """Yield what the reader of an exported fleet must know."""
     yield f"fleet {config.name!r} at revision {config.revision}, as its operator has it"
     unknown = ["[journal]", "[api]", "env_vars", "hooks"]
+    if left is not None and left.journal is not JournalKind.SQLITE:
+        unknown[:1] = ["[journal] but for its kind", "[lease]"]
     if left is None:
         unknown = ["[platform]", *unknown, "policies"]
     yield f"not known to the operator, and not here: {', '.join(unknown)}"

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import click
+from returns.io import IOResult
 
 from orchestrator.cli.failing import Failed
+from orchestrator.cli.journal_kinds import (
+    Far,
+    epoch_to_write,
+    meant,
+    token_option,
+    waiting_for,
+)
 from orchestrator.cli.named import OPTION, policies_named
-from orchestrator.cli.readings import DATABASE, good, policies_option, unregistered
+from orchestrator.cli.readings import good, policies_option, unregistered
 from orchestrator.cli.shown import Duration
-from orchestrator.core.errors import PolicyNotRegistered
+from orchestrator.core.custom import CustomPolicies
+from orchestrator.core.errors import JournalError, PolicyNotRegistered
 from orchestrator.journal.compaction import Compacted, KeepRows, KeepTime, Retention
 from orchestrator.journal.compaction import compact as compact_journal
+from orchestrator.journal.durable.compaction import compact_far
+from orchestrator.journal.durable.source import open_far
 from orchestrator.journal.repair import Repaired
 from orchestrator.journal.repair import repair as repair_journal
 from orchestrator.journal.stored import is_database
@@ -50,6 +62,7 @@ REFUSED: Final = 6
 )
 @click.option("--no-archive", is_flag=True, help="Let the older rows go for good.")
 @policies_option
+@token_option
 def compact(
     source: Path,
     rows: int | None,
@@ -62,21 +75,28 @@ def compact(
     """Replace the oldest rows of JOURNAL by the fleet as it was after them.
 
     They go to an archive, which replays by itself. No operator may be at work. Rows
-    that are damaged, or that today's code decides otherwise, are not cut off.
+    that are damaged, or that today's code decides otherwise, are not cut off. JOURNAL
+    may be a fleet file, which says where its journal is.
     """
     if archive is not None and no_archive:
         raise click.UsageError("--archive and --no-archive: give one of them.")
     retention = _retention(rows, duration)
-    path = _database(source)
+    found = meant(source)
+    path = found if isinstance(found, Far) else _database(found)
     if archive is not None and archive.exists():
         raise Failed(f"{archive} exists: an archive is a new file", REFUSED)
-    done = compact_journal(
-        path,
-        retention,
-        archive=archive,
-        is_archived=not no_archive,
-        policies=policies_named(policies, Path.cwd(), OPTION),
-    )
+    known = policies_named(policies, Path.cwd(), OPTION)
+    if isinstance(path, Far):
+        aside = None if no_archive else archive
+        done = _compacted_far(path, retention, aside, known, no_archive=no_archive)
+    else:
+        done = compact_journal(
+            path,
+            retention,
+            archive=archive,
+            is_archived=not no_archive,
+            policies=known,
+        )
     missing = opened(done)
     if isinstance(missing, PolicyNotRegistered):
         raise unregistered(missing)
@@ -92,9 +112,32 @@ def _retention(rows: int | None, duration: int | None) -> Retention:
     raise click.UsageError("what is to be kept: give --keep-rows N or --keep DURATION.")
 
 
-def _database(source: Path) -> Path:
-    """Return the database of a state folder, or the one that was named."""
-    path = source / DATABASE if source.is_dir() else source
+def _compacted_far(
+    far: Far,
+    retention: Retention,
+    archive: Path | None,
+    policies: CustomPolicies,
+    *,
+    no_archive: bool,
+) -> IOResult[Compacted, JournalError]:
+    """Compact a journal behind a gateway; the archive goes beside what names it."""
+    beside = far.named_in.absolute().with_name(f"{far.fleet}.journal")
+    with closing(waiting_for(far)) as waiting:
+        epoch = epoch_to_write(waiting)
+        source = good(open_far(waiting))
+        return compact_far(
+            waiting,
+            source,
+            epoch,
+            retention,
+            archive=archive,
+            beside=None if no_archive else beside,
+            policies=policies,
+        )
+
+
+def _database(path: Path) -> Path:
+    """Return the database that was named, or refuse what is none."""
     if not path.exists():
         return path
     # What is empty may have been a journal: its head file tells.
@@ -141,7 +184,10 @@ def repair(source: Path) -> None:
     What is behind the damage goes to a file beside it. Of an export the whole part is
     written to a new one. Nothing is thrown away, and no file is written over.
     """
-    path = source / DATABASE if source.is_dir() else source
+    path = meant(source)
+    if isinstance(path, Far):
+        what = "what a gateway keeps is not repaired from here"
+        raise Failed(f"{source} names a journal behind a gateway: {what}", 2)
     for line in _repaired(path, good(repair_journal(path))):
         click.echo(line)
 

@@ -7,16 +7,18 @@ folded.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from returns.result import Failure
 
+from orchestrator.cli.failing import failed
 from orchestrator.cli.journal_files import size_of
+from orchestrator.cli.journal_kinds import Far, meant, token_option, waiting_for
 from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.readings import (
-    DATABASE,
     JOURNAL,
     iso_time,
     policies_option,
@@ -25,12 +27,14 @@ from orchestrator.cli.readings import (
 )
 from orchestrator.cli.shown import output_option, show_facts
 from orchestrator.cli.trees import TREES
+from orchestrator.codec.journal_choice import JournalKind
 from orchestrator.codec.wire import decode_event, decode_fleet
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.events import Booted
 from orchestrator.core.registry import not_registered, not_registered_of_fleet
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.checks import size_on_disk
+from orchestrator.journal.durable.source import DurableSource
 from orchestrator.journal.lock import holder_of
 from orchestrator.journal.port import Row, Snapshot
 from orchestrator.journal.reading import Reading, beginning, entry_of
@@ -47,24 +51,27 @@ _BOOTED: Final = b'{"type":"booted"'
 @click.argument("source", metavar="JOURNAL", type=JOURNAL)
 @output_option("table", "json", "yaml")
 @policies_option
+@token_option
 def info(source: Path, output: str, policies: str | None) -> None:
     """Say what JOURNAL holds: rows, times, rules, snapshots, and who writes to it.
 
     Of a damaged journal it tells what is whole, and fails with exit code 8; of a file
     that is no journal it tells nothing but that.
     """
-    path = source / DATABASE if source.is_dir() else source
     known = policies_named(policies, Path.cwd(), OPTION)
-    with reading(path) as read:
-        facts = {**_file(path, read), **_Survey(read, known).facts()}
+    with reading(source) as read:
+        facts = {**_file(source, read), **_Survey(read, known).facts()}
         if facts["kind"] == "export" and read.is_bare and read.source.base is None:
             return  # nothing of it is whole: why is said when the block ends
         show_facts(facts if output in TREES else _readable(facts), output)
 
 
-def _file(path: Path, read: Reading) -> dict[str, Any]:
-    if str(path) == "-":
+def _file(source: Path, read: Reading) -> dict[str, Any]:
+    if str(source) == "-":
         return {"file": "-", "kind": "export", "bytes": None, "held_by": None}
+    path = meant(source)
+    if isinstance(path, Far):
+        return _far(path, read)
     is_stored = isinstance(read.source, StoredReader)
     lock = path.with_name(path.name + ".lock")
     return {
@@ -72,6 +79,21 @@ def _file(path: Path, read: Reading) -> dict[str, Any]:
         "kind": "database" if is_stored else "export",
         "bytes": size_on_disk(path) if is_stored else path.stat().st_size,
         "held_by": holder_of(lock) if is_stored else None,
+    }
+
+
+def _far(far: Far, read: Reading) -> dict[str, Any]:
+    """Tell of a journal behind a gateway, and of who has the lease."""
+    size = read.source.state.size if isinstance(read.source, DurableSource) else None
+    with closing(waiting_for(far)) as waiting:
+        leader = waiting.done(waiting.archive.leader())
+    if isinstance(leader, Failure):
+        raise failed(leader.failure())
+    return {
+        "file": far.platform.url,
+        "kind": JournalKind.DURABLE_OBJECT.value,
+        "bytes": size,
+        "held_by": leader.unwrap().holder,
     }
 
 
@@ -126,7 +148,7 @@ class _Survey:
             fleet, seq = begun.unwrap(), read.source.base.seq
             self._rules = fleet.rules
             self._epoch = fleet.epoch
-        if isinstance(read.source, StoredReader):
+        if isinstance(read.source, StoredReader | DurableSource):
             for snapshot in read.source.snapshots():
                 self._snapshots.append(_brief(snapshot))
                 if snapshot.rules == RULES and seq < snapshot.seq:

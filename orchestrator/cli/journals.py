@@ -10,6 +10,7 @@ from orchestrator.cli.exports import export
 from orchestrator.cli.imports import import_
 from orchestrator.cli.journal_files import compact, repair
 from orchestrator.cli.journal_info import info
+from orchestrator.cli.journal_kinds import token_option
 from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.readings import JOURNAL, policies_option
 from orchestrator.cli.shown import output_option
@@ -27,6 +28,7 @@ def journal() -> None:
 @click.argument("source", metavar="JOURNAL", type=JOURNAL)
 @output_option("table", "json", "yaml")
 @policies_option
+@token_option
 def verify(source: Path, policies: str | None, output: str) -> None:
     """Check that no row was altered, and that today's code decides the same."""
     verify_shown(source, policies_named(policies, Path.cwd(), OPTION), output)

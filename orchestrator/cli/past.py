@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from orchestrator.api.places import JOURNAL
 from orchestrator.cli.client import NoOperator, Seen
 from orchestrator.cli.reach import Reach
+from orchestrator.cli.state import has_journal
 from orchestrator.cli.trees import TREES
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def look_back(reach: Reach, at: Place, *path: str) -> Seen:
         return reach.client().seen(*path, at=query_of(at))
     except NoOperator:
         state = reach.folder()
-        if state is None or not (state / JOURNAL).exists():
+        if state is None or not has_journal(state):
             raise
     click.echo(f"no operator runs for {state}: its journal is read", err=True)
     module = importlib.import_module("orchestrator.cli.unattended")

@@ -1,4 +1,4 @@
-"""A plan where no operator runs: out of the journal of a state folder, or of nothing.
+"""A plan where no operator runs: out of the journal of the fleet, or of nothing.
 
 The journal is opened for reading alone.
 """
@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 from returns.result import Failure
 
 from orchestrator.api.places import JOURNAL
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.journal_kinds import (
+    Far,
+    far_in_file,
+    far_in_folder,
+    journal_to_read,
+)
 from orchestrator.cli.named import IN_FILE, policies_named, policies_of
 from orchestrator.cli.shown import now_ms
 from orchestrator.cli.state import kept
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.core.custom import CustomPolicies
-from orchestrator.core.errors import ContainerError
 from orchestrator.core.origins import Prune
 from orchestrator.core.planning import Plan
 from orchestrator.core.requests import Apply
 from orchestrator.core.state import Fleet, empty_fleet
 from orchestrator.journal.port import Head
-from orchestrator.journal.sqlite import open_sqlite
 from orchestrator.replay.places import AfterRow
 from orchestrator.runtime.foresight import foreseen
 from orchestrator.runtime.outcomes import settled
@@ -38,8 +43,9 @@ async def planned_alone(
     """Say what the next start with a fleet file would change in a state folder."""
     policies = policies_of(file, folder)
     fleet = empty_fleet(file.spec.name)
-    if (state / JOURNAL).exists():
-        fleet = await _newest(state, file.spec.name, policies)
+    far = _far(state, file, folder)
+    if far is not None or (state / JOURNAL).exists():
+        fleet = await _newest(state, far, file.spec.name, policies)
     request = Apply(
         spec=file.spec,
         prune=None if prune is None else Prune(prune),
@@ -51,7 +57,20 @@ async def planned_alone(
     return planned.unwrap()
 
 
-async def _newest(state: Path, name: str, policies: CustomPolicies) -> Fleet:
+def _far(state: Path, file: FleetFile, folder: Path) -> Far | None:
+    """Return the journal that the file has behind a gateway, if it has one there.
+
+    The token may be where the operator before has found it.
+    """
+    far, left = far_in_file(file, folder), far_in_folder(state)
+    if far is None or left is None:
+        return far
+    return attrs.evolve(far, secrets=left.secrets)
+
+
+async def _newest(
+    state: Path, far: Far | None, name: str, policies: CustomPolicies
+) -> Fleet:
     """Return the fleet behind the newest row; the journal may need other policies."""
     try:
         left = kept(state)
@@ -60,9 +79,7 @@ async def _newest(state: Path, name: str, policies: CustomPolicies) -> Fleet:
     if left is not None and left.policies is not None:
         reference, home = left.policies
         policies = policies_named(reference, Path(home), IN_FILE)
-    journal = await settled(open_sqlite(state / JOURNAL, read_only=True))
-    if isinstance(journal, ContainerError):
-        raise failed(journal)
+    journal = await journal_to_read(state, far)
     try:
         head = await settled(journal.head())
         if not isinstance(head, Head):

@@ -1,8 +1,8 @@
 """What commands that read a journal have in common: which one, how far, with what.
 
-A journal is a database, an export (plain or packed), a state folder that holds one, or
-``-`` for an export on standard input. What is read is read as a stream, with a bar on
-a terminal; nothing of it is kept.
+A journal is a database, an export (plain or packed), a state folder that holds one, the
+one that a fleet file names, or ``-`` for an export on standard input. What is read is
+read as a stream, with a bar on a terminal; nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from returns.io import IOFailure, IOResult
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.journal_kinds import Far, meant, waiting_for
 from orchestrator.cli.shown import now_ms
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.errors import (
@@ -31,6 +32,7 @@ from orchestrator.core.errors import (
 from orchestrator.core.moments import MOMENT_MAX, parse_duration
 from orchestrator.core.registry import not_registered, not_registered_of_fleet
 from orchestrator.core.state import Fleet
+from orchestrator.journal.durable.source import open_far
 from orchestrator.journal.reading import Reading, beginning, open_reading
 from orchestrator.replay.history import Entry
 from orchestrator.replay.places import AfterRow, AtMoment, Place
@@ -177,7 +179,10 @@ def _opening(journal: Path) -> IOResult[Reading, JournalError]:
         if given is None:
             return IOFailure(JournalUnavailable(cause="standard input is closed"))
         return open_reading(given.buffer)
-    return open_reading(journal / DATABASE if journal.is_dir() else journal)
+    found = meant(journal)
+    if isinstance(found, Far):
+        return open_far(waiting_for(found)).map(Reading)
+    return open_reading(found)
 
 
 def good(outcome: IOResult[T, JournalError]) -> T:

@@ -20,6 +20,7 @@ from orchestrator.cli.differing import (
     row_words,
 )
 from orchestrator.cli.failing import failed
+from orchestrator.cli.journal_kinds import token_option
 from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.other_rules import OtherRules
 from orchestrator.cli.plain import cleaned
@@ -81,6 +82,7 @@ NAMES: Final = ("before", "after")
 )
 @click.option("--scan", is_flag=True, help="Look at every row; use no snapshot.")
 @policies_option
+@token_option
 @output_option("text", "json", "yaml")
 def bisect(
     journal: Path, text: str, policies: str | None, output: str, *, scan: bool

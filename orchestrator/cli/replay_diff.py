@@ -19,6 +19,7 @@ from orchestrator.cli.differing import (
     row_words,
 )
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.journal_kinds import token_option
 from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.other_rules import OtherRules
 from orchestrator.cli.readings import (
@@ -79,6 +80,7 @@ FROM_AND_TO: Final = ("from", "to")
     help="The place to compare with; the end, unless said.",
 )
 @policies_option
+@token_option
 @output_option("text", "json", "yaml")
 def diff(
     one: Path,

@@ -15,6 +15,7 @@ import click
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.journal_kinds import token_option
 from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.other_rules import OtherRules
 from orchestrator.cli.plain import cleaned
@@ -88,6 +89,7 @@ class _Shown(click.Command):
 @click.option("--verify", is_flag=True, help="Check that today's code decides so.")
 @output_option("table", "wide", "json", "yaml")
 @policies_option
+@token_option
 def show(
     journal: Path,
     until: int | None,

@@ -15,6 +15,7 @@ import click
 
 from orchestrator.api.timelines import tree_of_timeline
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.journal_kinds import token_option
 from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.other_rules import OtherRules
 from orchestrator.cli.readings import (
@@ -75,6 +76,7 @@ __all__ = ("timeline",)
     help="Draw a lane for each container into this file.",
 )
 @policies_option
+@token_option
 @output_option("text", "json", "yaml")
 def timeline(  # noqa: PLR0913 - one for each option
     *,

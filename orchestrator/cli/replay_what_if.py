@@ -15,6 +15,7 @@ import click
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.journal_kinds import token_option
 from orchestrator.cli.other_rules import OtherRules
 from orchestrator.cli.readings import (
     JOURNAL,
@@ -91,6 +92,7 @@ __all__ = ("what_if",)
     help="Draw both sides of each container into this file.",
 )
 @policies_option
+@token_option
 @output_option("table", "json", "yaml")
 def what_if(  # noqa: PLR0913 - one for each option
     *,

@@ -12,11 +12,22 @@ import click
 import platformdirs
 from returns.result import Failure
 
+from orchestrator.api.places import JOURNAL
 from orchestrator.cli.failing import Failed
+from orchestrator.codec.journal_choice import JournalKind
 from orchestrator.codec.platform_choices import CHOICES, PlatformChoice
 from orchestrator.codec.wire import read_tree, tree_of
 
-__all__ = ("Kept", "fleets", "keep", "kept", "state_option", "states", "the_state")
+__all__ = (
+    "Kept",
+    "fleets",
+    "has_journal",
+    "keep",
+    "kept",
+    "state_option",
+    "states",
+    "the_state",
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,6 +75,7 @@ class Kept:
     """What ``up`` leaves in a state folder: the fleet's name and its platform.
 
     ``policies``: the Python name of its custom policies, and the folder of its file.
+    ``journal``: where its journal is. ``secrets``: the file that its secrets are in.
     """
 
     def __init__(
@@ -71,11 +83,16 @@ class Kept:
         name: str,
         platform: PlatformChoice,
         policies: tuple[str, str] | None = None,
+        *,
+        journal: JournalKind = JournalKind.SQLITE,
+        secrets: str | None = None,
     ) -> None:
         """Hold them."""
         self.name = name
         self.platform = platform
         self.policies = policies
+        self.journal = journal
+        self.secrets = secrets
 
 
 def keep(state: Path, what: Kept) -> None:
@@ -84,6 +101,10 @@ def keep(state: Path, what: Kept) -> None:
     tree: dict[str, Any] = {"name": what.name, "platform": platform}
     if what.policies is not None:
         tree["policies"] = list(what.policies)
+    if what.journal is not JournalKind.SQLITE:
+        tree["journal"] = what.journal.value
+    if what.secrets is not None:
+        tree["secrets"] = what.secrets
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = state / f".{KEPT}"
     partial.unlink(missing_ok=True)  # its mode may be another
@@ -102,9 +123,27 @@ def kept(state: Path) -> Kept:
         name = str(tree["name"])
         named = tree.get("policies")
         policies = None if named is None else (str(named[0]), str(named[1]))
+        journal = JournalKind(tree.get("journal", JournalKind.SQLITE))
+        secrets = tree.get("secrets")
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise Failed(f"{state} is not the state folder of a fleet", 5) from None
     choice = read_tree(platform, kind)
     if isinstance(choice, Failure):
         raise Failed(f"{state} was left by another release of this command", 5)
-    return Kept(name, choice.unwrap(), policies)
+    return Kept(
+        name,
+        choice.unwrap(),
+        policies,
+        journal=journal,
+        secrets=None if secrets is None else str(secrets),
+    )
+
+
+def has_journal(state: Path) -> bool:
+    """Say whether a state folder has a journal, or its fleet has one elsewhere."""
+    if (state / JOURNAL).exists():
+        return True
+    try:
+        return kept(state).journal is not JournalKind.SQLITE
+    except Failed:
+        return False

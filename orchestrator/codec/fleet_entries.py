@@ -19,7 +19,7 @@ import attrs
 from orchestrator.codec.api_choice import ApiChoice
 from orchestrator.codec.fleet_forms import exact_duration, form_of, table_of
 from orchestrator.codec.fleet_tables import OWNED, Tree
-from orchestrator.codec.journal_choice import JournalChoice
+from orchestrator.codec.journal_choice import JournalChoice, LeaseChoice
 from orchestrator.codec.platform_choices import CHOICES
 from orchestrator.core.autoscaling import Autoscaling
 from orchestrator.core.backoff import Backoff
@@ -36,7 +36,9 @@ __all__ = ("ContainerEntry", "plain")
 _DEPTH_MAX: Final = 64
 """Tables within tables; the reader draws its lines far above."""
 
-_COMPLETE: Final = frozenset({RestartPolicy, CrashLimit, Backoff, RolloutPolicy})
+_COMPLETE: Final = frozenset(
+    {RestartPolicy, CrashLimit, Backoff, RolloutPolicy, LeaseChoice}
+)
 """Values that are meant as they are, whatever the fleet's own policies say."""
 
 _SPELT_OUT: Final = _COMPLETE | {

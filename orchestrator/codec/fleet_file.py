@@ -16,6 +16,7 @@ from returns.result import Failure, Result, Success
 from orchestrator.codec.api_choice import ApiChoice
 from orchestrator.codec.fleet_api import read_api
 from orchestrator.codec.fleet_checks import notes_of, warnings_of
+from orchestrator.codec.fleet_journal import read_journal, read_lease
 from orchestrator.codec.fleet_notify import (
     notify_notes,
     notify_warnings,
@@ -24,7 +25,7 @@ from orchestrator.codec.fleet_notify import (
 from orchestrator.codec.fleet_problems import Problems
 from orchestrator.codec.fleet_specs import SpecReader
 from orchestrator.codec.fleet_tables import Tree, spelt_out
-from orchestrator.codec.journal_choice import JournalChoice
+from orchestrator.codec.journal_choice import JournalChoice, LeaseChoice
 from orchestrator.codec.platform_choices import (
     CHOICES,
     LocalChoice,
@@ -42,6 +43,7 @@ SECTIONS: Final = (
     "fleet",
     "platform",
     "journal",
+    "lease",
     "api",
     "notify",
     "restart",
@@ -57,12 +59,14 @@ BYTES_MAX: Final = 16 * 1024 * 1024
 class FleetFile:
     """A fleet file, read: ``env_vars``, ``hooks``, ``policies`` name Python objects.
 
+    ``lease``: None where the file has none, so that no other operator waits to lead.
     ``warnings`` tell what can hardly be meant, ``notes`` what is good to know.
     """
 
     spec: FleetSpec
     platform: PlatformChoice
     journal: JournalChoice = JournalChoice()
+    lease: LeaseChoice | None = None
     api: ApiChoice = ApiChoice()
     env_vars: str | None = None
     hooks: str | None = None
@@ -131,8 +135,8 @@ def _fleet(tree: Tree, folder: str, problems: Problems) -> FleetFile | None:
     named = {key: _reference(head, key, problems) for key in _REFERENCES}
     name = head.pop("name", None)
     platform = _platform(problems.table(tree, "platform"), problems)
-    kept = spelt_out(problems.table(tree, "journal"), "journal", problems.wrong)
-    journal = problems.read(kept, JournalChoice, "journal")
+    journal = read_journal(problems.table(tree, "journal"), platform, problems)
+    lease = read_lease(tree, journal, problems)
     api = read_api(problems.table(tree, "api"), folder, problems)
     notify = read_notify(tree, head, problems)
     reader = SpecReader(
@@ -163,6 +167,7 @@ def _fleet(tree: Tree, folder: str, problems: Problems) -> FleetFile | None:
         spec=spec,
         platform=platform,
         journal=journal,
+        lease=lease,
         api=api,
         warnings=(*warnings_of(spec, platform), *notify_warnings(notify)),
         notes=(*notes_of(spec, platform), *notify_notes(notify)),

@@ -17,7 +17,7 @@ from orchestrator.codec.fleet_service_keys import (
     Duration,
     RolloutTable,
 )
-from orchestrator.codec.journal_choice import JournalChoice
+from orchestrator.codec.journal_choice import JournalChoice, JournalKind, LeaseChoice
 from orchestrator.codec.platform_choices import PlatformChoice, SchedulingPolicy
 from orchestrator.core.autoscaling import Autoscaling
 from orchestrator.core.backoff import Backoff
@@ -229,13 +229,21 @@ class PlatformTable(TypedDict, total=False):
 
 
 class JournalTable(TypedDict, total=False):
-    """How the journal is kept."""
+    """Where the journal is, and how it is kept."""
 
+    kind: JournalKind | Literal["sqlite", "durable_object"]
     snapshot_every: int
     keep: Duration
     keep_ms: int
     keep_rows: int
     archive: bool
+
+
+class LeaseTable(TypedDict, total=False):
+    """For how long an operator leads by itself."""
+
+    duration: Duration
+    duration_ms: int
 
 
 class ApiTable(TypedDict, total=False):
@@ -273,6 +281,7 @@ class FleetKeys(TypedDict, total=False):
     ad_hoc: TemplateKeys
     platform: PlatformTable | PlatformChoice
     journal: JournalTable | JournalChoice
+    lease: LeaseTable | LeaseChoice
     api: ApiTable | ApiChoice
     notify: NotifyTable | Notify
     reconcile_interval: Duration

@@ -43,6 +43,7 @@ DURATIONS: Final = frozenset(
     {
         "container_deadline_ms",
         "down_after_ms",
+        "duration_ms",
         "initial_delay_ms",
         "initial_ms",
         "keep_ms",

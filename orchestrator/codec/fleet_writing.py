@@ -54,6 +54,7 @@ def fleet_tree(file: FleetFile, folder: str) -> Tree:
         "fleet": _head(file),
         "platform": form_of(file.platform),
         "journal": form_of(file.journal),
+        "lease": {} if file.lease is None else form_of(file.lease, whole=True),
         "api": _placed_api(form_of(file.api), folder),
         "notify": {} if settings.notify is None else form_of(settings.notify),
         "restart": shared,

@@ -56,10 +56,10 @@ class FileSecrets(Secrets):
 
     def __init__(self, path: Path) -> None:
         """Look into *path*; what is in it is not kept."""
-        self._path = path
+        self.path = path
 
     def _values(self) -> Mapping[str, str]:
-        read = read_secrets(self._path)
+        read = read_secrets(self.path)
         if isinstance(read, Failure):
             LOG.warning("%s", read.failure().message)  # it never holds a value
             return {}

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.codec.fleet_file import BYTES_MAX, FleetFile, read_fleet_file
 from orchestrator.codec.fleet_policies import SIGNALS
 from orchestrator.codec.fleet_tables import DURATIONS, LISTS
-from orchestrator.codec.journal_choice import JournalChoice
+from orchestrator.codec.journal_choice import JournalChoice, JournalKind, LeaseChoice
 from orchestrator.codec.json_values import INT_MAX, freeze_json
 from orchestrator.codec.platform_choices import (
     CloudflareChoice,
@@ -748,9 +748,68 @@ def test_every_duration_of_the_core_may_be_a_text() -> None:
         CanaryStep,
         Autoscaling,
         JournalChoice,
+        LeaseChoice,
     )
     fields = {field.name for kind in classes for field in attrs.fields(kind)}
     assert {name for name in fields if name.endswith("_ms")} == (DURATIONS | LISTS)
+
+
+FAR = """
+[fleet]
+name = "x"
+[platform]
+kind = "cloudflare"
+url = "https://gateway.example"
+[journal]
+kind = "durable_object"
+"""
+
+
+def test_a_journal_may_be_behind_the_gateway_and_have_a_lease() -> None:
+    file = read(FAR)
+    assert file.journal == JournalChoice(kind=JournalKind.DURABLE_OBJECT)
+    assert file.lease is None
+    assert read(f"{FAR}[lease]\n").lease == LeaseChoice(duration_ms=15_000)
+    said = read(f'{FAR}[lease]\nduration = "1m"\n').lease
+    assert said == LeaseChoice(duration_ms=60_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            FAR.replace("cloudflare", "local").replace("url =", "# url ="),
+            "fleet.toml:8: journal.kind: expected 'sqlite', on the platform 'local',"
+            " found 'durable_object'; a gateway keeps it: platform.kind ="
+            ' "cloudflare"',
+        ),
+        (
+            FAR.replace("durable_object", "durable"),
+            "fleet.toml:8: journal.kind: expected one of sqlite, durable_object, found"
+            " 'durable'; did you mean \"durable_object\"?",
+        ),
+        (
+            FAR.replace("durable_object", "sqlite") + "[lease]\n",
+            "fleet.toml:9: lease: expected no such table beside a journal of one"
+            ' operator, found one; journal.kind = "durable_object" has it shared',
+        ),
+        (
+            FAR + '[lease]\nduration = "2s"\n',
+            "fleet.toml:9: lease.duration_ms: expected >= 3000, found 2000",
+        ),
+        (
+            FAR + '[lease]\nduration = "11m"\n',
+            "fleet.toml:9: lease.duration_ms: expected <= 600000, found 660000",
+        ),
+        (
+            FAR + "[lease]\nholder = 1\n",
+            "fleet.toml:10: lease.holder: expected a known key, found 'holder'",
+        ),
+        ("lease = 1\n" + FAR, "fleet.toml:1: lease: expected a table, found 1"),
+    ],
+)
+def test_what_a_far_journal_and_a_lease_need_is_told(text: str, told: str) -> None:
+    assert problems(text) == [told]
 
 
 def test_lines_are_found_through_long_texts_and_arrays() -> None:

@@ -38,7 +38,7 @@ from orchestrator.codec.fleet_entries import ContainerEntry
 from orchestrator.codec.fleet_file import read_fleet_file
 from orchestrator.codec.fleet_functions import in_folder
 from orchestrator.codec.fleet_tables import DURATIONS, LISTS
-from orchestrator.codec.journal_choice import JournalChoice
+from orchestrator.codec.journal_choice import JournalChoice, JournalKind, LeaseChoice
 from orchestrator.codec.platform_choices import CloudflareChoice, SimulatedChoice
 from orchestrator.core.autoscaling import Autoscaling
 from orchestrator.core.exit_rules import ExitKind
@@ -161,6 +161,16 @@ def test_sections_may_be_values_too() -> None:
     assert made.journal.snapshot_every == 9
     assert made.api.tls_key == "/etc/k.pem"
     assert made.spec.settings.notify == notify
+
+
+def test_a_shared_journal_and_a_lease_may_be_values_too() -> None:
+    far = JournalChoice(kind=JournalKind.DURABLE_OBJECT)
+    gateway = {"kind": "cloudflare", "url": "https://gateway.example"}
+    made = in_srv(platform=gateway, journal=far, lease=LeaseChoice())
+    assert (made.journal, made.lease) == (far, LeaseChoice(duration_ms=15_000))
+    made = in_srv(platform=gateway, journal=far, lease={"duration": "4s"})
+    assert made.lease == LeaseChoice(duration_ms=4_000)
+    assert in_srv(platform=gateway, journal=far).lease is None
 
 
 def test_a_policy_that_is_a_value_is_meant_whole() -> None:
@@ -390,7 +400,7 @@ def test_every_key_of_a_file_has_its_type() -> None:
     }
     settings = file_keys(FleetSettings)
     assert keys_of(fleet_keys.FleetKeys) == settings | {
-        *("containers", "restart", "groups", "platform", "journal", "api"),
+        *("containers", "restart", "groups", "platform", "journal", "lease", "api"),
         *("env_vars", "hooks", "policies", "folder", "rollout"),
     }
     assert keys_of(fleet_keys.RestartTable) == file_keys(RestartPolicy)
@@ -406,6 +416,7 @@ def test_every_key_of_a_file_has_its_type() -> None:
     assert keys_of(fleet_keys.TcpTable) == file_keys(TcpProbe)
     assert keys_of(fleet_keys.ApiTable) == file_keys(ApiChoice)
     assert keys_of(fleet_keys.JournalTable) == file_keys(JournalChoice)
+    assert keys_of(fleet_keys.LeaseTable) == file_keys(LeaseChoice)
     assert keys_of(fleet_keys.NotifyTable) == file_keys(Notify)
     check = file_keys(HealthCheck, but=("probe",)) | {"http", "tcp", "command"}
     assert keys_of(fleet_keys.CheckTable) == check

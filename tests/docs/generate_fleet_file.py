@@ -14,7 +14,7 @@ from orchestrator.codec.fleet_autoscaling import NAMED
 from orchestrator.codec.fleet_groups import GROUP_KEYS
 from orchestrator.codec.fleet_health import PROBES
 from orchestrator.codec.fleet_policies import MATCHES
-from orchestrator.codec.journal_choice import JournalChoice
+from orchestrator.codec.journal_choice import JournalChoice, LeaseChoice
 from orchestrator.codec.platform_choices import (
     CHOICES,
     CloudflareChoice,
@@ -69,6 +69,9 @@ ABOUT: dict[type, dict[str, str]] = {
         " and forgotten, kept as an ad-hoc one, or left running and forgotten",
     },
     JournalChoice: {
+        "kind": "where it is: `sqlite`, in the state folder of the one operator, or"
+        " `durable_object`, behind the gateway, for whichever operator leads; the"
+        ' latter only with `platform.kind = "cloudflare"`',
         "snapshot_every": "after so many rows the fleet is saved beside them, so that"
         " neither a boot nor a look into the past folds many more; 1 to 1000000",
         "keep_ms": "rows are kept for so long, counted back from the newest one, 1m at"
@@ -77,6 +80,10 @@ ABOUT: dict[type, dict[str, str]] = {
         " `keep`, what either lets go goes",
         "archive": "whether the rows that go are written to files beside the journal,"
         " `journal.db.rows-1-5000.jsonl.gz`",
+    },
+    LeaseChoice: {
+        "duration_ms": "an operator that was not heard of for so long leads no more,"
+        " and another may take over; 3s to 10m",
     },
     ApiChoice: {
         "listen": "where HTTP is served, beside the Unix socket: `127.0.0.1:8400`,"
@@ -335,6 +342,7 @@ def fleet_file() -> str:
             for k, c in CHOICES.items()
         ),
         _section("`[journal]`", fields_of(JournalChoice)),
+        _section("`[lease]`, beside a `durable_object`", fields_of(LeaseChoice)),
         _section("`[api]`", fields_of(ApiChoice)),
         _section("`[notify]`", fields_of(Notify)),
         _section("`[[containers]]`", fields_of(ContainerSpec) | replicas),

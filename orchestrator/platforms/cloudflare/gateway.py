@@ -19,17 +19,22 @@ from returns.result import Failure, Result, Success
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.autoscaling import Metric
 from orchestrator.core.errors import (
+    LeaseHeld,
     PlatformError,
     RateLimited,
     Refused,
     StaleOperator,
-    Unauthorized,
 )
 from orchestrator.core.events import ContainerEnded, LifecycleEvent
 from orchestrator.core.exits import Lost
 from orchestrator.core.moments import Millis
 from orchestrator.core.observations import Observation, SeenEnded, Sighting
 from orchestrator.core.specs import ContainerSpec
+from orchestrator.platforms.cloudflare.access import (
+    ask_about,
+    credentials_of,
+    gateway_of,
+)
 from orchestrator.platforms.cloudflare.answers import (
     details_read,
     event_page,
@@ -37,8 +42,9 @@ from orchestrator.platforms.cloudflare.answers import (
 )
 from orchestrator.platforms.cloudflare.deployed import API, Deployed
 from orchestrator.platforms.cloudflare.dispatch import Dispatch
-from orchestrator.platforms.cloudflare.http import Answer, Credentials, Gateway, Tree
+from orchestrator.platforms.cloudflare.http import Answer
 from orchestrator.platforms.cloudflare.inquiry import Inquiry
+from orchestrator.platforms.cloudflare.leases import Leases, refused
 from orchestrator.platforms.cloudflare.loads import LoadReader
 from orchestrator.platforms.cloudflare.orders import body_of, path_of
 from orchestrator.platforms.cloudflare.places import Places
@@ -47,6 +53,7 @@ from orchestrator.platforms.cloudflare.project.naming import worker_name_of
 from orchestrator.platforms.cloudflare.rolls import Rolls, failed_for_good
 from orchestrator.platforms.cloudflare.room import Room
 from orchestrator.platforms.cloudflare.witness import Witness, metrics_of, rest_of
+from orchestrator.platforms.leases import Claim, LeaseInfo
 from orchestrator.platforms.measuring import MeasuredService
 from orchestrator.platforms.port import (
     Accepted,
@@ -73,44 +80,6 @@ AGAIN_S: Final = (0.2, 5.0)
 """Before the feed is asked again after a fault: at first, and at most."""
 
 
-def credentials_of(
-    choice: CloudflareChoice, secrets: Mapping[str, str]
-) -> Result[Credentials, PlatformError]:
-    """Look the token up, and the service token of Access where one is named."""
-    names = [choice.token_secret]
-    if choice.access_secrets is not None:
-        names += (
-            f"{choice.access_secrets}_CLIENT_ID",
-            f"{choice.access_secrets}_CLIENT_SECRET",
-        )
-    found = {name: secrets.get(name, "").strip() for name in names}
-    missing = [name for name, value in found.items() if not value]
-    if missing:
-        cause = f"the secret {', '.join(missing)} is not set"
-        return Failure(Unauthorized(cause=cause))
-    token, *access = found.values()
-    both = (access[0], access[1]) if access else None
-    return Success(Credentials(token=token, access=both))
-
-
-def _gateway(choice: CloudflareChoice, secrets: Mapping[str, str]) -> Gateway:
-    return Gateway(
-        choice.url or "", lambda: credentials_of(choice, secrets), choice.timeout_ms
-    )
-
-
-async def ask_about(
-    choice: CloudflareChoice, secrets: Mapping[str, str]
-) -> Tree | PlatformError:
-    """Ask a gateway what it is: versions, capabilities, applications, its clock."""
-    gateway = _gateway(choice, secrets)
-    try:
-        told = await gateway.get("about")
-    finally:
-        await gateway.close()
-    return told.failure() if isinstance(told, Failure) else told.unwrap()
-
-
 class CloudflarePlatform:
     """Containers on Cloudflare, behind a gateway."""
 
@@ -120,9 +89,9 @@ class CloudflarePlatform:
         """Look after *fleet*; tokens are looked up in *secrets* at each request."""
         self._choice = choice
         self._fleet = fleet
-        self._gateway = _gateway(choice, secrets)
+        self._gateway = gateway_of(choice, secrets)
         self._dispatch = Dispatch(self._gateway, f"fleets/{fleet}/batch")
-        self._inquiry = Inquiry(_gateway(choice, secrets), fleet)
+        self._inquiry = Inquiry(gateway_of(choice, secrets), fleet)
         rest = rest_of(choice, secrets)
         self._witness = Witness(self._gateway, fleet, rest)
         self._places = Places(self._witness)
@@ -131,13 +100,34 @@ class CloudflarePlatform:
         self._deployed = Deployed(self._gateway, self._rolls)
         self._room = Room(rest, worker, choice.headroom)
         self._loads = LoadReader(self._gateway, fleet, metrics_of(choice, secrets))
+        self._leases = Leases(gateway_of(choice, secrets), fleet)
         self._epoch: int | None = None
 
     def attach(self, after: int) -> FutureResult[Attachment, PlatformError]:
         """Take over: every earlier operator is stale from now on."""
-        return FutureResult(self._attach(after))
+        return FutureResult(self._attach(after)).alt(refused)
 
-    async def _attach(self, after: int) -> Result[Attachment, PlatformError]:
+    def attach_as(
+        self, after: int, claim: Claim
+    ) -> FutureResult[Attachment, PlatformError | LeaseHeld]:
+        """Take over and have the lease, or say who has it."""
+        return FutureResult(self._attach(after, claim))
+
+    def renew(self, epoch: int) -> FutureResult[LeaseInfo, PlatformError]:
+        """Have the lease for its whole length again."""
+        return FutureResult(self._leases.renew(epoch))
+
+    def release(self, epoch: int) -> FutureResult[None, PlatformError]:
+        """Let go of the lease at once."""
+        return FutureResult(self._leases.release(epoch))
+
+    def lease(self) -> FutureResult[LeaseInfo | None, PlatformError]:
+        """Say whose lease is in force; None: nobody's."""
+        return FutureResult(self._leases.now())
+
+    async def _attach(
+        self, after: int, claim: Claim | None = None
+    ) -> Result[Attachment, PlatformError | LeaseHeld]:
         if self._choice.url is None:
             cause = "the fleet file says no platform.url: deploy the gateway first"
             return Failure(Refused(cause=cause))
@@ -145,18 +135,14 @@ class CloudflarePlatform:
         if isinstance(learnt, Failure):
             return Failure(learnt.failure())
         orphan = self._choice.orphan_after_ms
-        body = {"after": after, "orphan_after_ms": orphan}
-        granted = await self._gateway.post(f"fleets/{self._fleet}/attach", body)
-        return granted.bind(self._granted)
+        granted = await self._leases.attach(after, orphan, claim)
+        return granted.map(self._attached)
 
-    def _granted(self, tree: Tree) -> Result[Attachment, PlatformError]:
-        epoch = tree.get("epoch")
-        if type(epoch) is not int:
-            return Failure(Refused(cause="the gateway granted no epoch"))
+    def _attached(self, epoch: int) -> Attachment:
         self._epoch = epoch
         is_default = self._choice.scheduling_policy is not DURABLE_OBJECT
         rolls = is_default and self._rolls.is_possible
-        return Success(Attachment(epoch=epoch, fences=True, rolls=rolls))
+        return Attachment(epoch=epoch, fences=True, rolls=rolls)
 
     def ports(
         self, spec: ContainerSpec
@@ -299,6 +285,7 @@ class CloudflarePlatform:
         """Let go of the connections; containers go on."""
         await self._dispatch.close()
         await self._inquiry.close()
+        await self._leases.close()
         await self._witness.close()
         await self._loads.close()
         await self._gateway.close()

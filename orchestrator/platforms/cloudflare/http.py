@@ -8,9 +8,10 @@ error or a log line, not even where an answer repeats the credentials.
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import aiohttp
 import attrs
@@ -21,18 +22,36 @@ from orchestrator.core.errors import (
     PlatformError,
     RateLimited,
     Refused,
-    StaleOperator,
-    StaleRun,
     TimedOut,
-    Unauthorized,
     Unreachable,
 )
 from orchestrator.core.moments import Millis
+from orchestrator.platforms.cloudflare.refusals import (
+    HOLD_MAX_MS,
+    HeldByAnother,
+    Tree,
+    error_of,
+)
 
-__all__ = ("SUCCESS", "Answer", "Credentials", "Gateway", "Tree", "error_of")
+__all__ = (
+    "HOLD_MAX_MS",
+    "JSON",
+    "SUCCESS",
+    "Answer",
+    "Credentials",
+    "Gateway",
+    "HeldByAnother",
+    "Tree",
+    "error_of",
+)
 
-Tree: TypeAlias = dict[str, Any]
+T = TypeVar("T")
+
 Answer: TypeAlias = Result[Tree, PlatformError]
+Reader: TypeAlias = "Callable[[int, bytes, Credentials], T | None]"
+"""Makes something of a status and bytes that were answered; None: it is no answer."""
+
+JSON: Final = "application/json"
 
 AT_ONCE: Final = 32
 REQUEST_MAX: Final = 1_048_576
@@ -41,18 +60,10 @@ REQUEST_MAX: Final = 1_048_576
 ANSWER_MAX: Final = 64 * 1_048_576
 """Bytes of an answer: a list of 100 000 containers is smaller."""
 
-HOLD_MAX_MS: Final[Millis] = 300_000
-"""For how long a gateway may keep us from asking."""
-
 SECRET_MIN: Final = 16
 """Characters: the gateway takes no shorter token, and short ones stand everywhere."""
 
-SECONDS_DIGITS: Final = 9
 SUCCESS: Final = range(200, 300)
-UNAUTHORIZED: Final = (401, 403)
-TOO_MANY: Final = 429
-ERRORS: Final = 400
-FAULTS: Final = 500
 
 
 @attrs.frozen(kw_only=True)
@@ -78,6 +89,23 @@ class Credentials:
         return text
 
 
+@attrs.frozen(kw_only=True)
+class _Sent:
+    """A request; ``kind`` is the media type of its body."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    body: bytes | None = attrs.field(default=None, repr=False)
+    kind: str = JSON
+
+    @property
+    def data(self) -> bytes | io.BytesIO | None:
+        """Return the body; a long one in pieces, for others have their turn then."""
+        is_long = self.body is not None and len(self.body) > REQUEST_MAX
+        return io.BytesIO(self.body or b"") if is_long else self.body
+
+
 class Gateway:
     """Asks one gateway."""
 
@@ -100,7 +128,8 @@ class Gateway:
         asked = {key: str(value) for key, value in query.items() if value is not None}
         if wait_ms:
             asked["wait_ms"] = str(wait_ms)
-        return await self._bounded("GET", path, asked, None, wait_ms)
+        sent = _Sent(method="GET", path=path, query=asked)
+        return await self._bounded(sent, _as_tree, wait_ms)
 
     async def post(
         self, path: str, body: Mapping[str, Any], *, wait_ms: Millis = 0
@@ -114,7 +143,26 @@ class Gateway:
             return Failure(
                 Refused(cause=f"the request has {len(sent)} bytes: too many")
             )
-        return await self._bounded("POST", path, {}, sent, wait_ms)
+        asked = _Sent(method="POST", path=path, body=sent)
+        return await self._bounded(asked, _as_tree, wait_ms)
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        read: Reader[T],
+        *,
+        body: bytes | None = None,
+        kind: str = JSON,
+        query: Mapping[str, str] | None = None,
+        wait_ms: Millis = 0,
+    ) -> Result[T, PlatformError]:
+        """Send bytes of a *kind* as they are; *read* makes something of the answer.
+
+        How long they may be is the caller's matter.
+        """
+        sent = _Sent(method=method, path=path, query=query or {}, body=body, kind=kind)
+        return await self._bounded(sent, read, wait_ms)
 
     async def close(self) -> None:
         """Let go of the connections; what is asked later is ``Unreachable``."""
@@ -123,13 +171,8 @@ class Gateway:
             await self._session.close()
 
     async def _bounded(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        body: bytes | None,
-        wait_ms: Millis,
-    ) -> Answer:
+        self, sent: _Sent, read: Reader[T], wait_ms: Millis
+    ) -> Result[T, PlatformError]:
         if self._closed:
             return Failure(Unreachable(cause="the client is closed"))
         held_ms = int((self._held_until - time.monotonic()) * 1_000)
@@ -142,7 +185,7 @@ class Gateway:
         limit_ms = self._timeout_ms + wait_ms
         try:
             async with asyncio.timeout(limit_ms / 1_000):
-                return await self._asked(method, path, query, body, credentials)
+                return await self._asked(sent, read, credentials)
         except TimeoutError:
             return Failure(TimedOut(after_ms=limit_ms))
         except aiohttp.InvalidURL:
@@ -151,26 +194,21 @@ class Gateway:
             return Failure(Unreachable(cause=_cause(error, credentials)))
 
     async def _asked(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        body: bytes | None,
-        credentials: Credentials,
-    ) -> Answer:
-        sent = {**credentials.headers(), "content-type": "application/json"}
+        self, sent: _Sent, read: Reader[T], credentials: Credentials
+    ) -> Result[T, PlatformError]:
         async with self._opened().request(
-            method,
-            f"{self._url}/v1/{path}",
-            params=query,
-            data=body,
-            headers=sent,
+            sent.method,
+            f"{self._url}/v1/{sent.path}",
+            params=sent.query,
+            data=sent.data,
+            headers={**credentials.headers(), "content-type": sent.kind},
             allow_redirects=False,
         ) as response:
             data = await _limited(response.content)
+            found = read(response.status, data, credentials)
+            if found is not None:
+                return Success(found)
             tree = _tree(credentials.hidden(data))
-            if response.status in SUCCESS and tree is not None:
-                return Success(tree)
             error = error_of(response.status, response.headers, tree)
             if isinstance(error, RateLimited):
                 held_ms = min(error.retry_after_ms or 1_000, HOLD_MAX_MS)
@@ -209,60 +247,12 @@ def _tree(data: bytes) -> Tree | None:
     return cast("Tree", tree) if isinstance(tree, dict) else None
 
 
+def _as_tree(status: int, data: bytes, credentials: Credentials) -> Tree | None:
+    """Read the answer of a success; what it repeats of the credentials is hidden."""
+    return _tree(credentials.hidden(data)) if status in SUCCESS else None
+
+
 def _cause(error: BaseException, credentials: Credentials) -> str:
     """Say what went wrong on the way; it may quote what was answered."""
     text = str(getattr(error, "os_error", None) or error).encode(errors="replace")
     return f"{type(error).__name__}: {credentials.hidden(text).decode()}"[:200]
-
-
-def error_of(
-    status: int, headers: Mapping[str, str], tree: Tree | None
-) -> PlatformError:
-    """Return what an answer of the gateway means that is no success.
-
-    >>> error_of(401, {}, None)
-    Unauthorized(cause='HTTP 401')
-    >>> error_of(429, {"Retry-After": "2"}, {})
-    RateLimited(retry_after_ms=2000)
-
-    """
-    told = tree or {}
-    code, details = told.get("code"), told.get("details")
-    cause = f"HTTP {status}"
-    if isinstance(code, str):
-        cause = f"{code}: {told.get('message', '')}"[:300]
-    match code, details:
-        case "stale_run", {"name": str(name), "run": int(run), "highest": int(highest)}:
-            return StaleRun(name=name, run=run, highest=highest)
-        case "stale_operator", {"epoch": int(epoch), "highest": int(highest)}:
-            return StaleOperator(epoch=epoch, highest=highest)
-        case "not_configured", _:
-            return Unauthorized(cause=cause)
-        case "not_running", _:  # what has become of it is told by its end
-            return Unreachable(cause=cause)
-        case _:
-            pass
-    if status in UNAUTHORIZED:
-        return Unauthorized(cause=cause)
-    if status == TOO_MANY:
-        return RateLimited(retry_after_ms=_retry_after(headers, details))
-    if ERRORS <= status < FAULTS:
-        return Refused(cause=cause)
-    if status < ERRORS:
-        return Unreachable(cause=f"HTTP {status} that is no answer of a gateway")
-    return Unreachable(cause=cause)
-
-
-def _retry_after(headers: Mapping[str, str], details: object) -> Millis | None:
-    """Read ``Retry-After`` in seconds (RFC 9110, section 10.2.3), or the gateway's."""
-    told: object = None
-    if isinstance(details, dict):
-        told = cast("Tree", details).get("retry_after_ms")
-    if type(told) is int and told >= 0:
-        return min(told, HOLD_MAX_MS)
-    text = headers.get("Retry-After", "")
-    if not text.isascii() or not text.isdigit():
-        return None
-    if len(text) > SECONDS_DIGITS:
-        return HOLD_MAX_MS
-    return min(int(text) * 1_000, HOLD_MAX_MS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final, assert_never
 
 from returns.future import FutureResult
@@ -23,8 +23,9 @@ from orchestrator.core.commands import (
     StopContainer,
 )
 from orchestrator.core.errors import (
+    LeaseHeld,
     PlatformError,
-    StaleOperator,
+    Refused,
     StaleRun,
     Unreachable,
 )
@@ -37,6 +38,7 @@ from orchestrator.core.observations import Observation, Sighting
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.tallies import Answer
 from orchestrator.platforms.details import details_of
+from orchestrator.platforms.leases import Claim, LeaseInfo
 from orchestrator.platforms.port import (
     Accepted,
     Attachment,
@@ -52,6 +54,7 @@ from orchestrator.platforms.port import (
     StartOrder,
     StopOrder,
 )
+from orchestrator.platforms.simulated.lease import Lease
 from orchestrator.simulation.dice import Dice
 from orchestrator.simulation.faults import Character
 from orchestrator.simulation.world import World
@@ -59,6 +62,9 @@ from orchestrator.simulation.world import World
 __all__ = ("SimulatedPlatform",)
 
 STEP_S: Final = 0.005
+
+NANOS: Final = 1_000_000
+"""Of a millisecond."""
 
 AT_ONCE: Final = 1_000
 """Containers that are looked at before others have their turn."""
@@ -75,28 +81,67 @@ class SimulatedPlatform:
         speed: int = 1,
         rolls_ms: Millis | None = None,
         places: Mapping[str, str] | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """Draw every fate from *seed*; a container without a character is steady.
 
         Time in the world passes *speed* times as fast. *rolls_ms* is how long it takes
         to roll a service out, one container after the other; None: it does not.
-        *places* says where containers run; of others nothing is said.
+        *places* says where containers run; of others nothing is said. *clock* tells
+        nanoseconds, and never runs backwards.
         """
+        self._clock = clock
         self._places = dict(places or {})
         self._rolls_ms = rolls_ms
         self._rolls: dict[str, tuple[int, Moment]] = {}
         self._rolled: dict[str, int] = {}
         self._speed = speed
         self._world = World(dice=Dice(seed), characters=dict(characters or {}))
-        self._epoch = 0
+        self._lease = Lease()
         self._checks: dict[str, HealthChecks] = {}
+
+    @property
+    def epoch(self) -> int:
+        """Return the newest epoch that was granted; 0 where none was."""
+        return self._lease.highest
 
     def attach(self, after: int) -> FutureResult[Attachment, PlatformError]:
         """Take over: every earlier operator is stale from now on."""
-        self._epoch = max(self._epoch, after) + 1
+        granted = self._lease.attach(after, None, self._steady()).map(self._attached)
+        refused = granted.alt(lambda held: Refused(cause=held.message))
+        return FutureResult.from_result(refused)
+
+    def attach_as(
+        self, after: int, claim: Claim
+    ) -> FutureResult[Attachment, PlatformError | LeaseHeld]:
+        """Take over and have the lease, or say who has it."""
+        granted = self._lease.attach(after, claim, self._steady()).map(self._attached)
+        return FutureResult.from_result(granted)
+
+    def _attached(self, epoch: int) -> Attachment:
         rolls = self._rolls_ms is not None
-        granted = Attachment(epoch=self._epoch, fences=True, rolls=rolls)
-        return FutureResult.from_value(granted)
+        return Attachment(epoch=epoch, fences=True, rolls=rolls)
+
+    def renew(self, epoch: int) -> FutureResult[LeaseInfo, PlatformError]:
+        """Have the lease for its whole length again."""
+        return FutureResult.from_result(self._lease.renew(epoch, self._steady()))
+
+    def release(self, epoch: int) -> FutureResult[None, PlatformError]:
+        """Let go of the lease at once."""
+        return FutureResult.from_result(self._lease.release(epoch))
+
+    def lease(self) -> FutureResult[LeaseInfo | None, PlatformError]:
+        """Say whose lease is in force; None: nobody's."""
+        return FutureResult.from_value(self._lease.held(self._steady()))
+
+    def expire_lease(self) -> None:
+        """Have the lease run out now, whoever has it."""
+        self._lease.expire()
+
+    def shown(self, epoch: int) -> PlatformError | None:
+        """Take note of a call under an epoch, which renews; or say why it is stale."""
+        self._lease.shown(epoch, self._steady())
+        return self._lease.stale(epoch)
 
     def ports(
         self, spec: ContainerSpec
@@ -106,8 +151,8 @@ class SimulatedPlatform:
 
     def perform(self, order: Order) -> FutureResult[Accepted, PlatformError]:
         """Carry out an order."""
-        if order.epoch < self._epoch:
-            stale = StaleOperator(epoch=order.epoch, highest=self._epoch)
+        stale = self.shown(order.epoch)
+        if stale is not None:
             return FutureResult.from_failure(stale)
         fingerprint = ""
         if isinstance(order, StartOrder):
@@ -145,8 +190,8 @@ class SimulatedPlatform:
 
     def roll(self, order: RollOrder) -> FutureResult[RollSight, PlatformError]:
         """Replace the containers of a service, as far as time has come."""
-        if order.epoch < self._epoch:
-            stale = StaleOperator(epoch=order.epoch, highest=self._epoch)
+        stale = self.shown(order.epoch)
+        if stale is not None:
             return FutureResult.from_failure(stale)
         now, takes_ms = self._now(), self._rolls_ms or 0
         fresh = (order.revision, now)
@@ -179,8 +224,8 @@ class SimulatedPlatform:
 
     def probe(self, question: Question) -> FutureResult[Reply, PlatformError]:
         """Answer at once, as the character of the container has it."""
-        if question.epoch < self._epoch:
-            stale = StaleOperator(epoch=question.epoch, highest=self._epoch)
+        stale = self.shown(question.epoch)
+        if stale is not None:
             return FutureResult.from_failure(stale)
         name, run = question.name, question.run
         life = self._world.lives.get(name)
@@ -206,9 +251,13 @@ class SimulatedPlatform:
         """Tell what happens, as it happens; nothing is told twice."""
         del after
         while True:
-            for event in self._world.news(self._now()):
+            for event in self.news():
                 yield event
             await asyncio.sleep(STEP_S)
+
+    def news(self) -> Iterable[LifecycleEvent]:
+        """Return what has happened, and has been told to nobody."""
+        return self._world.news(self._now())
 
     async def acknowledge(self, cursor: str) -> None:
         """Keep nothing anyway."""
@@ -228,7 +277,11 @@ class SimulatedPlatform:
         """Let go of nothing."""
 
     def _now(self) -> Moment:
-        return self._speed * time.monotonic_ns() // 1_000_000
+        return self._speed * self._clock() // NANOS
+
+    def _steady(self) -> Moment:
+        """Return the milliseconds that leases count by: they run no faster."""
+        return self._clock() // NANOS
 
 
 def _command(order: Order) -> ContainerCommand:

@@ -25,6 +25,7 @@ from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
 from orchestrator.platforms.cloudflare.project.application import Application, facts_of
+from tests.platforms.cloudflare.fake_lease import FakeLease
 from tests.platforms.cloudflare.fake_rest import (
     IMAGE,
     START_MS,
@@ -110,6 +111,7 @@ class FakeGateway:
     seen: list[Seen] = attrs.Factory(list)
     epoch: int = 0
     generation: str = "feed-1"
+    lease: FakeLease = attrs.Factory(FakeLease)
     acknowledged: int = 0
     feed: list[tuple[int, dict[str, Any]]] = attrs.Factory(list)
     views: dict[str, dict[str, Any]] = attrs.Factory(dict)
@@ -198,6 +200,10 @@ class FakeGateway:
                 return {"api": self.api, "applications": self.applications}
             case "POST", "fleets", _, "attach":
                 return self._attach(body)
+            case "GET", "fleets", _, "lease":
+                return self.lease.told() or {"holder": None, "epoch": self.epoch}
+            case "POST", "fleets", _, "lease", action:
+                return self._leased(action, body["epoch"])
             case "GET", "fleets", _, "containers":
                 self._note(query.get("epoch"))
                 return {"complete": self.complete, "containers": [*self.views.values()]}
@@ -220,12 +226,25 @@ class FakeGateway:
     # The operator
 
     def _attach(self, body: dict[str, Any]) -> dict[str, Any]:
+        claim = body.pop("lease", None)
         if set(body) != {"after", "orphan_after_ms"}:
             raise Refusal(422, "invalid")
-        return {
-            "epoch": self.take_over(body["after"]),
-            "generation": self.generation,
-        }
+        held = self.lease.refusal(claim)
+        if held is not None:
+            raise Refusal(409, "lease_held", "another one leads", **held)
+        epoch = self.take_over(body["after"])
+        told = {"epoch": epoch, "generation": self.generation}
+        if self.lease.is_known:
+            told["lease"] = self.lease.grant(epoch, claim)
+        return told
+
+    def _leased(self, action: str, epoch: int) -> dict[str, Any]:
+        self._note(epoch)
+        if action == "release":
+            self.lease.release()
+            return {}
+        self.lease.renew()
+        return self.lease.told() or {}
 
     def take_over(self, after: int = 0) -> int:
         """Grant an epoch, as to a newer operator."""

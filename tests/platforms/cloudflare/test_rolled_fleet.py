@@ -12,15 +12,17 @@ import attrs
 import pytest
 
 from orchestrator import FleetSpec, MemoryJournal, Operator, RolloutPolicy, Service
-from orchestrator.core.events import ContainerEnded
+from orchestrator.core.events import ContainerEnded, ContainerObserved
 from orchestrator.core.exits import RolledOut
 from orchestrator.core.lineages import Rollout, RolloutStatus
+from orchestrator.core.observations import SeenEnded
 from orchestrator.core.services import replica_of
 from orchestrator.platforms.cloudflare import gateway as module
 from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
 from orchestrator.platforms.cloudflare.project.application import facts_of
 from orchestrator.platforms.cloudflare.rest.client import RestClient
 from orchestrator.runtime.interpreter import Limits
+from orchestrator.runtime.reports import EventRecord
 from tests.platforms.cloudflare.fake_gateway import (
     FLEET,
     SECRETS,
@@ -162,6 +164,18 @@ def images(operator: Operator) -> set[str | None]:
     return {each.spec.image for each in operator.fleet.containers.values()}
 
 
+def end_of(record: EventRecord) -> tuple[str, object]:
+    """Return who has ended, and how: told by the feed, or seen by a look before."""
+    match record.event:
+        case (
+            ContainerEnded(name=name, exit=end)
+            | ContainerObserved(name=name, sight=SeenEnded(exit=end))
+        ):
+            return name, end
+        case _:
+            return "", None
+
+
 async def test_an_image_comes_to_a_service_and_nobody_counts_a_crash(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -174,9 +188,9 @@ async def test_an_image_comes_to_a_service_and_nobody_counts_a_crash(
         assert (images(operator), it.rollouts) == ({NEWER}, 1)
         await all_ready(operator)
         assert {info.crash_count for info in operator.infos()} == {0}
-        told = [record.event for record in await value(operator.events(0))]
-        ends = [each.exit for each in told if isinstance(each, ContainerEnded)]
-        assert ends == [RolledOut()] * REPLICAS
+        ends = dict(map(end_of, await value(operator.events(0))))
+        _ = ends.pop("", None)
+        assert list(ends.values()) == [RolledOut()] * REPLICAS
 
 
 async def test_an_operator_that_comes_back_begins_no_second_rollout(

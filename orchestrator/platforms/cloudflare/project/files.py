@@ -3,6 +3,7 @@
     wrangler.jsonc       what is deployed
     src/index.js         the classes and the applications of this fleet
     src/gateway/*.js     the gateway, the same for every fleet
+    operator/            the image of the operator, where the project hosts it
     README.md            the commands
     .gitignore
 
@@ -17,7 +18,14 @@ from importlib.resources import files
 from typing import Final
 
 from orchestrator.platforms.cloudflare.project.application import facts_of
+from orchestrator.platforms.cloudflare.project.hosting import (
+    OPERATOR_CLASS,
+    TOKENS_SECRET,
+    Hosting,
+    hosting_facts,
+)
 from orchestrator.platforms.cloudflare.project.jsonc import pretty
+from orchestrator.platforms.cloudflare.project.operator_image import operator_files
 from orchestrator.platforms.cloudflare.project.plan import Plan
 from orchestrator.platforms.cloudflare.project.wrangler_file import wrangler_file
 
@@ -59,16 +67,47 @@ To change the token without a pause, put the new one as `GATEWAY_TOKEN_NEXT`, ch
 operator's, then put it as `GATEWAY_TOKEN` and delete `GATEWAY_TOKEN_NEXT`.
 """
 
+README_OF_OPERATOR: Final = """
+## Its operator
+
+The folder `operator` is the image of the fleet's operator, which the Worker starts and
+keeps alive. It needs these secrets of the Worker beside `GATEWAY_TOKEN`:
+
+{secrets}
+
+`{tokens}` are the digests of the tokens that the operator's own API asks for:
+
+    orchestrator token create NAME --scope write --state ../tokens
+    orchestrator token export --state ../tokens | npx wrangler secret put {tokens}
+
+Its page is at `https://{host}/operator/`; the command reaches it there, too:
+
+    orchestrator list --url https://{host}/operator --token-file FILE
+    orchestrator gateway operator --fleet FILE
+
+The image holds the fleet file as it was when this was written. After a change run
+`orchestrator gateway init` again, and deploy.
+"""
+
 _VERSION: Final = re.compile(
     rb'^export const VERSION = "([^"\n]{1,64})";$', re.MULTILINE
 )
 
 
 def project_of(
-    plan: Plan, sources: Mapping[str, bytes], *, token_secret: str
+    plan: Plan,
+    sources: Mapping[str, bytes],
+    *,
+    token_secret: str,
+    beside: Mapping[str, bytes] | None = None,
 ) -> dict[str, bytes]:
-    """Return the files of a plan by their path; *sources* are the gateway's own."""
+    """Return the files of a plan by their path; *sources* are the gateway's own.
+
+    *beside* are the files that the image of a hosted operator holds.
+    """
     readme = README.format(fleet=plan.fleet, token_secret=token_secret)
+    if plan.hosting is not None:
+        readme += _readme_of(plan.hosting)
     texts = {
         WRANGLER_FILE: wrangler_file(plan),
         "src/index.js": _index(plan),
@@ -77,7 +116,18 @@ def project_of(
     }
     written = {path: text.encode() for path, text in texts.items()}
     gateway = {f"src/gateway/{name}": sources[name] for name in sorted(sources)}
-    return written | gateway
+    if plan.hosting is None:
+        return written | gateway
+    return written | gateway | operator_files(plan.hosting, plan.fleet, beside or {})
+
+
+def _readme_of(hosting: Hosting) -> str:
+    needed = dict.fromkeys(secret for _, secret in hosting.secrets.items())
+    own = [secret for secret in needed if secret != "GATEWAY_TOKEN"]  # noqa: S105
+    listed = "\n".join(f"*   `npx wrangler secret put {secret}`" for secret in own)
+    return README_OF_OPERATOR.format(
+        secrets=listed, tokens=TOKENS_SECRET, host=hosting.host
+    )
 
 
 def gateway_sources() -> dict[str, bytes]:
@@ -103,7 +153,9 @@ def gateway_version(sources: Mapping[str, bytes]) -> str | None:
 
 def _index(plan: Plan) -> str:
     facts = {one.name: facts_of(one) for one in plan.applications}
-    classes = [one.class_name for one in plan.applications] + list(plan.bare_classes)
+    classes = [one.class_name for one in plan.applications] + [
+        one for one in plan.bare_classes if one != OPERATOR_CLASS
+    ]
     lines = [
         "// Written by `orchestrator gateway init`: run it again rather than editing.",
         "",
@@ -111,10 +163,27 @@ def _index(plan: Plan) -> str:
         "",
         'export { FleetRegistry } from "./gateway/gateway.js";',
         *(f"export class {one} extends gateway.FleetContainer {{}}" for one in classes),
+        *_operator_lines(plan),
         "",
         "export default gateway.makeGateway({",
         f"  applications: {pretty(facts)},".replace("\n", "\n  "),
+        *(["  operator,"] if plan.hosting is not None else []),
         "});",
         "",
     ]
     return "\n".join(lines)
+
+
+def _operator_lines(plan: Plan) -> list[str]:
+    """Write the class of the operator; one that was left over runs nothing."""
+    if plan.hosting is not None:
+        return [
+            "",
+            f"const operator = {pretty(hosting_facts(plan.hosting, plan.fleet))};",
+            f"export class {OPERATOR_CLASS} extends gateway.OperatorContainer {{",
+            "  static hosting = operator;",
+            "}",
+        ]
+    if OPERATOR_CLASS in plan.bare_classes:
+        return [f"export class {OPERATOR_CLASS} extends gateway.OperatorContainer {{}}"]
+    return []

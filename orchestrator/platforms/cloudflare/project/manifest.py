@@ -18,6 +18,7 @@ from orchestrator.core.errors import InvalidSpec, Problem
 from orchestrator.core.fields import Json
 from orchestrator.core.table import Table
 from orchestrator.platforms.cloudflare.project.application import Application
+from orchestrator.platforms.cloudflare.project.hosting import Hosting
 from orchestrator.platforms.cloudflare.project.plan import Plan
 
 __all__ = ("MANIFEST_FILE", "Manifest", "digest_of", "manifest_file", "read_manifest")
@@ -36,6 +37,7 @@ class Manifest:
     applications: tuple[Application, ...]
     migrations: tuple[Table[str, Json], ...]
     files: Table[str, str]
+    hosting: Hosting | None = None
 
 
 def digest_of(data: bytes) -> str:
@@ -52,8 +54,12 @@ def manifest_file(plan: Plan, written: Mapping[str, bytes]) -> bytes:
         applications=plan.applications,
         migrations=plan.migrations,
         files=Table.of((path, digest_of(data)) for path, data in written.items()),
+        hosting=plan.hosting,
     )
-    return json.dumps(tree_of(manifest), indent=2).encode() + b"\n"
+    tree = tree_of(manifest)
+    if plan.hosting is None:  # so that an earlier release can read it
+        del tree["hosting"]
+    return json.dumps(tree, indent=2).encode() + b"\n"
 
 
 def read_manifest(data: bytes) -> Result[Manifest, InvalidSpec]:

@@ -24,6 +24,10 @@ from orchestrator.platforms.cloudflare.project.applications import (
     applications_of,
     declared_counts,
 )
+from orchestrator.platforms.cloudflare.project.hosting import (
+    OPERATOR_CLASS,
+    Hosting,
+)
 from orchestrator.platforms.cloudflare.project.migrations import (
     Migration,
     living_classes,
@@ -46,6 +50,7 @@ class Earlier:
     applications: tuple[Application, ...] = ()
     migrations: tuple[Migration, ...] = ()
     extras: Table[str, Json] = Table[str, Json]()
+    hosting: Hosting | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +58,8 @@ class Plan:
     """Everything that the files of a project say.
 
     ``folder`` is where the fleet file is, seen from the project. ``bare_classes`` have
-    objects but no application that anybody remembers.
+    objects but no application that anybody remembers. ``hosting`` is the operator that
+    runs beside the gateway.
     """
 
     fleet: str
@@ -70,6 +76,7 @@ class Plan:
     retired: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     worker_was: str | None = None
+    hosting: Hosting | None = None
 
 
 def plan_of(
@@ -79,8 +86,12 @@ def plan_of(
     folder: str,
     earlier: Earlier | None = None,
     delete_gone: bool = False,
+    hosting: Hosting | None = None,
 ) -> Result[Plan, InvalidSpec]:
-    """Plan a project for a fleet, after what an earlier run has left."""
+    """Plan a project for a fleet, after what an earlier run has left.
+
+    *hosting* is the operator that it hosts; a retired one goes with what is gone.
+    """
     before = earlier or Earlier()
     wanted = applications_of(fleet, choice)
     if isinstance(wanted, Failure):
@@ -96,7 +107,11 @@ def plan_of(
         if application.name not in names
     )
     kept = current if delete_gone else (*current, *gone)
-    classes = (REGISTRY_CLASS, *(application.class_name for application in kept))
+    deleted = tuple(one.name for one in gone) if delete_gone else ()
+    if delete_gone and hosting is not None and hosting.retired:
+        hosting, deleted = None, (*deleted, "the operator")
+    own = (REGISTRY_CLASS,) if hosting is None else (REGISTRY_CLASS, OPERATOR_CLASS)
+    classes = (*own, *(application.class_name for application in kept))
     living = living_classes(before.migrations)
     migrations = with_new(
         before.migrations, tuple(one for one in classes if one not in living)
@@ -120,8 +135,9 @@ def plan_of(
             extras=before.extras,
             added=tuple(one.name for one in current if one.name not in known),
             retired=() if delete_gone else tuple(one.name for one in gone),
-            deleted=tuple(one.name for one in gone) if delete_gone else (),
+            deleted=deleted,
             worker_was=None if before.worker == worker else before.worker,
+            hosting=hosting,
         )
     )
 

@@ -14,10 +14,18 @@ from typing import Final
 import attrs
 
 from orchestrator.core.fleet_specs import FleetSpec
+from orchestrator.core.hosting import InstanceType
 from orchestrator.core.moments import Millis
 from orchestrator.core.specs import ContainerSpec
 
-__all__ = ("INCLUDED", "PLAN_PER_MONTH", "DailyCost", "cost_of_fleet", "cost_per_day")
+__all__ = (
+    "INCLUDED",
+    "PLAN_PER_MONTH",
+    "DailyCost",
+    "cost_of_fleet",
+    "cost_of_operator",
+    "cost_per_day",
+)
 
 MEMORY_GIB_S: Final = 0.000_002_5
 VCPU_S: Final = 0.000_020
@@ -48,6 +56,12 @@ CALLS_A_DAY: Final = DAY_S / 20
 
 CALLS_OF_A_CONTAINER: Final = DAY_S / 300
 """Of the object of a container, which looks after it every five minutes."""
+
+LOOKS_OF_AN_OPERATOR: Final = DAY_S / 10
+"""Of the object of a hosted operator, which asks it every ten seconds how it is."""
+
+MINUTES_A_DAY: Final = DAY_S / 60
+"""The Worker is called in each, to see that this goes on."""
 
 
 @attrs.frozen(kw_only=True)
@@ -98,6 +112,20 @@ def cost_per_day(
         disk=sum(size.disk_mb for size in sizes) / 1_000 * DISK_GB_S * DAY_S,
         cpu=sum(size.vcpu for size in sizes) * VCPU_S * DAY_S,
         objects=(len(sizes) + 1) * OBJECT_GB * OBJECT_GB_S * DAY_S,
+        requests=requests,
+    )
+
+
+def cost_of_operator(size: InstanceType) -> DailyCost:
+    """Return what an operator costs that Cloudflare hosts, beside its fleet."""
+    requests = MINUTES_A_DAY * (WORKER_REQUEST + OBJECT_REQUEST)
+    requests += LOOKS_OF_AN_OPERATOR * OBJECT_REQUEST
+    return DailyCost(
+        containers=1,
+        memory=size.memory_mib / 1_024 * MEMORY_GIB_S * DAY_S,
+        disk=size.disk_mb / 1_000 * DISK_GB_S * DAY_S,
+        cpu=size.vcpu * VCPU_S * DAY_S,
+        objects=OBJECT_GB * OBJECT_GB_S * DAY_S,
         requests=requests,
     )
 

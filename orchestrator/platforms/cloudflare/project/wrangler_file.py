@@ -21,6 +21,12 @@ from orchestrator.platforms.cloudflare.project.application import (
     DURABLE_OBJECT,
     Application,
 )
+from orchestrator.platforms.cloudflare.project.hosting import (
+    OPERATOR_BINDING,
+    OPERATOR_CLASS,
+    OPERATOR_INSTANCES,
+    Hosting,
+)
 from orchestrator.platforms.cloudflare.project.images import (
     ImageKind,
     image_kind,
@@ -32,12 +38,19 @@ from orchestrator.platforms.cloudflare.project.migrations import (
     read_migrations,
 )
 from orchestrator.platforms.cloudflare.project.naming import account_name_of
+from orchestrator.platforms.cloudflare.project.operator_image import DOCKERFILE
 from orchestrator.platforms.cloudflare.project.plan import REGISTRY_CLASS, Plan
 
 __all__ = ("COMPATIBILITY_DATE", "read_wrangler_file", "wrangler_file")
 
 COMPATIBILITY_DATE: Final = "2026-10-01"
 """From this date on an object that watches its container stays in memory."""
+
+EVERY_MINUTE: Final = "* * * * *"
+"""The clock that sees to the alarm of a hosted operator."""
+
+TRIGGERS: Final = "triggers"
+CRONS: Final = "crons"
 
 _OWN: Final = frozenset(
     {
@@ -57,11 +70,13 @@ def wrangler_file(plan: Plan) -> str:
     """Write the configuration of a plan."""
     parts = [_part(key, value, why) for key, value, why in _settings(plan)]
     containers = [_entry(one, plan) for one in plan.applications]
+    if plan.hosting is not None:
+        containers.append(_hosted(plan.hosting, plan.worker))
     parts.append(f'"containers": {_array(containers)}')
     migrations = ",\n".join(indent(pretty(_tree(m)), "  ") for m in plan.migrations)
     why = "// Applied once each, in this order: never change one, only append."
     parts.append(f'{why}\n"migrations": [\n{migrations}\n]')
-    extras = [_part(key, tree_of(value)) for key, value in plan.extras.items()]
+    extras = [_part(key, value) for key, value in _added(plan).items()]
     if extras:
         extras[0] = f"// Added by hand, and kept.\n{extras[0]}"
     head = (
@@ -85,7 +100,29 @@ def _settings(plan: Plan) -> Iterator[tuple[str, Any, str]]:
     bindings += [
         {"name": one.binding, "class_name": one.class_name} for one in plan.applications
     ]
+    if plan.hosting is not None:
+        bindings.append({"name": OPERATOR_BINDING, "class_name": OPERATOR_CLASS})
     yield "durable_objects", {"bindings": bindings}, "One object for each container."
+    if plan.hosting is not None:
+        crons = [EVERY_MINUTE, *_crons(tree_of(plan.extras))]
+        why = "Each minute it is seen to that the operator is looked after."
+        yield TRIGGERS, {CRONS: crons}, why
+
+
+def _added(plan: Plan) -> dict[str, Any]:
+    """Return what was added by hand; crons stand beside our own, where we have one."""
+    tree = cast("dict[str, Any]", tree_of(plan.extras))
+    if plan.hosting is not None:
+        _ = tree.pop(TRIGGERS, None)
+    return tree
+
+
+def _crons(tree: dict[str, Any]) -> list[Any]:
+    """Return the crons of a configuration that are not ours."""
+    triggers = tree.get(TRIGGERS)
+    crons = triggers.get(CRONS) if isinstance(triggers, dict) else None
+    listed: list[Any] = crons if isinstance(crons, list) else []
+    return [cron for cron in listed if cron != EVERY_MINUTE]
 
 
 def _part(key: str, value: Any, why: str = "") -> str:
@@ -114,6 +151,21 @@ def _entry(application: Application, plan: Plan) -> str:
     if application.retired:
         why = "In the fleet file no more; kept so that its containers can be stopped."
     return f"// {application.name!r}: {why}\n{pretty(tree)}"
+
+
+def _hosted(hosting: Hosting, worker: str) -> str:
+    """Write the application of the operator; no service folds to its name."""
+    why = "One runs; while a deploy replaces it, there is room for the next."
+    if hosting.retired:
+        why = "Hosted no more; kept so that it can be stopped."
+    tree = {
+        "name": f"{worker}--operator",
+        "class_name": OPERATOR_CLASS,
+        "image": DOCKERFILE,
+        "instance_type": hosting.instance_type.name,
+        "max_instances": OPERATOR_INSTANCES,
+    }
+    return f"// The operator: {why}\n{pretty(tree)}"
 
 
 def _sum(application: Application, plan: Plan) -> str:
@@ -182,7 +234,12 @@ def read_wrangler_file(
     if isinstance(migrations, Failure):
         return Failure(migrations.failure())
     own = _OWN if account_id is None else _OWN | {"account_id"}
-    extras = frozen_config({key: tree[key] for key in tree if key not in own})
+    kept = {key: tree[key] for key in tree if key not in own}
+    if tree.get(TRIGGERS) == {CRONS: [EVERY_MINUTE]}:
+        del kept[TRIGGERS]
+    elif isinstance(kept.get(TRIGGERS), dict):
+        kept[TRIGGERS] = {**kept[TRIGGERS], CRONS: _crons(tree)}
+    extras = frozen_config(kept)
     if isinstance(extras, Failure):
         return Failure(extras.failure())
     return Success((migrations.unwrap(), extras.unwrap()))
