@@ -45,8 +45,10 @@ if TYPE_CHECKING:
         JournalTooNew,
         JournalUnavailable,
         KeyReused,
+        LeaseHeld,
         MinReplicaSetContainer,
         NoCapacity,
+        NotLeader,
         NotReplayable,
         OperatorClosed,
         PartialReconcile,
@@ -130,9 +132,12 @@ if TYPE_CHECKING:
     from orchestrator.journal.memory import MemoryJournal
     from orchestrator.journal.sqlite import open_sqlite
     from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
+    from orchestrator.platforms.leases import Claim
     from orchestrator.platforms.local.platform import LocalPlatform
     from orchestrator.platforms.port import PlatformDetail
     from orchestrator.platforms.simulated.platform import SimulatedPlatform
+    from orchestrator.runtime.durable import open_durable
+    from orchestrator.runtime.leadership import Leadership, Role
     from orchestrator.runtime.operator import OpenFailed, Operator
     from orchestrator.runtime.outcomes import settled
     from orchestrator.runtime.reports import (
@@ -144,6 +149,7 @@ if TYPE_CHECKING:
     from orchestrator.runtime.rollings import EndedRollout, RevisionInfo, RolloutHistory
     from orchestrator.runtime.scales import Orphan, ServiceInfo
     from orchestrator.runtime.secrets import EnvironmentSecrets, FileSecrets, Secrets
+    from orchestrator.runtime.standby import Standby
     from orchestrator.runtime.steps import Asked
 
 _NAMES: Final = {
@@ -162,11 +168,11 @@ _NAMES: Final = {
         "ContainerNotStopped ContainerStartFailed ContainerStopFailed "
         "CrashLoopDetected EnvVarsFailed InvalidSpec JournalBusy JournalCompacted "
         "JournalConflict JournalCorrupt JournalLocked JournalTooNew JournalUnavailable "
-        "KeyReused MinReplicaSetContainer NoCapacity NotReplayable OperatorClosed "
-        "PartialReconcile PolicyNotRegistered Problem QuotaExceeded RateLimited "
-        "ReconcileFailed Refused RevisionConflict RolloutNotFound RolloutRefused "
-        "SecretMissing ServiceNotFound StaleOperator StaleRun StartNeedsForce TimedOut "
-        "Unauthorized Unreachable"
+        "KeyReused LeaseHeld MinReplicaSetContainer NoCapacity NotLeader "
+        "NotReplayable OperatorClosed PartialReconcile PolicyNotRegistered Problem "
+        "QuotaExceeded RateLimited ReconcileFailed Refused RevisionConflict "
+        "RolloutNotFound RolloutRefused SecretMissing ServiceNotFound StaleOperator "
+        "StaleRun StartNeedsForce TimedOut Unauthorized Unreachable"
     ),
     "core.exit_rules": "Codes ExitAction ExitKind ExitRule Kinds Signals",
     "core.explain": "ContainerInfo Explanation",
@@ -194,15 +200,19 @@ _NAMES: Final = {
     "journal.memory": "MemoryJournal",
     "journal.sqlite": "open_sqlite",
     "platforms.cloudflare.gateway": "CloudflarePlatform",
+    "platforms.leases": "Claim",
     "platforms.local.platform": "LocalPlatform",
     "platforms.port": "PlatformDetail",
     "platforms.simulated.platform": "SimulatedPlatform",
+    "runtime.durable": "open_durable",
+    "runtime.leadership": "Leadership Role",
     "runtime.operator": "OpenFailed Operator",
     "runtime.outcomes": "settled",
     "runtime.reports": "EventRecord FleetConfig ReconcileOutcome ReconcileReport",
     "runtime.rollings": "EndedRollout RevisionInfo RolloutHistory",
     "runtime.scales": "Orphan ServiceInfo",
     "runtime.secrets": "EnvironmentSecrets FileSecrets Secrets",
+    "runtime.standby": "Standby",
     "runtime.steps": "Asked",
 }
 """Which module has which names."""
@@ -213,7 +223,7 @@ _HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.
 # fmt: off
 __all__ = (
     "INSTANCE_TYPES", "AdHocContainerNotAllowed", "AskPromotion", "Asked",
-    "Autoscaling", "Backoff", "CanaryStep", "CheckKind", "CloudflareChoice",
+    "Autoscaling", "Backoff", "CanaryStep", "CheckKind", "Claim", "CloudflareChoice",
     "CloudflarePlatform", "Codes", "CommandProbe", "Complete", "Condition",
     "ContainerEntry", "ContainerError", "ContainerFailed", "ContainerInfo",
     "ContainerNotFound", "ContainerNotStopped", "ContainerSpec", "ContainerStartFailed",
@@ -225,22 +235,23 @@ __all__ = (
     "HealthCheck", "HealthChecks", "Hold", "HttpProbe", "InstanceType", "InvalidFleet",
     "InvalidSpec", "JournalBusy", "JournalCompacted", "JournalConflict",
     "JournalCorrupt", "JournalLocked", "JournalTooNew", "JournalUnavailable",
-    "KeyReused", "Kinds", "LocalPlatform", "Membership", "MemoryJournal", "Metric",
-    "MinReplicaSetContainer", "Misplaced", "Move", "NoCapacity", "NotReplayable",
-    "OnFailure", "OnLoop", "OnLost", "OpenFailed", "Operator", "OperatorClosed",
-    "Orphan", "PartialReconcile", "Placement", "Plan", "PlanAction", "PlannedChange",
-    "PlatformDetail", "PolicyNotRegistered", "Problem", "Promotion", "Prune",
-    "QuotaExceeded", "RateLimited", "ReconcileFailed", "ReconcileOutcome",
-    "ReconcileReport", "Refused", "ReplicaState", "RestartAt", "RestartPolicy",
-    "Retire", "RevisionConflict", "RevisionInfo", "RolloutAction", "RolloutHistory",
-    "RolloutInfo", "RolloutMember", "RolloutNotFound", "RolloutPolicy",
-    "RolloutRefused", "RolloutStatus", "SchedulingPolicy", "SecretMissing", "Secrets",
-    "Service", "ServiceInfo", "ServiceLoad", "ServiceNotFound", "Share", "Signals",
-    "SimulatedPlatform", "Situation", "Soak", "StaleOperator", "StaleRun",
+    "KeyReused", "Kinds", "Leadership", "LeaseHeld", "LocalPlatform", "Membership",
+    "MemoryJournal", "Metric", "MinReplicaSetContainer", "Misplaced", "Move",
+    "NoCapacity", "NotLeader", "NotReplayable", "OnFailure", "OnLoop", "OnLost",
+    "OpenFailed", "Operator", "OperatorClosed", "Orphan", "PartialReconcile",
+    "Placement", "Plan", "PlanAction", "PlannedChange", "PlatformDetail",
+    "PolicyNotRegistered", "Problem", "Promotion", "Prune", "QuotaExceeded",
+    "RateLimited", "ReconcileFailed", "ReconcileOutcome", "ReconcileReport", "Refused",
+    "ReplicaState", "RestartAt", "RestartPolicy", "Retire", "RevisionConflict",
+    "RevisionInfo", "Role", "RolloutAction", "RolloutHistory", "RolloutInfo",
+    "RolloutMember", "RolloutNotFound", "RolloutPolicy", "RolloutRefused",
+    "RolloutStatus", "SchedulingPolicy", "SecretMissing", "Secrets", "Service",
+    "ServiceInfo", "ServiceLoad", "ServiceNotFound", "Share", "Signals",
+    "SimulatedPlatform", "Situation", "Soak", "StaleOperator", "StaleRun", "Standby",
     "StartNeedsForce", "Step", "Table", "TcpProbe", "Ticket", "TimedOut",
     "Unauthorized", "Unreachable", "View", "When", "always_restart_policy", "container",
-    "default_restart_policy", "fleet", "never_restart_policy", "open_sqlite",
-    "read_fleet_file", "registered", "settled",
+    "default_restart_policy", "fleet", "never_restart_policy", "open_durable",
+    "open_sqlite", "read_fleet_file", "registered", "settled",
 )
 # fmt: on
 

@@ -15,6 +15,8 @@ from orchestrator.api.openapi import document
 from orchestrator.api.queries import Asked
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.core.state import RULES
+from orchestrator.replay.absences import Absence, EndKind, absence_text
+from orchestrator.runtime.leadership import Role
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.telemetry import Telemetry
 
@@ -54,11 +56,31 @@ class About:
 
     async def readiness(self, _: web.Request, __: Asked) -> web.Response:
         """Say whether the operator looks after its fleet, or what is missing."""
+        if self._operator.leadership.role is Role.STANDBY:
+            return answer(answers.Readiness(status="standby"), status=503)
         missing = tuple(_missing(self._operator))
         if not missing:
             return answer(answers.Readiness(status="ready"))
         told = answers.Readiness(status="not_ready", missing=missing)
         return answer(told, status=503)
+
+    async def leader(self, _: web.Request, __: Asked) -> web.Response:
+        """Say who leads, and since when."""
+        told = self._operator.leadership
+        found = self._operator.absence
+        return answer(
+            answers.Leader(
+                role=told.role,
+                epoch=told.epoch,
+                leader=told.leader,
+                since=told.since,
+                lease_ms=told.lease_ms,
+                expires_in_ms=told.expires_in_ms,
+                lag_rows=told.lag_rows,
+                takeovers=told.takeovers,
+                absence=None if found is None else _told(found),
+            )
+        )
 
     async def version(self, _: web.Request, __: Asked) -> web.Response:
         """Say which release answers."""
@@ -75,6 +97,23 @@ class About:
     async def openapi(self, _: web.Request, __: Asked) -> web.Response:
         """Answer how all of this is called."""
         return web.Response(body=self._document, content_type="application/json")
+
+
+def _told(absence: Absence) -> answers.Absent:
+    return answers.Absent(
+        told=absence_text(absence),
+        led_until=absence.led_until,
+        led_again_at=absence.led_again_at,
+        caught_up_at=absence.caught_up_at,
+        crashes=absence.count(EndKind.CRASH),
+        clean=absence.count(EndKind.CLEAN),
+        lost=absence.count(EndKind.LOST),
+        stopped=absence.count(EndKind.STOPPED),
+        asleep=absence.count(EndKind.ASLEEP),
+        going_on=absence.going_on,
+        unseen=absence.unseen,
+        strangers=len(absence.strangers),
+    )
 
 
 def _missing(operator: Operator) -> list[str]:

@@ -10,14 +10,17 @@ from orchestrator.core.commands import Command
 from orchestrator.core.events import Event
 from orchestrator.core.explain import ContainerInfo
 from orchestrator.core.fields import Json
-from orchestrator.core.moments import Moment
+from orchestrator.core.moments import Millis, Moment
 from orchestrator.core.table import Table
+from orchestrator.runtime.leadership import Role
 
 __all__ = (
+    "Absent",
     "Applied",
     "Change",
     "FleetFacts",
     "Health",
+    "Leader",
     "Readiness",
     "StepTold",
     "Touched",
@@ -30,7 +33,9 @@ class FleetFacts:
     """The fleet as a whole, now.
 
     ``at`` is the operator's clock; ``can_write`` says whether the caller may change
-    anything; ``journal_error`` why nothing can be written down at present, if so.
+    anything, which nobody may of a standby; ``journal_error`` why nothing can be
+    written down at present, if so. ``role`` is what the operator is to the fleet,
+    ``leader`` the name of whoever leads since ``leader_since``, where it has a lease.
     """
 
     name: str
@@ -51,6 +56,9 @@ class FleetFacts:
     violations: int
     can_write: bool
     journal_error: str | None
+    role: Role
+    leader: str | None
+    leader_since: Moment | None
 
 
 @attrs.frozen(kw_only=True)
@@ -62,10 +70,60 @@ class Health:
 
 @attrs.frozen(kw_only=True)
 class Readiness:
-    """Whether the operator looks after its fleet; ``missing`` is what it waits for."""
+    """Whether the operator looks after its fleet; ``missing`` is what it waits for.
 
-    status: Literal["ready", "not_ready"]
+    A ``standby`` does not: another one leads.
+    """
+
+    status: Literal["ready", "not_ready", "standby"]
     missing: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Absent:
+    """What became of the runs while nobody led, in numbers and in a sentence.
+
+    ``led_until`` is the last row before, ``led_again_at`` when somebody led again,
+    ``caught_up_at`` when the platform had been looked at. Runs that ended are counted
+    by what their policies make of it; ``going_on`` are still there, ``unseen`` may be,
+    and ``strangers`` were begun by nobody here.
+    """
+
+    told: str
+    led_until: Moment
+    led_again_at: Moment
+    caught_up_at: Moment
+    crashes: int
+    clean: int
+    lost: int
+    stopped: int
+    asleep: int
+    going_on: int
+    unseen: int
+    strangers: int
+
+
+@attrs.frozen(kw_only=True)
+class Leader:
+    """Who leads the fleet, as the operator that was asked knows it.
+
+    ``role`` is what that operator is. ``leader`` names the process that leads, None
+    where nobody does, or where it claims no lease; ``since`` is when it took over.
+    ``expires_in_ms``: so long its lease runs yet, of ``lease_ms``, unless it is
+    renewed. ``lag_rows`` are rows that a standby knows of and has not read;
+    ``takeovers`` counts how often this process came to lead; ``absence`` is what it
+    found then, None where nobody had led before, or that is not known yet.
+    """
+
+    role: Role
+    epoch: int
+    leader: str | None
+    since: Moment | None
+    lease_ms: Millis | None
+    expires_in_ms: Millis | None
+    lag_rows: int
+    takeovers: int
+    absence: Absent | None
 
 
 @attrs.frozen(kw_only=True)

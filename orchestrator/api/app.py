@@ -1,7 +1,9 @@
 """The application: the table of routes, wired to what answers.
 
 Two applications of one operator may be served at the same time: one on its Unix
-socket, which lets in whoever can open it, and one behind a guard.
+socket, which lets in whoever can open it, and one behind a guard. Who answers may
+change while they are served (``api.seat``): what is kept of the one is then made anew
+of the other.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from orchestrator.api.queries import Asked, read_query
 from orchestrator.api.rollouts import Rollouts
 from orchestrator.api.route import Route
 from orchestrator.api.routes import ROUTES
+from orchestrator.api.seat import Seat
 from orchestrator.api.serving import Serving
 from orchestrator.api.sheets import Sheets
 from orchestrator.codec.api_choice import BODY_MOST
@@ -49,14 +52,14 @@ SORRY: Final = "internal error; the operator's log says more"
 
 
 def make_app(
-    operator: Operator,
+    operator: Operator | Seat,
     *,
     version: str,
     end: Callable[[], None] | None = None,
     guard: Guard | None = None,
     telemetry: Telemetry | None = None,
 ) -> web.Application:
-    """Return the application of an operator.
+    """Return the application of an operator, or of whoever has its seat.
 
     *end* is called when all is down. Without a *guard* whoever reaches the application
     may do everything. *telemetry* is what ``/metrics`` reads.
@@ -67,23 +70,15 @@ def make_app(
     )
     app.on_response_prepare.append(_not_to_be_kept)
     leaving = app[LEAVING] = Leaving()
-    app.on_shutdown.extend((say_goodbye(operator), leaving.leave))
-    watch = operator.feed.watch
-    tally = Followed(Tally, lambda: operator.fleet, watch)
-    orders = Orders(lambda: operator.fleet, watch)
-    infos = Sheets(View.info)
-    parts = (
-        Looks(operator, version, tally, infos),
-        Lists(operator, orders, infos),
-        Past(operator),
-        Exports(operator),
-        Plans(operator),
-        Serving(operator, end),
-        Rollouts(operator, end),
-        About(operator, version, telemetry, tally),
-    )
+    seat = operator if isinstance(operator, Seat) else Seat(operator)
+
+    async def goodbye(going: web.Application) -> None:
+        await say_goodbye(seat.operator)(going)
+
+    app.on_shutdown.extend((goodbye, leaving.leave))
+    answering = _Answering(seat, version, end, telemetry)
     for route in ROUTES:
-        handler = _checked(route, _handler(parts, route.handler), leaving)
+        handler = _checked(route, answering, leaving)
         app.router.add_route(route.method, route.path, handler)
         if route.method == "GET" and not route.is_streamed:
             app.router.add_route("HEAD", route.path, handler)
@@ -91,29 +86,74 @@ def make_app(
     return app
 
 
-def _handler(parts: tuple[object, ...], name: str) -> Answering:
-    """Return the function that answers a route."""
-    found: Answering = next(
-        getattr(part, name) for part in parts if hasattr(part, name)
-    )
-    return found
+class _Answering:
+    """The functions that answer the routes, of the operator that sits there now."""
+
+    def __init__(
+        self,
+        seat: Seat,
+        version: str,
+        end: Callable[[], None] | None,
+        telemetry: Telemetry | None,
+    ) -> None:
+        self.seat = seat
+        self._version = version
+        self._end = end
+        self._telemetry = telemetry
+        self._of = seat.operator
+        self._parts = self._made(seat.operator)
+        self._known: dict[str, Answering] = {}
+
+    def function(self, name: str) -> Answering:
+        """Return the function of that name."""
+        operator = self.seat.operator
+        if operator is not self._of:
+            self._of, self._parts, self._known = operator, self._made(operator), {}
+        found = self._known.get(name)
+        if found is None:
+            parts = self._parts
+            found = next(getattr(part, name) for part in parts if hasattr(part, name))
+            self._known[name] = found
+        return found
+
+    def _made(self, operator: Operator) -> tuple[object, ...]:
+        """Make what answers for an operator, and what is kept true of its fleet."""
+        watch = operator.feed.watch
+        tally = Followed(Tally, lambda: operator.fleet, watch)
+        orders = Orders(lambda: operator.fleet, watch)
+        infos = Sheets(View.info)
+        return (
+            Looks(operator, self._version, tally, infos),
+            Lists(operator, orders, infos),
+            Past(operator),
+            Exports(operator),
+            Plans(operator),
+            Serving(operator, self._end),
+            Rollouts(operator, self._end),
+            About(operator, self._version, self._telemetry, tally),
+        )
 
 
-def _checked(route: Route, handler: Answering, leaving: Leaving) -> Handler:
+def _checked(route: Route, who: _Answering, leaving: Leaving) -> Handler:
     """Read the query as the route says, before it is answered.
 
+    What only the leader does is refused while a standby sits there.
     Who looks and still waits when the application shuts down is told so.
     """
     is_look = route.method == "GET" and not route.is_streamed
     plain = {parameter.name: parameter.default for parameter in route.query}
+    _ = who.function(route.handler)  # there is one
 
     async def checked(request: web.Request) -> web.StreamResponse:
         is_plain = not request.rel_url.raw_query_string and not route.headers
         query = plain if is_plain else read_query(request.query, request.headers, route)
         if isinstance(query, InvalidSpec):
             return refusal(query)
+        refused = who.seat.refusal if route.needs_leader else None
+        if refused is not None:
+            return refusal(refused)
         try:
-            answering = handler(request, query)
+            answering = who.function(route.handler)(request, query)
             return await (leaving.waited(answering) if is_look else answering)
         except web.HTTPException:
             raise

@@ -24,6 +24,7 @@ from orchestrator.core.errors import (
     ContainerError,
     InvalidSpec,
     JournalBusy,
+    NotLeader,
     OperatorClosed,
     Problem,
     RateLimited,
@@ -229,7 +230,7 @@ def refusal(error: ContainerError | AccessError) -> web.Response:
     )
     if isinstance(error, _LATER) and error.retry_after_ms:
         response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1_000))
-    elif isinstance(error, OperatorClosed):
+    elif isinstance(error, OperatorClosed | NotLeader):
         response.headers["Retry-After"] = str(COME_BACK_S)
     return response
 

@@ -27,6 +27,7 @@ from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerError, ContainerNotFound
 from orchestrator.core.state import RULES, Container
 from orchestrator.core.table import Table
+from orchestrator.runtime.leadership import Role
 from orchestrator.runtime.masks import masked_spec
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import opened, settled
@@ -62,6 +63,7 @@ class Looks:
         tally = await self._tally.now()
         fleet = operator.fleet
         error = operator.journal_error
+        leads = operator.leadership
         return answer(
             answers.FleetFacts(
                 name=fleet.name,
@@ -80,8 +82,11 @@ class Looks:
                 strangers=tuple(fleet.strangers),
                 hook_failures=operator.hook_failures,
                 violations=operator.violations,
-                can_write=GRANT.get() == "write",
+                can_write=GRANT.get() == "write" and leads.role is Role.LEADER,
                 journal_error=None if error is None else error.message,
+                role=leads.role,
+                leader=leads.leader,
+                leader_since=leads.since,
             )
         )
 

@@ -247,6 +247,37 @@ METRICS: Final = (
         "Invariants of the core that did not hold: a bug, if not 0.",
     ),
     Named("fleet_hook_failures_total", "counter", (), "Calls of hooks that failed."),
+    Named(
+        "orchestrator_is_leader",
+        "gauge",
+        (),
+        "1 where this operator leads the fleet, 0 where it stands by.",
+    ),
+    Named(
+        "orchestrator_lease_epoch",
+        "gauge",
+        (),
+        "Epoch of whoever leads, as far as this operator knows.",
+    ),
+    Named(
+        "orchestrator_lease_expires_seconds",
+        "gauge",
+        (),
+        "How long the lease of whoever leads runs yet, unless it is renewed; without a"
+        " value where nobody has one.",
+    ),
+    Named(
+        "orchestrator_takeovers_total",
+        "counter",
+        (),
+        "Times that this process has come to lead.",
+    ),
+    Named(
+        "orchestrator_standby_lag_rows",
+        "gauge",
+        (),
+        "Rows of the journal that a standby knows of and has not read; 0 of a leader.",
+    ),
     Named("fleet_live_readers", "gauge", (), "Readers of live events."),
     Named(
         "fleet_build_info",

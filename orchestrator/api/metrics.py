@@ -43,6 +43,7 @@ from orchestrator.api.metric_names import Named as Metrics
 from orchestrator.codec.schema import SCHEMA
 from orchestrator.core.moments import Moment
 from orchestrator.core.state import RULES, Fleet
+from orchestrator.runtime.leadership import Leadership, Role
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.telemetry import Telemetry, Timings
 
@@ -115,7 +116,18 @@ def _of_operator(operator: Operator, telemetry: Telemetry) -> Iterator[Measure]:
     yield "fleet_invariant_violations_total", (), operator.violations
     yield "fleet_hook_failures_total", (), operator.hook_failures
     yield "fleet_live_readers", (), readers_of(operator)
+    yield from _of_lease(operator.leadership)
     yield "fleet_build_info", (_version(), str(SCHEMA), str(RULES)), 1
+
+
+def _of_lease(told: Leadership) -> Iterator[Measure]:
+    yield "orchestrator_is_leader", (), told.role is Role.LEADER
+    yield "orchestrator_lease_epoch", (), told.epoch
+    if told.expires_in_ms is not None:
+        left_s = told.expires_in_ms / 1_000
+        yield "orchestrator_lease_expires_seconds", (), left_s
+    yield "orchestrator_takeovers_total", (), told.takeovers
+    yield "orchestrator_standby_lag_rows", (), told.lag_rows
 
 
 def _timed(telemetry: Telemetry) -> Iterator[Metric]:

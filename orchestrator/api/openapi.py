@@ -111,7 +111,9 @@ def _forms() -> list[Form]:
 
 
 def _errors(route: Route) -> tuple[Failing, ...]:
-    return tuple(dict.fromkeys((*route.errors, errors.InvalidSpec, *_DOOR)))
+    of_standby = (errors.NotLeader,) if route.needs_leader else ()
+    every = (*route.errors, *of_standby, errors.InvalidSpec, *_DOOR)
+    return tuple(dict.fromkeys(every))
 
 
 def _operation(route: Route, schemas: Schemas) -> Tree:
@@ -136,7 +138,7 @@ def _operation(route: Route, schemas: Schemas) -> Tree:
 
 
 def _tag(route: Route) -> str:
-    if route.scope == "open" or not route.path.startswith("/v1/"):
+    if route.scope == "open" or route.handler in {"leader", "metrics", "openapi"}:
         return "operator"
     if route.handler in {"events", "export", "step", "history", "timeline"}:
         return "past"

@@ -19,8 +19,8 @@ from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import JournalError
 from orchestrator.core.events import Event
 from orchestrator.journal.port import Row
+from orchestrator.runtime.decoding import decoded
 from orchestrator.runtime.feed import Feed
-from orchestrator.runtime.recovery import decoded
 from orchestrator.runtime.shown import shown_event
 
 __all__ = ("AT_ONCE", "Sieve", "Wanted")

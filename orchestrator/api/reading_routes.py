@@ -50,7 +50,7 @@ _PLATFORM: Final[tuple[Failing, ...]] = (
 _NAME: Final = "/v1/containers/{name}"
 
 
-def _look(
+def _look(  # noqa: PLR0913 - each says one thing of the route
     path: str,
     handler: str,
     summary: str,
@@ -60,6 +60,7 @@ def _look(
     tells: tuple[str, ...] = (),
     media: tuple[str, ...] = ("application/json",),
     about: str = "",
+    by_leader: bool = False,
 ) -> Route:
     return Route(
         method="GET",
@@ -72,6 +73,7 @@ def _look(
         tells=tells,
         media=media,
         about=about,
+        by_leader=by_leader,
     )
 
 
@@ -130,6 +132,7 @@ LOOKS: Final = (
         _GONE,
         query=(parameters.FOLLOW,),
         media=("application/x-ndjson",),
+        by_leader=True,
     ),
     _look(
         f"{_NAME}/wait",
@@ -143,6 +146,7 @@ LOOKS: Final = (
         errors.TimedOut,
         errors.OperatorClosed,
         query=(parameters.FOR, parameters.LIMIT_MS),
+        by_leader=True,
     ),
     _look(
         "/v1/config",
@@ -182,6 +186,7 @@ LOOKS: Final = (
         "What the platform says of each container, in its own words.",
         tuple[PlatformDetail, ...],
         *_PLATFORM,
+        by_leader=True,
     ),
 )
 
@@ -265,7 +270,7 @@ OPERATOR: Final = (
         method="GET",
         path="/readyz",
         handler="readiness",
-        summary="Whether the operator looks after its fleet.",
+        summary="Whether the operator looks after its fleet; a standby does not.",
         scope="open",
         answer=answers.Readiness,
         also=((503, answers.Readiness),),
@@ -277,6 +282,16 @@ OPERATOR: Final = (
         summary="Which release answers.",
         scope="open",
         answer=answers.Version,
+    ),
+    _look(
+        "/v1/leader",
+        "leader",
+        "Who leads the fleet, since when, and what it found when it came to lead.",
+        answers.Leader,
+        about=(
+            "A standby answers, too, as far as it knows. Where no operator claims a"
+            " lease the only one leads, and has no name."
+        ),
     ),
     _look(
         "/metrics",

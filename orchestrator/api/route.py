@@ -56,6 +56,7 @@ class Route:
     ``handler`` names the function that answers. ``answer`` is the class of what a
     success says, ``media`` what it is written as: JSON, or a stream or page whose
     pieces have that class. ``also`` are answers with another status that are no errors.
+    ``by_leader``: it needs the platform, or a fleet that nobody has changed since.
     """
 
     method: Method
@@ -64,6 +65,7 @@ class Route:
     summary: str
     about: str = ""
     scope: Scope = "read"
+    by_leader: bool = False
     query: tuple[Parameter, ...] = ()
     headers: tuple[Parameter, ...] = ()
     body: Form = None
@@ -83,6 +85,11 @@ class Route:
         """
         parts = self.path.split("/")
         return tuple(part[1:-1] for part in parts if part.startswith("{"))
+
+    @property
+    def needs_leader(self) -> bool:
+        """Say whether a standby refuses it; the rest it answers as far as it knows."""
+        return self.by_leader or self.scope == "write"
 
     @property
     def is_streamed(self) -> bool:

@@ -40,6 +40,7 @@ EXITS: Final[dict[int, str]] = {
     11: "not found",
     70: "internal error",
     130: "interrupted",
+    143: "ended by SIGTERM (up, where ORCHESTRATOR_SUPERVISED is 1)",
 }
 """What each exit code of the command means."""
 
@@ -59,6 +60,8 @@ STATUSES: Final[dict[type[ContainerError | AccessError], Status]] = {
     errors.ReconcileFailed: Status(502, 5),
     errors.PartialReconcile: Status(502, 10),
     errors.OperatorClosed: Status(503, 5),
+    errors.LeaseHeld: Status(409, 6),
+    errors.NotLeader: Status(503, 6),
     errors.ContainerStartFailed: Status(502, 4),
     errors.ContainerStopFailed: Status(502, 4),
     errors.Unreachable: Status(502, 5),

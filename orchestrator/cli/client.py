@@ -247,7 +247,7 @@ class Client:
     def _wider(self) -> str:
         """Say where more could be sent."""
         if isinstance(self._way, OverSocket):
-            return "; `orchestrator up --watch` reads a file of any size by itself"
+            return "; `orchestrator up --watch` reads a file of up to 16 MiB by itself"
         return " (api.body_max_bytes of its fleet file)"
 
 

@@ -16,7 +16,8 @@ from orchestrator.cli.colours import console
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.listening import listen_options
 from orchestrator.cli.live import show_lines, show_live
-from orchestrator.cli.running import Session, run_session
+from orchestrator.cli.running import run_session
+from orchestrator.cli.session import Session
 from orchestrator.codec.fleet_file import read_fleet_file
 from orchestrator.core.explain import ContainerInfo
 from orchestrator.runtime.operator import Operator
@@ -84,7 +85,7 @@ def has_shown_its_point(info: ContainerInfo) -> bool:
     """Say whether a container of the demo is where it was to come."""
     match info.name:
         case "worker":
-            return info.restarts > 0 and info.phase == "running"
+            return info.restarts > 0 and info.ready
         case "job":
             return info.phase == "completed"
         case "doomed":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,16 +18,18 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.failing import Failed
-from orchestrator.cli.gateway_files import Change, look, write
-from orchestrator.cli.running import secrets_of
+from orchestrator.cli.gateway_files import look, write
+from orchestrator.cli.gateway_hosting import hosted_of, hosting_options
+from orchestrator.cli.gateway_operator import operator
+from orchestrator.cli.gateway_told import tell
+from orchestrator.cli.journal_kinds import secrets_of
+from orchestrator.cli.python_files import source_of
 from orchestrator.cli.shown import now_ms, output_option, show_table
-from orchestrator.cli.tools import read_file
+from orchestrator.cli.tools import read_file, version_text
 from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.errors import InvalidSpec, PlatformError, Problem
-from orchestrator.platforms.cloudflare.project.application import Application
-from orchestrator.platforms.cloudflare.project.applications import application_warnings
 from orchestrator.platforms.cloudflare.project.checks import (
     ask,
     check_answer,
@@ -38,11 +41,8 @@ from orchestrator.platforms.cloudflare.project.files import (
     project_of,
 )
 from orchestrator.platforms.cloudflare.project.findings import Cause, Finding, Level
-from orchestrator.platforms.cloudflare.project.images import (
-    ImageKind,
-    image_kind,
-    what_becomes,
-)
+from orchestrator.platforms.cloudflare.project.hosting_checks import check_hosting
+from orchestrator.platforms.cloudflare.project.images import ImageKind, image_kind
 from orchestrator.platforms.cloudflare.project.manifest import (
     MANIFEST_FILE,
     manifest_file,
@@ -72,6 +72,9 @@ def gateway() -> None:
     """Make or check the Worker that starts containers at Cloudflare."""
 
 
+gateway.add_command(operator)
+
+
 @gateway.command("init")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @fleet_option
@@ -82,7 +85,10 @@ def gateway() -> None:
     help="Delete the classes of services that the fleet file has no more, with all"
     " that their objects remember.",
 )
-def init(folder: Path, fleet_path: Path, *, force: bool, delete_gone: bool) -> None:
+@hosting_options
+def init(
+    folder: Path, fleet_path: Path, *, force: bool, delete_gone: bool, **said: Any
+) -> None:
     """Write the gateway's project for a fleet into DIR, or bring it up to date.
 
     Run it again when the fleet file has changed, then deploy.
@@ -93,20 +99,27 @@ def init(folder: Path, fleet_path: Path, *, force: bool, delete_gone: bool) -> N
     if manifest is not None and manifest.fleet != file.spec.name and not force:
         told = f"{folder} is the gateway of fleet {manifest.fleet!r}"
         raise Failed(f"{told}, not of {file.spec.name!r}: choose another folder", 6)
+    hosted = hosted_of(fleet_path, file, found.earlier.hosting, said)
     planned = plan_of(
         file.spec,
         choice,
         folder=_from(folder, fleet_path),
         earlier=found.earlier,
         delete_gone=delete_gone,
+        hosting=hosted.hosting,
     )
     if isinstance(planned, Failure):
         raise _wrong(fleet_path, planned.failure())
     plan = planned.unwrap()
     _dockerfiles_are_there(fleet_path, plan)
-    files = project_of(plan, gateway_sources(), token_secret=choice.token_secret)
+    files = project_of(
+        plan,
+        gateway_sources(),
+        token_secret=choice.token_secret,
+        beside=hosted.beside,
+    )
     files[MANIFEST_FILE] = manifest_file(plan, files)
-    _tell(folder, plan, write(found, files, force=force))
+    tell(folder, plan, write(found, files, force=force))
 
 
 def _cloudflare_fleet(path: Path) -> tuple[FleetFile, CloudflareChoice]:
@@ -150,86 +163,6 @@ def _dockerfiles_are_there(path: Path, plan: Plan) -> None:
         raise _wrong(path, InvalidSpec(problems=tuple(problems)))
 
 
-# What init tells
-
-
-def _tell(folder: Path, plan: Plan, changes: list[Change]) -> None:
-    click.echo(f"the gateway of fleet {plan.fleet!r} is in {folder}")
-    click.echo(f"it is the Worker {plan.worker!r}\n")
-    show_table(_applications(plan))
-    click.echo()
-    for change in changes:
-        click.echo(f"{change.path}: {change.what}")
-    if not changes:
-        click.echo("nothing has changed")
-    for sentence in _sentences(plan):
-        click.echo(f"\n{sentence}")
-    current = [one for one in plan.applications if not one.retired]
-    for warning in (*_losses(plan), *application_warnings(current)):
-        click.echo(f"warning: {warning}", err=True)
-    if changes:
-        click.echo(f"\nnext: the commands of {folder / 'README.md'}")
-
-
-def _applications(plan: Plan) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for head in ("APPLICATION", "CLASS", "DECLARED", "MAX", "SIZE", "IMAGE"):
-        table.add_column(head, overflow="fold")
-    for one in plan.applications:
-        declared = plan.declared.get(one.name) or 0
-        size = one.instance_type
-        cells = (
-            f"{one.name} (retired)" if one.retired else one.name,
-            one.class_name,
-            str(declared if size or one.retired else sum(plan.declared.values())),
-            str(one.max_instances or "-"),
-            "at each start" if size is None else size.name,
-        )
-        table.add_row(*cells, "\n".join(_images(one)) or "-")
-    return table
-
-
-def _images(application: Application) -> Iterator[str]:
-    for image in (application.image, *application.images.values()):
-        if image is not None:
-            yield f"{image} ({what_becomes(image)})"
-
-
-def _sentences(plan: Plan) -> Iterator[str]:
-    if any(one.max_instances and not one.retired for one in plan.applications):
-        yield (
-            "MAX is how many may run: the declared ones and a headroom of"
-            f" {plan.headroom}. It must be said: wrangler's own default is 20, and the"
-            " 21st start would be refused."
-        )
-    if plan.retired:
-        yield (
-            f"in the fleet file no more, and kept: {', '.join(plan.retired)}. Once none"
-            " of their containers runs, --delete-gone removes them; that destroys what"
-            " their objects remember. No rename is guessed: a service under a new name"
-            " is a new one."
-        )
-    if plan.deleted:
-        yield (
-            f"the next deploy deletes {', '.join(plan.deleted)} and destroys their"
-            " objects. Their container applications stay until `npx wrangler containers"
-            " delete` removes them; `npx wrangler containers list` shows them."
-        )
-
-
-def _losses(plan: Plan) -> Iterator[str]:
-    if plan.worker_was is not None:
-        yield (
-            f"the Worker was {plan.worker_was!r} and is {plan.worker!r} now: a new one,"
-            " with objects of its own; delete the old one once it runs nothing"
-        )
-    if plan.bare_classes:
-        yield (
-            f"classes that no application is known of are kept:"
-            f" {', '.join(plan.bare_classes)}; --delete-gone deletes them"
-        )
-
-
 # Check
 
 
@@ -255,9 +188,21 @@ def check(fleet_path: Path, secrets_path: Path | None, output: str) -> int:
         asked = asyncio.run(ask(_Gateway(choice, secrets), now_ms))
         version = gateway_version(gateway_sources())
         findings += check_answer(file.spec, choice, asked, version=version)
+        findings += _hosting(fleet_path, file, asked.answer)
     _show(findings, output)
     problems = [one for one in findings if one.level is Level.PROBLEM]
     return EXITS[problems[0].cause] if problems else 0
+
+
+def _hosting(path: Path, file: FleetFile, answer: object) -> list[Finding]:
+    """Look at what a gateway tells of an operator that it hosts."""
+    if not isinstance(answer, Mapping):
+        return []
+    digest = hashlib.sha256(source_of(path).read_bytes()).hexdigest()
+    told = check_hosting(
+        answer.get("operator"), file.spec.name, file=digest, release=version_text()
+    )
+    return list(told)
 
 
 @attrs.frozen

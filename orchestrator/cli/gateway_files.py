@@ -32,8 +32,8 @@ USAGE: Final = 2
 REFUSED: Final = 6
 RIVALS: Final = ("wrangler.json", "wrangler.toml")
 """Wrangler would read one of them instead, or the other one by mistake."""
-OURS: Final = "src/gateway/"
-"""What an older release wrote there, and this one does not, is removed."""
+OURS: Final = ("src/gateway/", "operator/")
+"""What an earlier run wrote there, and this one does not, is removed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -97,6 +97,7 @@ def _earlier(
             worker=manifest.worker,
             applications=manifest.applications,
             migrations=manifest.migrations,
+            hosting=manifest.hosting,
         )
     if found is None:
         return earlier
@@ -186,12 +187,12 @@ def _beside(target: Path) -> Path:
 
 
 def _outgrown(folder: Folder, files: dict[str, bytes]) -> Iterator[Change]:
-    """Remove what an older release wrote, unless somebody changed it."""
+    """Remove what an earlier run wrote, unless somebody changed it."""
     if folder.manifest is None:
         return
     for path, digest in folder.manifest.files.items():
-        name = path.removeprefix(OURS)
-        if path in files or name == path or "/" in name:
+        folder_of, _, name = path.rpartition("/")
+        if path in files or f"{folder_of}/" not in OURS or not name:
             continue
         found = _read(folder.path / path)
         if found is None:

@@ -1,13 +1,16 @@
 """The door that ``up`` opens to HTTP: its address, who may come in, its certificate.
 
-All of it is looked at before the operator starts: what is wrong starts nothing.
+All of it is looked at before the operator starts: what is wrong starts nothing. Two
+variables speak in the place of a folder and a file that a container has not: tokens
+(``ORCHESTRATOR_TOKENS``) and names of hosts (``ORCHESTRATOR_HOSTS``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 import click
@@ -15,16 +18,21 @@ from returns.result import Failure
 
 from orchestrator.api.guard import Door, Guard
 from orchestrator.api.guard.certificates import Certificate, read_certificate
+from orchestrator.api.guard.given_tokens import VARIABLE, given_tokens
 from orchestrator.api.guard.origins import Names
 from orchestrator.api.guard.token_file import TokenFile, read_tokens
+from orchestrator.api.guard.tokens import KnowsTokens, TokenList
 from orchestrator.api.listen import Bound, bound_to
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.shown import now_ms
-from orchestrator.codec.api_choice import ApiChoice, address_of
+from orchestrator.codec.api_choice import Address, ApiChoice, address_of
 
 __all__ = ("Entrance", "entrance_of", "listen_options")
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+HOSTS_VARIABLE: Final = "ORCHESTRATOR_HOSTS"
+"""Names of proxies, between commas, beside those of the fleet file."""
 
 
 def listen_options(function: F) -> F:
@@ -63,14 +71,12 @@ def entrance_of(choice: ApiChoice, state: Path) -> Entrance | None:
     if choice.listen is None:
         return None
     certificate = _certificate(choice)
-    tokens = read_tokens(state)
-    if isinstance(tokens, Failure):
-        raise failed(tokens.failure())
+    tokens, known = _tokens(state)
+    others = (*filter(None, map(address_of, choice.hosts)), *_hosts())
     bound = bound_to(choice.listen)
     if isinstance(bound, Failure):
         raise failed(bound.failure())
     taken = bound.unwrap()
-    known = tokens.unwrap()
     usable = known is not None and any(each.is_valid(now_ms()) for each in known.tokens)
     if not taken.is_loopback:
         if not usable:
@@ -84,9 +90,35 @@ def entrance_of(choice: ApiChoice, state: Path) -> Entrance | None:
             )
     return Entrance(
         bound=taken,
-        guard=Guard(_door(choice, taken), TokenFile(state)),
+        guard=Guard(_door(choice, taken, others), tokens),
         certificate=certificate,
     )
+
+
+def _tokens(state: Path) -> tuple[KnowsTokens, TokenList | None]:
+    """Return where the tokens are, and what they are: given ones are all there are."""
+    text = os.environ.get(VARIABLE)
+    if text is not None:
+        given = given_tokens(text)
+        if isinstance(given, Failure):
+            raise failed(given.failure())
+        return given.unwrap(), given.unwrap().tokens
+    read = read_tokens(state)
+    if isinstance(read, Failure):
+        raise failed(read.failure())
+    return TokenFile(state), read.unwrap()
+
+
+def _hosts() -> Iterator[Address]:
+    """Yield the names of hosts that the environment gives."""
+    for text in os.environ.get(HOSTS_VARIABLE, "").split(","):
+        if not text.strip():
+            continue
+        address = address_of(text.strip())
+        if address is None:
+            told = f"${HOSTS_VARIABLE}: expected names of hosts between commas"
+            raise Failed(f"{told}, found {text.strip()!r}", 2)
+        yield address
 
 
 def _needs_a_token(listen: str, state: Path) -> Failed:
@@ -106,8 +138,7 @@ def _certificate(choice: ApiChoice) -> Certificate | None:
     return read.unwrap()
 
 
-def _door(choice: ApiChoice, bound: Bound) -> Door:
-    others = tuple(filter(None, map(address_of, choice.hosts)))
+def _door(choice: ApiChoice, bound: Bound, others: tuple[Address, ...]) -> Door:
     names = Names(
         listen=bound.address,
         is_loopback=bound.is_loopback,

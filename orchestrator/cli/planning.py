@@ -6,7 +6,6 @@ read, as it would be at the next start; where there is none, all is new.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import json
 from collections import Counter
@@ -25,6 +24,8 @@ from orchestrator.cli.rollout_following import known_rollouts, told_back, untrie
 from orchestrator.cli.shown import output_option
 from orchestrator.cli.tools import read_file
 from orchestrator.cli.trees import TREES, show_tree
+from orchestrator.cli.waited import waited
+from orchestrator.codec.journal_choice import JournalKind
 from orchestrator.codec.wire import tree_of
 
 __all__ = ("is_empty", "plan", "prune_option", "show_plan", "summary")
@@ -85,14 +86,15 @@ def plan(file: Path, prune: str | None, output: str, reach: Reach) -> int:
         state = reach.folder()
         if state is None:
             raise
-        is_known = (state / JOURNAL).exists()
+        is_far = fleet.journal.kind is not JournalKind.SQLITE
+        is_known = is_far or (state / JOURNAL).exists()
         what = "its journal is read" if is_known else "all is new"
         click.echo(f"no operator runs for {state}: {what}", err=True)
         if prune not in {None, fleet.spec.settings.prune}:
             click.echo(_OTHER_PRUNE.format(prune, fleet.spec.settings.prune), err=True)
         module = importlib.import_module("orchestrator.cli.plan_alone")
         planned = module.planned_alone(state, fleet, file.absolute().parent, prune)
-        found = tree_of(asyncio.run(planned))
+        found = tree_of(waited(planned))
     show_plan(found, output)
     services = frozenset(service.name for service in fleet.spec.services)
     for info in untried(rollouts, services).values():

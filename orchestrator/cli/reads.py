@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.leader_words import show_leader
 from orchestrator.cli.listing import show_fleet
 from orchestrator.cli.past import at_option, look_back, show_place
 from orchestrator.cli.plain import cleaned, written
@@ -46,7 +47,9 @@ def list_(output: str, reach: Reach, at: Place | None, *, watch: bool) -> None:
         _watching(at).watch_fleet(reach.client(), output)
         return
     if at is None:
-        show_fleet(reach.client(), output)
+        client = reach.client()
+        show_leader(client, output)
+        show_fleet(client, output)
         return
     seen = look_back(reach, at, "containers")
     show_place(seen, output)
@@ -96,6 +99,8 @@ def status(
     elif watch:
         _watching(at).watch_one(reach.client(), name, output)
     else:
+        if at is None:
+            show_leader(reach.client(), output)
         show_facts(_of(reach, at, output, name), output)
 
 

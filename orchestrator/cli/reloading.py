@@ -39,7 +39,10 @@ LOOK_S: Final = 1.0
 READ_S: Final = 30.0
 """A reading that takes longer is left alone: a file in Python may never end."""
 
-OPENED_WITH: Final = ("platform", "journal", "api", "env_vars", "hooks", "policies")
+OPENED_WITH: Final = (
+    *("platform", "journal", "lease", "api"),
+    *("env_vars", "hooks", "policies"),
+)
 """What of a fleet file takes effect only when an operator is opened."""
 
 

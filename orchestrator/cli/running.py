@@ -4,227 +4,143 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, Final
 
-import attrs
-import click
 from returns.result import Failure
 
 from orchestrator.api.app import make_app
 from orchestrator.api.listen import serve_http
-from orchestrator.api.places import HTTP_AT, JOURNAL, LOCAL
+from orchestrator.api.places import HTTP_AT, JOURNAL
+from orchestrator.api.seat import Seat
 from orchestrator.api.socket import serve
 from orchestrator.cli.failing import failed
 from orchestrator.cli.listening import Entrance, entrance_of
 from orchestrator.cli.named import named_object, policies_of
-from orchestrator.cli.reloading import Reloading, on_hang_up, reloaded
-from orchestrator.cli.state import Kept, keep
-from orchestrator.cli.telling import Telling
-from orchestrator.cli.tools import parsed_file, version_text
-from orchestrator.codec.api_choice import ApiChoice
-from orchestrator.codec.fleet_file import FleetFile
-from orchestrator.codec.journal_choice import JournalChoice
-from orchestrator.codec.platform_choices import (
-    CloudflareChoice,
-    LocalChoice,
-    PlatformChoice,
-    SimulatedChoice,
+from orchestrator.cli.opening import claim_of, keep_of, open_operator
+from orchestrator.cli.reloading import on_hang_up, reloaded
+from orchestrator.cli.session import Session
+from orchestrator.cli.standing_by import (
+    Ending,
+    begin_to_stand_by,
+    say_goodbye,
+    stand_by,
+    told_what_was_found,
 )
+from orchestrator.cli.state import Kept, keep
+from orchestrator.cli.tools import version_text
+from orchestrator.codec.journal_choice import JournalKind
 from orchestrator.core.errors import ContainerError
-from orchestrator.core.fleet_specs import FleetSpec
-from orchestrator.journal.sqlite import open_sqlite
-from orchestrator.platforms.local.platform import LocalPlatform
-from orchestrator.platforms.port import Platform
-from orchestrator.platforms.simulated.platform import SimulatedPlatform
-from orchestrator.runtime.boot import Means
+from orchestrator.journal.lock import take_lock
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import settled
-from orchestrator.runtime.retention import Keep
-from orchestrator.runtime.secrets import (
-    EnvironmentSecrets,
-    FileSecrets,
-    Secrets,
-    read_secrets,
-)
+from orchestrator.runtime.secrets import FileSecrets
+from orchestrator.runtime.standby import Standby
 
-__all__ = (
-    "Session",
-    "open_operator",
-    "policies_of",
-    "run_session",
-    "secrets_of",
-)
+__all__ = ("run_session",)
+
+LOCK: Final = "operator.lock"
+"""Held while an operator works in a state folder without a journal."""
 
 
-def platform_of(
-    choice: PlatformChoice, state: Path, fleet: str, secrets: Secrets | None
-) -> Platform:
-    """Return the platform that a fleet file asks for."""
-    match choice:
-        case LocalChoice(log_max_bytes=log_max_bytes):
-            return LocalPlatform(state / LOCAL, log_max_bytes=log_max_bytes)
-        case SimulatedChoice(seed=seed):
-            return SimulatedPlatform(seed=seed)
-        case CloudflareChoice():
-            return _cloudflare(choice, fleet, secrets or EnvironmentSecrets())
-        case _:
-            assert_never(choice)
-
-
-def _cloudflare(choice: CloudflareChoice, fleet: str, secrets: Secrets) -> Platform:
-    """Return Cloudflare: loaded only here, for it brings a client of HTTP."""
-    module = importlib.import_module("orchestrator.platforms.cloudflare.gateway")
-    platform: Platform = module.CloudflarePlatform(choice, fleet, secrets)
-    return platform
-
-
-def secrets_of(path: Path | None) -> Secrets | None:
-    """Return the secrets of a file, which must be readable now; None: environment."""
-    if path is None:
-        return None
-    read = read_secrets(path)
-    if isinstance(read, Failure):
-        raise failed(read.failure())
-    return FileSecrets(path)
-
-
-async def open_operator(
-    state: Path,
-    spec: FleetSpec,
-    choice: PlatformChoice,
-    **more: Any,
-) -> Operator:
-    """Open the operator of a state folder, or fail as the command does."""
-    journal = await settled(open_sqlite(state / JOURNAL))
-    if isinstance(journal, ContainerError):
-        raise failed(journal)
-    platform = platform_of(choice, state, spec.name, more.get("secrets"))
-    means: Means = {"platform": platform, "journal": journal, **more}  # type: ignore[typeddict-item]
-    operator = await settled(Operator.start(spec, **means))
-    if isinstance(operator, ContainerError):
-        raise failed(operator)
-    return operator
-
-
-def _keep(choice: JournalChoice, state: Path) -> Keep | None:
-    """Return how much of the journal is kept, and where the rest goes to."""
-    if choice.keep_ms is None and choice.keep_rows is None:
-        return None
-    archive = state / JOURNAL if choice.archive else None
-    return Keep(rows=choice.keep_rows, ms=choice.keep_ms, archive=archive)
-
-
-@attrs.frozen(kw_only=True)
-class Session:
-    """What to run, and what to do while it runs.
-
-    ``show`` is given the operator and the event that ends the session;
-    ``snapshot_every``, ``listen`` and ``read_only`` are in place of what the file says.
-    ``path`` is where the file is, for it to be read again on SIGHUP, and with ``watch``
-    when it is not ``content`` any more; None: there is none.
-    """
-
-    state: Path
-    file: FleetFile
-    folder: Path
-    secrets: Secrets | None
-    show: Callable[[Operator, asyncio.Event], Awaitable[int]]
-    stop_on_exit: bool = False
-    snapshot_every: int | None = None
-    listen: str | None = None
-    read_only: bool = False
-    telling: Telling = Telling()
-    path: Path | None = None
-    content: bytes | None = None
-    watch: bool = False
-
-    def reloading(self, operator: Operator) -> Reloading | None:
-        """Return what reads the file again for an operator, if there is one."""
-        if self.path is None:
-            return None
-        return Reloading(
-            operator=operator,
-            path=self.path,
-            opened=self.file,
-            read=parsed_file,
-            say=self.telling.say,
-            content=self.content,
-        )
-
-    def api(self) -> ApiChoice:
-        """Return what is served over HTTP."""
-        said = self.file.api
-        return attrs.evolve(
-            said,
-            listen=self.listen or said.listen,
-            read_only=self.read_only or said.read_only,
-        )
+def _left(session: Session) -> Kept:
+    """Return what is left in the state folder for commands that come later."""
+    file, secrets = session.file, session.secrets
+    is_far = file.journal.kind is not JournalKind.SQLITE
+    return Kept(
+        file.spec.name,
+        file.platform,
+        (file.policies, str(session.folder)) if file.policies else None,
+        journal=file.journal.kind,
+        secrets=str(secrets.path.absolute())
+        if is_far and isinstance(secrets, FileSecrets)
+        else None,
+    )
 
 
 async def run_session(session: Session) -> int:
-    """Run an operator until it is ended; return the exit code."""
+    """Run an operator, or a standby, until it is ended; return the exit code."""
     file = session.file
-    env_vars = named_object(file.env_vars, session.folder, "fleet.env_vars")
-    hooks = named_object(file.hooks, session.folder, "fleet.hooks")
-    policies = policies_of(file, session.folder)
-    end, again = asyncio.Event(), asyncio.Event()
+    more = _means(session)
+    ending = Ending()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end.set)
+        loop.add_signal_handler(number, ending.signalled, number)
     if session.path is not None:
-        on_hang_up(end.set, again.set)
+        on_hang_up(ending.end.set, ending.again.set)
     entrance = entrance_of(session.api(), session.state)
     with contextlib.ExitStack() as stack:
         if entrance is not None:
             stack.callback(entrance.bound.close)
-        operator = await open_operator(
-            session.state,
-            file.spec,
-            file.platform,
-            env_vars=env_vars,
-            hooks=hooks,
-            policies=policies,
-            secrets=session.secrets,
-            snapshot_every=session.snapshot_every or file.journal.snapshot_every,
-            keep=_keep(file.journal, session.state),
-            telemetry=session.telling.telemetry(
-                session.state / JOURNAL, file.api.metrics_max_names
-            ),
-        )
-        _ = stack.pop_all()
-    policies_at = (file.policies, str(session.folder)) if file.policies else None
-    keep(session.state, Kept(file.spec.name, file.platform, policies_at))
-    went_down: list[bool] = []
-
-    def down() -> None:
-        went_down.append(True)
-        end.set()
-
+        stack.callback(_alone(session))
+        if session.standby:
+            begun: Operator | Standby = await begin_to_stand_by(session, more)
+        else:
+            begun = await open_operator(
+                session.state, file.spec, file.platform, file.journal.kind, **more
+            )
+        unlock = stack.pop_all()
+    keep(session.state, _left(session))
+    seat = Seat(begun.operator if isinstance(begun, Standby) else begun)
+    say = session.telling.say
     try:
-        serving = _served(operator, session.state, entrance, down, session.telling.say)
-        reloading = session.reloading(operator)
-        async with serving, reloaded(reloading, again, watch=session.watch):
-            code = await _watched(operator, session, end)
+        async with _served(seat, session.state, entrance, ending.down, say):
+            if isinstance(begun, Standby):
+                code = await stand_by(session, begun, seat, ending, more)
+            else:
+                code = await _led(session, begun, ending)
     finally:
-        await operator.close()
-    if not went_down and not session.stop_on_exit:
-        _say_goodbye(operator, session.state)
-    return code
+        if isinstance(begun, Operator):
+            await begun.close()
+        unlock.close()
+    is_left = not (ending.went_down or session.stop_on_exit)
+    if isinstance(begun, Operator) and is_left:
+        say_goodbye(begun, session.state)
+    return ending.code(code, is_supervised=session.supervised)
+
+
+def _means(session: Session) -> dict[str, Any]:
+    """Return what an operator works with beside its platform and its journal."""
+    file, folder = session.file, session.folder
+    return {
+        "env_vars": named_object(file.env_vars, folder, "fleet.env_vars"),
+        "hooks": named_object(file.hooks, folder, "fleet.hooks"),
+        "policies": policies_of(file, folder),
+        "secrets": session.secrets,
+        "snapshot_every": session.snapshot_every or file.journal.snapshot_every,
+        "keep": keep_of(file.journal, session.state),
+        "telemetry": session.telling.telemetry(
+            session.state / JOURNAL, file.api.metrics_max_names
+        ),
+        "lease": claim_of(file.journal.kind, file.lease),
+    }
+
+
+def _alone(session: Session) -> Callable[[], None]:
+    """Have no other operator work in the state folder; what is returned ends that.
+
+    A journal in the folder has a lock of its own.
+    """
+    if session.file.journal.kind is JournalKind.SQLITE:
+        return lambda: None
+    session.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = take_lock(session.state / LOCK)
+    if isinstance(lock, Failure):
+        raise failed(lock.failure())
+    return lock.unwrap().release
 
 
 @contextlib.asynccontextmanager
 async def _served(
-    operator: Operator,
+    seat: Seat,
     state: Path,
     entrance: Entrance | None,
     down: Callable[[], None],
     say: Callable[[str], None],
 ) -> AsyncIterator[None]:
-    """Serve an operator for a block: on its Unix socket, and at its entrance.
+    """Serve whoever sits there for a block: on its Unix socket, and at its entrance.
 
     What an operator before has left of its address is gone by then.
     """
@@ -232,15 +148,15 @@ async def _served(
     means: dict[str, Any] = {
         "version": version_text(),
         "end": down,
-        "telemetry": operator.telemetry,
+        "telemetry": seat.operator.telemetry,
     }
     async with contextlib.AsyncExitStack() as stack:
-        serving = serve(make_app(operator, **means), state)
+        serving = serve(make_app(seat, **means), state)
         _ = await stack.enter_async_context(serving)
         if entrance is not None:
             guard = entrance.guard
             listening = serve_http(
-                make_app(operator, guard=guard, **means),
+                make_app(seat, guard=guard, **means),
                 entrance.bound,
                 state,
                 guard=guard,
@@ -249,6 +165,16 @@ async def _served(
             url = await stack.enter_async_context(listening)
             say(entrance.welcome(url))
         yield
+
+
+async def _led(session: Session, operator: Operator, ending: Ending) -> int:
+    """Show what an operator does until the end; read its file again meanwhile."""
+    reloading = session.reloading(operator)
+    async with (
+        reloaded(reloading, ending.again, watch=session.watch),
+        told_what_was_found(operator, session.telling.say),
+    ):
+        return await _watched(operator, session, ending.end)
 
 
 async def _watched(operator: Operator, session: Session, end: asyncio.Event) -> int:
@@ -266,17 +192,3 @@ async def _watched(operator: Operator, session: Session, end: asyncio.Event) -> 
         if isinstance(stopped, ContainerError):
             raise failed(stopped)
     return code
-
-
-def _say_goodbye(operator: Operator, state: Path) -> None:
-    alive = sum(
-        info.phase in {"running", "starting", "stopping", "unknown"}
-        for info in operator.infos()
-    )
-    if alive:
-        click.echo(
-            f"the operator has ended, {alive} containers go on:"
-            f" `orchestrator down --state {state}` stops them"
-        )
-    else:
-        click.echo("the operator has ended, no container runs")

@@ -10,9 +10,9 @@ from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.lanes import drawing_of
+from orchestrator.cli.named import policies_of
 from orchestrator.cli.rehearsed import json_of, text_of
 from orchestrator.cli.rehearsed_changes import FORMS, changes_of
-from orchestrator.cli.running import policies_of
 from orchestrator.cli.shown import output_option
 from orchestrator.cli.tools import read_file
 from orchestrator.cli.trees import TREES, show_tree

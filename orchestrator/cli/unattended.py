@@ -1,23 +1,25 @@
-"""The past of a fleet whose operator does not run, out of the journal of its folder."""
+"""The past of a fleet whose operator does not run, out of the journal that it left.
+
+That is in its state folder, or behind the gateway that the folder names.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 from returns.result import Failure, Result, Success
 
-from orchestrator.api.places import JOURNAL
 from orchestrator.cli.client import Seen
 from orchestrator.cli.failing import failed
+from orchestrator.cli.journal_kinds import far_in_folder, journal_to_read
 from orchestrator.cli.named import IN_FILE, policies_named
 from orchestrator.cli.shown import now_ms
 from orchestrator.cli.state import kept
+from orchestrator.cli.waited import waited
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerError
 from orchestrator.core.state import empty_fleet
-from orchestrator.journal.sqlite import open_sqlite
 from orchestrator.replay.places import Place
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.travel import Travel
@@ -28,7 +30,7 @@ __all__ = ("seen_in_journal",)
 
 def seen_in_journal(state: Path, at: Place, *path: str) -> Seen:
     """Return what an operator would answer under *path* of its API."""
-    view = asyncio.run(_view(state, at))
+    view = waited(_view(state, at))
     found = _found(view, path)
     if isinstance(found, Failure):
         raise failed(found.failure())
@@ -50,9 +52,7 @@ async def _view(state: Path, at: Place) -> View:
     left = kept(state)
     reference, home = left.policies or (None, ".")
     policies = policies_named(reference, Path(home), IN_FILE)
-    journal = await settled(open_sqlite(state / JOURNAL, read_only=True))
-    if isinstance(journal, ContainerError):
-        raise failed(journal)
+    journal = await journal_to_read(state, far_in_folder(state))
     try:
         present = View(seq=0, at=now_ms(), fleet=empty_fleet(left.name))
         view = await Travel(journal, policies).to(at, present)

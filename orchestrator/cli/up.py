@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,24 +12,22 @@ import click
 from orchestrator.cli.asks import duration_option
 from orchestrator.cli.client import Client, NoOperator
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.journal_kinds import secrets_of
 from orchestrator.cli.listening import listen_options
 from orchestrator.cli.live import show_lines, show_until
 from orchestrator.cli.named import IN_FILE, policies_named
+from orchestrator.cli.opening import claim_of, open_operator
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.reloading import content_of
 from orchestrator.cli.rollout_following import BACK
 from orchestrator.cli.rollout_words import line_of
-from orchestrator.cli.running import (
-    Session,
-    open_operator,
-    run_session,
-    secrets_of,
-)
+from orchestrator.cli.running import run_session
+from orchestrator.cli.session import Session
 from orchestrator.cli.state import kept, state_option, states
 from orchestrator.cli.telling import Telling, telling_options
 from orchestrator.cli.tools import read_file
-from orchestrator.codec.journal_choice import SNAPSHOT_EVERY_MAX
+from orchestrator.codec.journal_choice import SNAPSHOT_EVERY_MAX, JournalKind
 from orchestrator.codec.wire import tree_of
 from orchestrator.core.errors import ContainerError
 from orchestrator.core.fleet_specs import FleetSpec
@@ -41,6 +40,9 @@ from orchestrator.runtime.secrets import Secrets
 __all__ = ("down", "up")
 
 FAILED = 4
+
+SUPERVISED = "ORCHESTRATOR_SUPERVISED"
+"""Is 1 where a supervisor starts ``up`` again whenever it has not ended with 0."""
 
 NAMES_MAX = 6
 """Orphans that are named on a line."""
@@ -59,6 +61,7 @@ secrets_option = click.option(
 @click.option("--once", is_flag=True, help="Converge, then leave; containers go on.")
 @click.option("--stop-on-exit", is_flag=True, help="Stop the containers at the end.")
 @click.option("--watch", is_flag=True, help="Read FILE again when it has changed.")
+@click.option("--standby", is_flag=True, help="Wait to lead while another one does.")
 @duration_option("5m")
 @click.option(
     "--snapshot-every",
@@ -81,6 +84,7 @@ def up(  # noqa: PLR0913 - one for each option
     telling: Telling,
     once: bool,
     read_only: bool,
+    standby: bool,
     stop_on_exit: bool,
     watch: bool,
     verbose: bool,
@@ -89,13 +93,29 @@ def up(  # noqa: PLR0913 - one for each option
 
     SIGHUP has FILE read again, as --watch does when it changes; a file that is wrong is
     told, and changes nothing. --timeout says how long --once may take.
+
+    With --standby several may be started for one fleet, whose journal is behind its
+    gateway: one leads, the others follow, and one of them takes over when nobody leads.
+
+    Where ORCHESTRATOR_SUPERVISED is 1, exit code 0 says that the fleet was brought
+    down, and 143 that SIGTERM ended the operator alone.
     """
     if once and watch:
         raise click.UsageError("--once leaves: it does not go with --watch.")
+    if standby and (once or stop_on_exit):
+        raise click.UsageError(
+            "--standby has others go on: it does not go with --once or --stop-on-exit."
+        )
     telling.begin(verbose=verbose)
     content = content_of(file)
     fleet = read_file(file)
     telling.begin(verbose=verbose, fleet=fleet.spec.name)
+    if standby and fleet.journal.kind is JournalKind.SQLITE:
+        raise Failed(
+            f"{file}: --standby needs a journal that others have, too: [journal] kind ="
+            ' "durable_object"',
+            2,
+        )
     session = Session(
         state=state or states() / fleet.spec.name,
         file=fleet,
@@ -110,6 +130,8 @@ def up(  # noqa: PLR0913 - one for each option
         path=file,
         content=content,
         watch=watch,
+        standby=standby,
+        supervised=os.environ.get(SUPERVISED) == "1",
     )
     return asyncio.run(run_session(session))
 
@@ -220,7 +242,9 @@ async def _down_alone(folder: Path, secrets: Secrets | None) -> list[str]:
         folder,
         nothing,
         found.platform,
+        found.journal,
         secrets=secrets,
+        lease=claim_of(found.journal),
         policies=policies_named(reference, Path(home), IN_FILE),
     )
     try:

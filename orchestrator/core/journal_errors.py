@@ -21,6 +21,7 @@ __all__ = (
     "JournalUnavailable",
     "NotReplayable",
     "PolicyNotRegistered",
+    "is_in_doubt",
 )
 
 
@@ -225,3 +226,8 @@ JournalError: TypeAlias = (
 ``StaleOperator``: it is one that several operators share, and a newer one has taken
 over; nothing was written.
 """
+
+
+def is_in_doubt(error: JournalError) -> bool:
+    """Say whether what was to be written may have been."""
+    return isinstance(error, JournalUnavailable) and error.in_doubt

@@ -63,7 +63,12 @@ def nobody_is_taken_down_too_early(step: Step) -> Iterable[str]:
             if (is_member(was, service) or is_member(now, service))
             and not _may_have_ended(step, was)
         ]
-        taken = [pair for pair in pairs if not _by_a_file(step, known, pair[0])]
+        # Who was something else before a file made it a replica was none to keep up.
+        taken = [
+            pair
+            for pair in pairs
+            if is_member(pair[0], service) and not _by_a_file(step, known, pair[0])
+        ]
         fewest = replicas - policy.unavailable(replicas)
         is_short = rollout.roster.available < fewest
         is_own = step.before.services is step.after.services

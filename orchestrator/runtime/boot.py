@@ -1,81 +1,75 @@
 """Booting an operator and ending it: what begins when, and what waits for what.
 
 ```
-recover ─▶ attach (an epoch) ─▶ loop: booted, look ─▶ apply what is declared
-                                 ├▶ listen to the platform from the cursor on
-                                 └▶ ask the health checks of what runs
+prepare (runtime.preparing) ─▶ loop: booted, look ─▶ apply what is declared
+                               ├▶ listen to the platform from the cursor on
+                               ├▶ ask the health checks of what runs
+                               └▶ renew the lease, if there is one
 close: ask and listen no more ─▶ commands under way finish ─▶ mailbox ─▶ snapshot
-       ─▶ let go
+       ─▶ release the lease ─▶ let go
 ```
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import Final, NotRequired, TypedDict
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import attrs
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
-from orchestrator.codec.journal_choice import SNAPSHOT_EVERY, SNAPSHOT_EVERY_MAX
-from orchestrator.codec.problems import invalid
-from orchestrator.core.admit import admit
-from orchestrator.core.custom import NO_POLICIES, CustomPolicies
-from orchestrator.core.errors import ContainerError, InvalidSpec, Problem
+from orchestrator.codec.journal_choice import SNAPSHOT_EVERY
+from orchestrator.core.custom import NO_POLICIES
+from orchestrator.core.errors import ContainerError
 from orchestrator.core.events import Booted
 from orchestrator.core.fleet_specs import FleetSpec
-from orchestrator.core.reduce import reduce
-from orchestrator.core.requests import Apply
-from orchestrator.core.state import RULES, Fleet
-from orchestrator.journal.port import Journal
-from orchestrator.platforms.port import Attachment, Platform
+from orchestrator.core.state import RULES
+from orchestrator.platforms.port import Attachment
+from orchestrator.runtime.absence import CatchingUp
 from orchestrator.runtime.asker import Asker
 from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.collecting import AT_WORK, collecting_seldom
 from orchestrator.runtime.compacting import Compacting
-from orchestrator.runtime.environment import EnvVars
+from orchestrator.runtime.footing import Footing
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, Limits
+from orchestrator.runtime.leadership import Leadership, Role
+from orchestrator.runtime.leading import Leading
 from orchestrator.runtime.listening import acknowledge, listen
-from orchestrator.runtime.logs import Lifecycle
+from orchestrator.runtime.logs import tell_lifecycle
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.measurer import Measurer
 from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.preparing import Means, Prepared, applying, let_go, prepare
 from orchestrator.runtime.prober import Prober
-from orchestrator.runtime.recovery import Recovered, recover
-from orchestrator.runtime.retention import Keep, not_compactable
 from orchestrator.runtime.rolls import Roller
-from orchestrator.runtime.secrets import EnvironmentSecrets, Secrets
+from orchestrator.runtime.secrets import EnvironmentSecrets
 from orchestrator.runtime.steps import Asked
 from orchestrator.runtime.telemetry import Telemetry
 from orchestrator.runtime.travel import Travel
 
-__all__ = ("Engine", "Means", "boot")
+__all__ = ("Engine", "begin", "boot")
 
-LOG: Final = logging.getLogger("orchestrator.boot")
+T = TypeVar("T")
 
 CLOSE_S: Final = 10.0
 """For commands under way to finish; they are outstanding otherwise."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Engine:
+class Engine(Footing):
     """The parts of a running operator."""
 
-    loop: Loop
-    running: asyncio.Task[None]
     listening: tuple[asyncio.Task[None], ...]
     interpreter: Interpreter
     prober: Prober
     roller: Roller
     measurer: Measurer
-    hooks: Hooks
-    journal: Journal
-    platform: Platform
-    travel: Travel
     compacting: Compacting
-    policies: CustomPolicies = NO_POLICIES
+    leading: Leading | None = None
 
     async def close(self) -> None:
         """End in order."""
@@ -93,100 +87,111 @@ class Engine:
         await self.travel.close()
         if self.loop.fatal is None:
             await self.loop.save_snapshot()
-        await _let_go(self.journal, self.platform)
+        if self.leading is not None:
+            await self.leading.close()
+        await let_go(self.journal, self.platform)
         self.running.result()  # a bug of ours is raised, when all is let go of
-
-
-async def _let_go(journal: Journal, platform: Platform) -> None:
-    closed = await settled(journal.close())
-    if closed is not None:
-        LOG.warning("the journal did not close: %s", closed.message)
-    await platform.detach()
-
-
-class Means(TypedDict):
-    """What an operator works with; only platform and journal must be given.
-
-    ``secrets`` is the operator's own environment by default; ``hooks`` an object with
-    any of ``on_start``, ``on_stop``, ``on_error``; ``policies`` are the custom restart
-    policies that specs may name (``core.custom.registered``); ``snapshot_every``: after
-    so many rows the fleet is saved beside them (1 to 1,000,000, by default 10,000);
-    ``keep`` says how much of the journal is kept, all of it by default; ``telemetry``
-    counts what happens.
-    """
-
-    platform: Platform
-    journal: Journal
-    env_vars: NotRequired[EnvVars | None]
-    secrets: NotRequired[Secrets | None]
-    hooks: NotRequired[object | None]
-    limits: NotRequired[Limits]
-    policies: NotRequired[CustomPolicies]
-    snapshot_every: NotRequired[int]
-    keep: NotRequired[Keep | None]
-    telemetry: NotRequired[Telemetry]
 
 
 def boot(fleet: FleetSpec, means: Means) -> FutureResult[Engine, ContainerError]:
     """Recover, take over, and make *fleet* the declared one."""
 
     async def booted() -> Result[Engine, ContainerError]:
-        platform, journal = means["platform"], means["journal"]
-        policies = means.get("policies", NO_POLICIES)
-        every = means.get("snapshot_every", SNAPSHOT_EVERY)
-        prepared = await _prepared(fleet, means)
-        if not isinstance(prepared, tuple):
-            await _let_go(journal, platform)
+        prepared = await prepare(fleet, means)
+        if not isinstance(prepared, Prepared):
+            await let_go(means["journal"], means["platform"])
             return Failure(prepared)
-        recovered, attachment, is_declared = prepared
-        told = Hooks(means.get("hooks"))
-        clock = Clock(not_before=recovered.fleet.at)
-        telemetry = means.get("telemetry") or Telemetry()
-        loop = Loop(
-            recovered,
-            journal,
-            clock,
-            told,
-            policies,
-            snapshot_every=every,
-            telemetry=telemetry,
-        )
-        secrets = means.get("secrets") or EnvironmentSecrets()
-        limits = means.get("limits", Limits())
-        interpreter = Interpreter(
-            platform, secrets, means.get("env_vars"), loop.tell, limits, telemetry
-        )
-        telemetry.follow(lambda: loop.head.seq)
-        loop.watchers.append(Lifecycle(recovered.head.seq).see)
-        loop.interpreter = interpreter
-        travel = Travel(journal, policies)
-        engine = Engine(
-            loop=loop,
-            running=asyncio.ensure_future(loop.run()),
-            listening=(
-                asyncio.ensure_future(listen(loop, platform)),
-                asyncio.ensure_future(acknowledge(loop, platform)),
-            ),
-            interpreter=interpreter,
-            prober=Prober(loop, Asker(platform, secrets), limits.questions_at_once),
-            roller=Roller(loop, platform, limits),
-            measurer=Measurer(loop, platform),
-            hooks=told,
-            journal=journal,
-            platform=platform,
-            travel=travel,
-            compacting=Compacting(journal, means.get("keep"), loop, travel, policies),
-            policies=policies,
-        )
-        declared = None if is_declared else fleet
-        problem = await _take_over(engine, declared, attachment)
-        if problem is None:
-            _follow(engine, attachment)
-            return Success(engine)
-        await engine.close()
-        return Failure(problem)
+        return await begin(fleet, means, prepared)
 
-    return FutureResult(booted())
+    return FutureResult(_seldom_collected(booted()))
+
+
+async def begin(
+    fleet: FleetSpec, means: Means, prepared: Prepared
+) -> Result[Engine, ContainerError]:
+    """Work from what was prepared on, and make *fleet* the declared one."""
+    engine = _engine(means, prepared)
+    _stop_with_the_loop(engine)
+    if engine.leading is not None:
+        engine.leading.hand_to(engine.loop.stand_down)
+    declared = None if prepared.is_declared else fleet
+    problem = await _take_over(engine, declared, prepared.attachment)
+    if problem is None:
+        _follow(engine, prepared.attachment)
+        return Success(engine)
+    await engine.close()
+    return Failure(problem)
+
+
+def _engine(means: Means, prepared: Prepared) -> Engine:
+    platform, journal = means["platform"], means["journal"]
+    policies = means.get("policies", NO_POLICIES)
+    recovered, leading = prepared.recovered, prepared.leading
+    told = Hooks(means.get("hooks"))
+    telemetry = means.get("telemetry") or Telemetry()
+    loop = Loop(
+        recovered,
+        journal,
+        Clock(not_before=recovered.fleet.at),
+        told,
+        policies,
+        snapshot_every=means.get("snapshot_every", SNAPSHOT_EVERY),
+        telemetry=telemetry,
+    )
+    secrets = means.get("secrets") or EnvironmentSecrets()
+    limits = means.get("limits", Limits())
+    interpreter = Interpreter(
+        platform, secrets, means.get("env_vars"), loop.tell, limits, telemetry
+    )
+    telemetry.follow(lambda: loop.head.seq)
+    telemetry.takeovers += 1
+    loop.followers.append(tell_lifecycle)
+    loop.interpreter = interpreter
+    travel = Travel(journal, policies)
+    if leading is not None:
+        loop.appended = leading.renewed
+    return Engine(
+        loop=loop,
+        running=asyncio.ensure_future(loop.run()),
+        listening=(
+            asyncio.ensure_future(listen(loop, platform)),
+            asyncio.ensure_future(acknowledge(loop, platform)),
+        ),
+        interpreter=interpreter,
+        prober=Prober(loop, Asker(platform, secrets), limits.questions_at_once),
+        roller=Roller(loop, platform, limits),
+        measurer=Measurer(loop, platform),
+        hooks=told,
+        journal=journal,
+        platform=platform,
+        travel=travel,
+        compacting=Compacting(journal, means.get("keep"), loop, travel, policies),
+        policies=policies,
+        catching_up=CatchingUp(loop),
+        leading=leading,
+        leadership=partial(_leadership, loop, prepared.attachment.epoch, leading),
+    )
+
+
+def _leadership(loop: Loop, epoch: int, leading: Leading | None) -> Leadership:
+    told = Leadership(role=Role.LEADER, epoch=epoch, takeovers=loop.telemetry.takeovers)
+    if leading is None:
+        return told
+    term = leading.term
+    return attrs.evolve(
+        told,
+        role=Role.LEADER if loop.fatal is None else Role.STANDBY,
+        leader=term.claim.holder,
+        since=term.since,
+        lease_ms=term.claim.ms,
+        expires_in_ms=leading.expires_in_ms,
+    )
+
+
+async def _seldom_collected(booting: Coroutine[Any, Any, T]) -> T:
+    """Boot as the loop works then: nobody looks at all that was recovered."""
+    with collecting_seldom(AT_WORK):
+        return await booting
 
 
 def _follow(engine: Engine, attachment: Attachment) -> None:
@@ -197,51 +202,24 @@ def _follow(engine: Engine, attachment: Attachment) -> None:
     if attachment.rolls:
         engine.roller.start()
 
-    def end(_: asyncio.Task[None]) -> None:
+
+def _stop_with_the_loop(engine: Engine) -> None:
+    """Have the parts stop when the loop ends, and already when it is to stand down.
+
+    It may sit in an append for long yet: what they would do meanwhile is the next
+    leader's, and not all of it is refused by the platform.
+    """
+
+    def end(*_: asyncio.Task[None]) -> None:
         engine.compacting.stop()
+        engine.interpreter.stop()
+        if engine.leading is not None:
+            engine.leading.stop()
         for part in (engine.prober, engine.measurer, engine.roller):
             part.stop()
 
     engine.running.add_done_callback(end)
-
-
-def _out_of_bounds(snapshot_every: int) -> InvalidSpec | None:
-    if type(snapshot_every) is int and 1 <= snapshot_every <= SNAPSHOT_EVERY_MAX:
-        return None
-    expected = f"a number of rows from 1 to {SNAPSHOT_EVERY_MAX}"
-    return invalid("snapshot_every", expected, snapshot_every)
-
-
-async def _prepared(
-    fleet: FleetSpec, means: Means
-) -> tuple[Recovered, Attachment, bool] | ContainerError:
-    """Read the journal and attach to the platform, before anything runs.
-
-    The bool says whether *fleet* is the declared one already.
-    """
-    platform, journal = means["platform"], means["journal"]
-    policies = means.get("policies", NO_POLICIES)
-    wrong = _out_of_bounds(means.get("snapshot_every", SNAPSHOT_EVERY))
-    wrong = wrong or not_compactable(journal, means.get("keep"))
-    if wrong is not None:
-        return wrong
-    recovered = await settled(recover(journal, fleet.name, policies))
-    if not isinstance(recovered, Recovered):
-        return recovered
-    if recovered.fleet.name != fleet.name:
-        problem = Problem(
-            place="fleet.name",
-            expected=f"{recovered.fleet.name!r}, whose journal this is",
-            found=repr(fleet.name),
-            hint="another fleet needs a state folder of its own",
-        )
-        return InvalidSpec(problems=(problem,))
-    attachment = await settled(platform.attach(recovered.fleet.epoch))
-    if not isinstance(attachment, Attachment):
-        return attachment
-    known = recovered.fleet
-    is_declared = await asyncio.to_thread(_is_declared, known, fleet, policies)
-    return recovered, attachment, is_declared
+    engine.loop.on_stand_down.append(end)
 
 
 async def _take_over(
@@ -267,20 +245,5 @@ async def _take_over(
                 lambda: engine.loop.fleet.epoch > before.epoch or engine.running.done()
             )
         return engine.loop.fatal
-    answer = await settled(engine.loop.ask(_applying(fleet)))
+    answer = await settled(engine.loop.ask(applying(fleet)))
     return None if isinstance(answer, Asked) else answer
-
-
-def _applying(fleet: FleetSpec) -> Apply:
-    return Apply(spec=fleet, by="fleet file", keep_scale=True)
-
-
-def _is_declared(known: Fleet, fleet: FleetSpec, policies: CustomPolicies) -> bool:
-    """Say whether an apply would change nothing: the core is asked, on a copy."""
-    if not known.revision:
-        return False  # nothing was ever declared
-    event = admit(known, _applying(fleet), known.at, policies)
-    if isinstance(event, Failure):
-        return False  # whoever asks is told why
-    after = reduce(known, event.unwrap(), policies).fleet
-    return after.revision == known.revision

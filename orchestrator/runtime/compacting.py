@@ -37,6 +37,7 @@ from orchestrator.core.errors import (
     JournalError,
     JournalUnavailable,
 )
+from orchestrator.core.journal_errors import is_in_doubt
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.archives import archive_rows, remove_unfinished
 from orchestrator.journal.beside import free_name
@@ -162,13 +163,14 @@ class Compacting:
         if isinstance(archive, JournalError):
             return archive
         refused: JournalError | None = None
-        is_cut = False
+        may_be_cut = False
         try:
             await self._overtaking_nobody()
+            may_be_cut = True
             refused = await settled(journal.begin_behind(base))
-            is_cut = refused is None
+            may_be_cut = refused is None or is_in_doubt(refused)
         finally:
-            if archive is not None and not is_cut:
+            if archive is not None and not may_be_cut:
                 archive.unlink(missing_ok=True)  # a copy of what is still there
         if refused is not None:
             return refused

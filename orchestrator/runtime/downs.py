@@ -21,7 +21,7 @@ from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.requests import Apply, Stop
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.tickets import Ticket
-from orchestrator.runtime.boot import Engine
+from orchestrator.runtime.footing import Footing
 from orchestrator.runtime.laggards import Laggards
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.reports import is_at_rest
@@ -34,7 +34,7 @@ DOWN_MARGIN_MS: Final[Millis] = 30_000
 """Beyond the longest grace, for everything to come down."""
 
 
-async def down(engine: Engine, asker: Asker) -> Result[None, ContainerError]:
+async def down(engine: Footing, asker: Asker) -> Result[None, ContainerError]:
     """Stop everything, and wait until nothing runs any more.
 
     Asked for again with the same ticket it goes on where it was interrupted, and
@@ -83,7 +83,7 @@ def _link_ms(fleet: Fleet) -> Millis:
 
 
 async def _stop_ad_hoc(
-    engine: Engine, asker: Asker, containers: Iterable[Container], link_ms: Millis
+    engine: Footing, asker: Asker, containers: Iterable[Container], link_ms: Millis
 ) -> ContainerError | None:
     """End those that no file declares, in rounds; say what stood in the way.
 
@@ -118,7 +118,7 @@ def _undepended(alive: list[Container]) -> list[Container]:
     return [each for each in alive if each.spec.service not in needed] or alive
 
 
-async def _have_ended(engine: Engine, names: set[str], limit_ms: Millis) -> bool:
+async def _have_ended(engine: Footing, names: set[str], limit_ms: Millis) -> bool:
     left = Laggards(lambda _: sorted(names), lambda _, each: is_at_rest(each))
     return await until(engine, lambda: not left.are_left(engine.loop.fleet), limit_ms)
 

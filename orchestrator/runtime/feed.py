@@ -21,8 +21,8 @@ from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
 from orchestrator.journal.port import Journal, Row
 from orchestrator.replay.places import AfterRow
+from orchestrator.runtime.decoding import decoded
 from orchestrator.runtime.outcomes import settled
-from orchestrator.runtime.recovery import decoded
 from orchestrator.runtime.telemetry import Telemetry
 from orchestrator.runtime.travel import Travel
 from orchestrator.runtime.views import View

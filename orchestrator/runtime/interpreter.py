@@ -156,15 +156,23 @@ class Interpreter:
         if envelope is not None:
             self._notifier.send(envelope)
 
-    async def close(self, grace_s: float) -> None:
-        """Let what is under way finish, within limits; give up what waits."""
+    def stop(self) -> None:
+        """Take nothing more, and give up what waits, notices too."""
+        self._take_no_more()
+        self._notifier.stop()
+
+    def _take_no_more(self) -> None:
         self._is_closed = True
-        await self._notifier.close()
         for name in self._ready:
             del self._waiting[name]
         self._ready.clear()
         for waiting in self._waiting.values():
             waiting.clear()
+
+    async def close(self, grace_s: float) -> None:
+        """Let what is under way finish, within limits; give up what waits."""
+        self._take_no_more()
+        await self._notifier.close()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace_s)
             for task in late:

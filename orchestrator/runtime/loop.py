@@ -6,7 +6,9 @@ with one commit (group commit); then, and only then, answers are given, commands
 handed out, hooks are called.
 
 When the journal cannot be written, requests are refused with its error, facts are
-kept and tried again, and the fleet stays what it was: reads go on.
+kept and tried again, and the fleet stays what it was: reads go on. Where nobody knows
+whether it was written, the same rows are tried again until somebody does: their
+requests wait, and nothing else is decided meanwhile.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
@@ -25,23 +28,22 @@ from orchestrator.core.commands import Command, ObserveFleet, RollService, SendN
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
 from orchestrator.core.errors import (
     ContainerError,
-    JournalConflict,
-    JournalCorrupt,
     JournalError,
-    JournalUnavailable,
     OperatorClosed,
-    StaleOperator,
 )
-from orchestrator.core.events import CommandFailed, Event, TimeReached
+from orchestrator.core.events import Event, TimeReached
+from orchestrator.core.journal_errors import is_in_doubt
 from orchestrator.core.loads import LoadObserved
 from orchestrator.core.moments import Moment
 from orchestrator.core.requests import Request
 from orchestrator.core.steps import Step
-from orchestrator.journal.port import Head, Journal
+from orchestrator.journal.port import Draft, Head, Journal
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.collecting import AT_WORK, collecting_seldom
+from orchestrator.runtime.followers import Follower, Seen, by_pieces, followed
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, setting_of
+from orchestrator.runtime.members import Members
 from orchestrator.runtime.notifier import envelope_of
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.pulse import Pulse
@@ -53,15 +55,18 @@ from orchestrator.runtime.steps import (
     Batch,
     Happened,
     Item,
-    Looked,
+    doubt_of,
+    is_final,
     looked,
+    refuse,
+    stale_in,
 )
 from orchestrator.runtime.telemetry import Telemetry
 from orchestrator.runtime.timers import Timers
 from orchestrator.runtime.turns import watched, worked_out
 from orchestrator.runtime.watch import Watch
 
-__all__ = ("BATCH_MAX", "Loop", "Seen")
+__all__ = ("BATCH_MAX", "Loop")
 
 LOG: Final = logging.getLogger("orchestrator.loop")
 
@@ -74,7 +79,8 @@ FACTS_MAX: Final = 4_096
 RETRY_S: Final = (0.1, 5.0)
 """Before the journal is tried again: at first, and at most."""
 
-Seen = Callable[[Step], None]
+_Begun: TypeAlias = tuple[list[Item], Batch, tuple[Draft, ...]]
+"""Items taken out of the mailbox, what they come to, and the rows of that."""
 
 
 class Loop:
@@ -92,29 +98,31 @@ class Loop:
         telemetry: Telemetry | None = None,
     ) -> None:
         """Begin where the journal ends."""
-        fleet, head = recovered.fleet, recovered.head
-        self.fleet = fleet
-        self.head = head
+        self.fleet, self.head = recovered.fleet, recovered.head
         self.interpreter: Interpreter | None = None
         self.journal_error: JournalError | None = None
         self.fatal: ContainerError | None = None
-        self.watchers: list[Seen] = []
+        self.members = Members(self.fleet)
+        self.watchers: list[Seen] = [self.members.see]
+        self.appended: Callable[[float], None] | None = None
+        self.on_stand_down: list[Callable[[], None]] = []
         self.turned = asyncio.Condition()
         self.watch = Watch()
         self.pulse = Pulse()
         self.telemetry = telemetry or Telemetry()
+        self.followers: list[Follower] = [self.telemetry.restarted]
         self._journal = journal
         self._policies = policies
         self._clock = clock
         self._hooks = hooks
         self._mailbox: deque[Item] = deque()
         self._in_hand: list[Item] = []
+        self._doubtful: _Begun | None = None
         self._wake = asyncio.Event()
         self._timers = Timers()
         self._closing = False
         self._not_before: Moment = 0
         self._snapshots = Snapshots(journal, recovered.snapshot_at, snapshot_every)
-        self._timers.refresh(fleet, fleet.containers)
 
     def now(self) -> Moment:
         """Return the moment; never before anything that has happened.
@@ -160,6 +168,8 @@ class Loop:
         """Work until closed, or until going on would be wrong."""
         try:
             with collecting_seldom(AT_WORK):
+                refresh = partial(self._timers.refresh, self.fleet)
+                await by_pieces(tuple(self.fleet.containers), refresh)
                 await self._work()
         finally:
             self._closing = True
@@ -197,67 +207,76 @@ class Loop:
     async def _turn(self) -> bool:
         """Move one batch; say whether the journal refused it."""
         self._wake.clear()
-        now = self.now()
-        items = [
-            self._mailbox.popleft() for _ in range(min(BATCH_MAX, len(self._mailbox)))
-        ]
+        begun = self._doubtful or await self._begun()
+        items, batch, drafts = begun
+        head = self.head
+        if drafts:
+            asked_at = asyncio.get_running_loop().time()
+            with self.telemetry.committing():
+                written = await settled(self._journal.append(head, drafts))
+            if not isinstance(written, Head):
+                self._note(written)
+                if self._doubtful is not None or is_in_doubt(written):
+                    self._doubtful = begun  # whatever comes between, until it is known
+                else:
+                    self._keep(items, written)
+                return True
+            self._doubtful = None
+            if self.appended is not None:
+                self.appended(asked_at)
+            head = written
+            await watched(self.watch, batch)
+        self.journal_error = None
+        await self._commit(batch, head)
+        self.fatal = self.fatal or stale_in(items)
+        self._snapshots.now_and_then(self.fleet, self.head)
+        return False
+
+    async def _begun(self) -> _Begun:
+        """Take what has come, and work out what it does; nothing is true yet."""
+        now, mailbox = self.now(), self._mailbox
+        items = [mailbox.popleft() for _ in range(min(BATCH_MAX, len(mailbox)))]
         items += (
             Happened(event=TimeReached(at=now, name=name))
             for name in self._timers.due(now, BATCH_MAX)
         )
         self._in_hand = items
         batch = Batch(fleet=self.fleet, seq=self.head.seq, policies=self._policies)
-        drafts = await worked_out(batch, items, now)
-        head = self.head
-        if drafts:
-            with self.telemetry.committing():
-                written = await settled(self._journal.append(head, drafts))
-            if not isinstance(written, Head):
-                self._keep(items, written)
-                return True
-            head = written
-            await watched(self.watch, batch)
-        self.journal_error = None
-        self._commit(batch, head)
-        self._stand_down_if_stale(items)
-        self._snapshots.now_and_then(self.fleet, self.head)
-        return False
+        return items, batch, await worked_out(batch, items, now)
 
-    def _keep(self, items: list[Item], error: JournalError) -> None:
-        """Refuse the requests of a batch that was not written; keep its facts."""
+    def _note(self, error: JournalError) -> None:
+        """Take in why a batch was not written, or may not have been."""
         if self.journal_error is None:
             LOG.error("%s", error.message, extra={"seq": self.head.seq})
         self.journal_error = error
-        for item in items:
-            if isinstance(item, Ask) and not item.answer.done():
-                item.answer.set_result(error)
-        facts = [item for item in items if not isinstance(item, Ask)]
-        self._mailbox.extendleft(reversed(facts))
-        if isinstance(error, JournalCorrupt | JournalConflict) or (
-            isinstance(error, JournalUnavailable) and not error.retryable
-        ):
+        if is_final(error):
             self.fatal = error
 
-    def _commit(self, batch: Batch, head: Head) -> None:
-        """Make true what has become durable."""
-        self.fleet, self.head = batch.fleet, head
+    def _keep(self, items: list[Item], error: JournalError) -> None:
+        """Refuse the requests of a batch that was not written; keep its facts."""
+        refuse(items, error)
+        facts = [item for item in items if not isinstance(item, Ask)]
+        self._mailbox.extendleft(reversed(facts))
+
+    async def _commit(self, batch: Batch, head: Head) -> None:
+        """Make true what has become durable; then each container has its turn."""
+        begin, self.fleet, self.head = self.head.seq + 1, batch.fleet, head
         self.telemetry.committed(batch)
-        for ask, answer in batch.answers:
-            if not ask.answer.done():
-                ask.answer.set_result(answer)
+        batch.answer()
         for step in batch.steps:
-            for command in step.commands:
-                self._hand_out(command, step)
             for watcher in tuple(self.watchers):
                 watcher(step)
             self._hooks.see(step)
+        await followed(batch.steps, begin, self._hand_out, self.followers)
         touched = {name for step in batch.steps for name in step.touched}
-        self._timers.refresh(self.fleet, touched)
+        await by_pieces(tuple(touched), partial(self._timers.refresh, self.fleet))
 
     def _hand_out(self, command: Command, step: Step) -> None:
         interpreter, fleet = self.interpreter, step.after
         if interpreter is None or isinstance(command, RollService):
             return  # whoever follows rollouts of the platform watches the steps
+        if self.fatal is not None:
+            return  # it is outstanding for whoever leads next
         if isinstance(command, ObserveFleet):
             began = self._not_before = max(self.now(), fleet.at + 1)
             interpreter.look(lambda seen: self._put(looked(seen, began)))
@@ -267,22 +286,12 @@ class Loop:
             return
         interpreter.carry_out(command, setting_of(command, fleet))
 
-    def _stand_down_if_stale(self, items: list[Item]) -> None:
-        """Stop at once where a newer operator has taken over."""
-        for item in items:
-            match item:
-                case (
-                    Looked(seen=StaleOperator() as error)
-                    | Happened(event=CommandFailed(error=StaleOperator() as error))
-                ):
-                    self.fatal = error
-                case _:
-                    pass
-
     def stand_down(self, error: ContainerError) -> None:
         """Stop where the platform has said that going on would be wrong."""
         self.fatal = error
         self._wake.set()
+        for stop in tuple(self.on_stand_down):
+            stop()
 
     async def save_snapshot(self) -> None:
         """Save the fleet as it is (``runtime.snapshots``)."""
@@ -295,6 +304,6 @@ class Loop:
 
     def _refuse_the_rest(self) -> None:
         refusal: ContainerError = self.fatal or self.journal_error or OperatorClosed()
-        for item in (*self._in_hand, *self._mailbox):
-            if isinstance(item, Ask) and not item.answer.done():
-                item.answer.set_result(refusal)
+        in_hand = refusal if self._doubtful is None else doubt_of(refusal)
+        refuse(self._in_hand, in_hand)
+        refuse(self._mailbox, refusal)

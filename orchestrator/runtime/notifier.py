@@ -93,7 +93,7 @@ class Notifier:
         self._submit = submit
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_closed = False
+        self._is_closed = self._is_stopped = False
 
     def send(self, envelope: Envelope) -> None:
         """Send a notice; once closed none is: it is outstanding until the next boot."""
@@ -102,6 +102,10 @@ class Notifier:
         task = asyncio.ensure_future(self._sent(envelope))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def stop(self) -> None:
+        """Begin to send none any more, not even those that wait for others."""
+        self._is_closed = self._is_stopped = True
 
     async def close(self) -> None:
         """Let those under way finish, within a limit; give up the others."""
@@ -115,6 +119,8 @@ class Notifier:
     async def _sent(self, envelope: Envelope) -> None:
         number = envelope.notice.number
         async with self._at_once:
+            if self._is_stopped:
+                return
             try:
                 cause = await self._posted(envelope)
             except Exception as error:  # noqa: BLE001 - a bug must not lose the outcome

@@ -38,8 +38,9 @@ from orchestrator.core.requests import (
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.tickets import Ticket
 from orchestrator.runtime import downs, waits
-from orchestrator.runtime.boot import Means, boot
+from orchestrator.runtime.boot import boot
 from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.preparing import Means
 from orchestrator.runtime.reports import (
     ReconcileReport,
     WaitFor,
@@ -73,6 +74,8 @@ class Operator(Rollings):
     ) -> FutureResult[Operator, ContainerError]:
         """Take over a fleet: recover, boot, make *fleet* the declared one.
 
+        With a ``lease`` nobody else takes it over while the operator works; where
+        somebody else has it, the answer is ``LeaseHeld``.
         The operator closes journal and platform when it closes, and also where it
         cannot be opened.
         """

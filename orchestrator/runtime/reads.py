@@ -22,13 +22,16 @@ from orchestrator.core.requests import Apply
 from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
 from orchestrator.platforms.port import LogLine, PlatformDetail
+from orchestrator.replay.absences import Absence
 from orchestrator.replay.places import Place
 from orchestrator.replay.timelines.stretches import Timeline
 from orchestrator.runtime import waits
-from orchestrator.runtime.boot import Engine
 from orchestrator.runtime.feed import Feed
+from orchestrator.runtime.footing import Footing
 from orchestrator.runtime.foresight import foreseen
+from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.pieces import FleetHistory
+from orchestrator.runtime.recovery import Recovered
 from orchestrator.runtime.reports import EventRecord, FleetConfig, config_of
 from orchestrator.runtime.stories import LATELY, Stories, StoryError, Telling
 from orchestrator.runtime.telemetry import Telemetry
@@ -43,7 +46,7 @@ PAGE_MAX: Final = 1_000
 class Reads:
     """What can be read of an operator; ``Operator`` adds what can be asked of it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Footing) -> None:
         """Read what was booted; ``Operator.open`` does both."""
         self._engine = engine
         self._loop = engine.loop
@@ -93,6 +96,31 @@ class Reads:
     def telemetry(self) -> Telemetry:
         """Return what was counted since the operator was opened."""
         return self._loop.telemetry
+
+    @property
+    def leadership(self) -> Leadership:
+        """Return who leads the fleet, and whether that is this operator."""
+        return self._engine.leadership()
+
+    @property
+    def recovered(self) -> Recovered:
+        """Return what is known of the journal, for another one to go on from."""
+        head = self._loop.head
+        return Recovered(fleet=self.fleet, head=head, folded=0, snapshot_at=head.seq)
+
+    @property
+    def absence(self) -> Absence | None:
+        """Return what the operator found when it came to lead.
+
+        None until its first complete look is over, and where nobody had led before.
+        """
+        catching_up = self._engine.catching_up
+        return None if catching_up is None else catching_up.absence
+
+    async def caught_up(self) -> Absence | None:
+        """Wait until it is known what the operator found; None: nothing can be."""
+        catching_up = self._engine.catching_up
+        return None if catching_up is None else await catching_up.found()
 
     @property
     def feed(self) -> Feed:

@@ -3,42 +3,40 @@
 A snapshot that was folded by another rule book is no use: all rows are folded again,
 by today's code, and a new snapshot begins the segment. Where rows were compacted away,
 all rows are those behind the base.
+
+A journal that another operator still writes to can be read, too: what is recovered is
+the fleet after the last row that was there, and ``caught_up`` reads on from it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from itertools import repeat
 from typing import Final
 
 import attrs
 from returns.future import FutureResult
 from returns.result import Failure, Result, Success
 
-from orchestrator.codec.wire import decode_fleet, encode_fleet, event_of, events_of
+from orchestrator.codec.wire import decode_fleet, encode_fleet
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
-from orchestrator.core.errors import (
-    InvalidSpec,
-    JournalCorrupt,
-    JournalError,
-    PolicyNotRegistered,
-)
+from orchestrator.core.errors import InvalidSpec, JournalCompacted, JournalError
 from orchestrator.core.events import Event
 from orchestrator.core.reduce import fold
-from orchestrator.core.registry import not_registered, not_registered_of_fleet
+from orchestrator.core.registry import not_registered_of_fleet
 from orchestrator.core.state import RULES, Fleet, empty_fleet
 from orchestrator.journal.port import Head, Journal, Row, Snapshot
 from orchestrator.runtime.collecting import collecting_seldom
+from orchestrator.runtime.decoding import damaged, decoded
 from orchestrator.runtime.outcomes import settled
 
 __all__ = (
     "Known",
     "Recovered",
-    "decoded",
-    "folded",
+    "caught_up",
     "nearest_known",
     "recover",
+    "saved",
     "snapshot_of",
 )
 
@@ -46,8 +44,8 @@ PAGE: Final = 5_000
 AT_ONCE: Final = 500
 """Rows that are decoded at once: they stay in the caches of a processor."""
 
-_REFUSED: Final = (JournalCorrupt, PolicyNotRegistered)
-"""What stands in the place of an event that cannot be folded."""
+ANEW: Final = 4
+"""Times that a recovery begins again behind a newer base."""
 
 
 @attrs.frozen(kw_only=True)
@@ -55,13 +53,15 @@ class Recovered:
     """What the journal holds: the fleet, and where the journal ends.
 
     ``folded`` rows led there from the snapshot after row ``snapshot_at``, or from what
-    stands in its place; a fleet that was saved at once has its own row there.
+    stands in its place; a fleet that was saved at once has its own row there. It is to
+    be saved before anything else is written where ``is_unsaved``.
     """
 
     fleet: Fleet
     head: Head
     folded: int
     snapshot_at: int
+    is_unsaved: bool = False
 
 
 def snapshot_of(fleet: Fleet, head: Head) -> Snapshot:
@@ -71,16 +71,36 @@ def snapshot_of(fleet: Fleet, head: Head) -> Snapshot:
 
 
 def recover(
-    journal: Journal, name: str, policies: CustomPolicies = NO_POLICIES
+    journal: Journal,
+    name: str,
+    policies: CustomPolicies = NO_POLICIES,
+    *,
+    save: bool = True,
 ) -> FutureResult[Recovered, JournalError]:
     """Fold what the journal holds; *name* is the fleet's where it holds nothing.
 
-    A journal that needs a custom policy which is not registered is refused.
+    A journal that needs a custom policy which is not registered is refused. Who may not
+    write to it yet does not *save*, and does it later (``saved``).
     """
-    return FutureResult(_recover(journal, name, policies))
+    found = FutureResult(_recover(journal, name, policies))
+    return found.bind(lambda recovered: saved(journal, recovered)) if save else found
 
 
 async def _recover(
+    journal: Journal, name: str, policies: CustomPolicies
+) -> Result[Recovered, JournalError]:
+    """Recover, from the beginning again where a leader compacts meanwhile."""
+    found = await _recovered(journal, name, policies)
+    for _ in range(ANEW):
+        if not isinstance(found, Failure):
+            break
+        if not isinstance(found.failure(), JournalCompacted):
+            break
+        found = await _recovered(journal, name, policies)
+    return found
+
+
+async def _recovered(
     journal: Journal, name: str, policies: CustomPolicies
 ) -> Result[Recovered, JournalError]:
     head = await settled(journal.head())
@@ -89,34 +109,85 @@ async def _recover(
     known = await nearest_known(journal, name, policies)
     if not isinstance(known, Known):
         return Failure(known)
-    events = _Events(journal, known.seq, policies)
-    try:
-        fleet = await asyncio.to_thread(events.folded_behind, known.fleet)
-    finally:
-        events.is_over = True
+    events = await _folded_behind(journal, known.fleet, known.seq, policies)
     if events.error is not None:
         return Failure(events.error)
-    snapshot_at = known.seq
-    if events.count and (known.is_stale or fleet.rules != RULES):
-        saved = await settled(journal.save_snapshot(snapshot_of(fleet, head)))
-        if saved is not None:
-            return Failure(saved)
-        snapshot_at = head.seq
+    if known.seq > head.seq and events.last is None:
+        return await _recover(journal, name, policies)  # it was written to meanwhile
     return Success(
-        Recovered(fleet=fleet, head=head, folded=events.count, snapshot_at=snapshot_at)
+        Recovered(
+            fleet=events.fleet,
+            head=events.end(head),
+            folded=events.count,
+            snapshot_at=known.seq,
+            is_unsaved=bool(events.count)
+            and (known.is_stale or events.fleet.rules != RULES),
+        )
     )
+
+
+def caught_up(
+    journal: Journal, known: Recovered, policies: CustomPolicies = NO_POLICIES
+) -> FutureResult[Recovered, JournalError]:
+    """Fold the rows that have come since as well.
+
+    ``JournalCompacted`` where some of them were compacted away: recover anew, then.
+    """
+
+    async def read() -> Result[Recovered, JournalError]:
+        seq = known.head.seq
+        events = await _folded_behind(journal, known.fleet, seq, policies)
+        if events.error is not None:
+            return Failure(events.error)
+        return Success(
+            attrs.evolve(
+                known,
+                fleet=events.fleet,
+                head=events.end(known.head),
+                folded=known.folded + events.count,
+                is_unsaved=known.is_unsaved or events.fleet.rules != RULES,
+            )
+        )
+
+    return FutureResult(read())
+
+
+def saved(
+    journal: Journal, recovered: Recovered
+) -> FutureResult[Recovered, JournalError]:
+    """Save a fleet that must be before anything else is written."""
+    if not recovered.is_unsaved:
+        return FutureResult.from_value(recovered)
+    fleet, head = recovered.fleet, recovered.head
+    done = attrs.evolve(recovered, snapshot_at=head.seq, is_unsaved=False)
+    return journal.save_snapshot(snapshot_of(fleet, head)).map(lambda _: done)
+
+
+async def _folded_behind(
+    journal: Journal, fleet: Fleet, seq: int, policies: CustomPolicies
+) -> _Events:
+    events = _Events(journal, seq, policies, fleet)
+    try:
+        await asyncio.to_thread(events.fold)
+    finally:
+        events.is_over = True
+    return events
 
 
 class _Events:
     """The events behind a row, folded in a thread, in one go from page to page.
 
     The loop goes on meanwhile: it reads the next page when the thread wants it.
-    ``count`` rows were read; ``error`` says why they ended early, if they did.
-    ``is_over``: nobody waits for the fleet any more.
+    ``count`` rows were read, the ``last`` of them led to ``fleet``; ``error`` says why
+    they ended early, if they did. ``is_over``: nobody waits for the fleet any more.
     """
 
-    def __init__(self, journal: Journal, seq: int, policies: CustomPolicies) -> None:
+    def __init__(
+        self, journal: Journal, seq: int, policies: CustomPolicies, fleet: Fleet
+    ) -> None:
+        self.fleet = fleet
         self.count = 0
+        self.last: Head | None = None
         self.error: JournalError | None = None
         self.is_over = False
         self._journal = journal
@@ -124,10 +195,15 @@ class _Events:
         self._policies = policies
         self._loop = asyncio.get_running_loop()
 
-    def folded_behind(self, fleet: Fleet) -> Fleet:
-        """Return the fleet after all rows; in a thread that may wait."""
+    def fold(self) -> None:
+        """Go on to the fleet after all rows; in a thread that may wait."""
         with collecting_seldom():
-            return fold(fleet, self, self._policies)
+            self.fleet = fold(self.fleet, self, self._policies)
+
+    def end(self, head: Head) -> Head:
+        """Return where the rows end, which were thought to end at *head*."""
+        last = self.last
+        return head if last is None or last.seq < head.seq else last
 
     def __iter__(self) -> Iterator[Event]:
         while rows := self._page():
@@ -139,6 +215,7 @@ class _Events:
                     return
                 yield from events.unwrap()
             self._seq = rows[-1].seq
+            self.last = Head(seq=rows[-1].seq, digest=rows[-1].digest)
             self.count += len(rows)
 
     def _page(self) -> tuple[Row, ...]:
@@ -201,71 +278,10 @@ async def _of_snapshot(
         return Known(fleet=empty_fleet(name), seq=0, is_stale=True)
     fleet = await asyncio.to_thread(_fleet_in, base)
     if isinstance(fleet, Failure):
-        return _damaged(base.seq, "base", fleet.failure())
+        return damaged(base.seq, "base", fleet.failure())
     return Known(fleet=fleet.unwrap(), seq=base.seq, is_stale=True)
 
 
 def _fleet_in(snapshot: Snapshot) -> Result[Fleet, InvalidSpec]:
     with collecting_seldom():
         return decode_fleet(snapshot.body)
-
-
-def folded(
-    fleet: Fleet, rows: tuple[Row, ...], policies: CustomPolicies = NO_POLICIES
-) -> Result[Fleet, JournalError]:
-    """Fold rows; one that makes no sense, or needs a missing policy, is a failure."""
-    return decoded(rows, policies).map(lambda events: fold(fleet, events, policies))
-
-
-def decoded(
-    rows: tuple[Row, ...], policies: CustomPolicies | None = None
-) -> Result[list[Event], JournalError]:
-    """Decode the events of rows; one that makes no sense is damage.
-
-    With *policies* one that needs another policy than these is refused.
-    """
-    events = events_of([row.event for row in rows])
-    if events is None or any(_missing_in(events, policies)):
-        return _decoded_singly(rows, policies)
-    return Success(events)
-
-
-def _missing_in(
-    events: list[Event], policies: CustomPolicies | None
-) -> Iterator[PolicyNotRegistered | None]:
-    if policies is None:
-        return iter(())
-    return map(not_registered, events, repeat(policies))
-
-
-def _decoded_singly(
-    rows: tuple[Row, ...], policies: CustomPolicies | None
-) -> Result[list[Event], JournalError]:
-    """Decode row by row, up to the first that is refused."""
-    events: list[Event] = []
-    for row in rows:
-        event = _meant(row, policies)
-        if isinstance(event, _REFUSED):
-            return Failure(event)
-        events.append(event)
-    return Success(events)
-
-
-def _meant(
-    row: Row, policies: CustomPolicies | None
-) -> Event | JournalCorrupt | PolicyNotRegistered:
-    event = event_of(row.event)
-    if isinstance(event, InvalidSpec):
-        return _damaged(row.seq, "event", event)
-    missing = None if policies is None else not_registered(event, policies)
-    return event if missing is None else missing
-
-
-def _damaged(seq: int, part: str, error: InvalidSpec) -> JournalCorrupt:
-    problem = error.problems[0]
-    return JournalCorrupt(
-        seq=seq,
-        place=f"{part} {problem.place}",
-        expected=problem.expected,
-        found=problem.found,
-    )

@@ -19,8 +19,18 @@ from orchestrator.codec.wire import encode_commands, encode_event
 from orchestrator.core.admit import admit, is_repeated
 from orchestrator.core.autoscale import measured
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
-from orchestrator.core.errors import ContainerError, PlatformError, RequestError
-from orchestrator.core.events import Event, FleetObserved
+from orchestrator.core.errors import (
+    ContainerError,
+    JournalConflict,
+    JournalCorrupt,
+    JournalError,
+    JournalUnavailable,
+    PlatformError,
+    RequestError,
+    StaleOperator,
+    Unreachable,
+)
+from orchestrator.core.events import CommandFailed, Event, FleetObserved
 from orchestrator.core.loads import LoadObserved
 from orchestrator.core.moments import Moment
 from orchestrator.core.observations import Observation
@@ -39,8 +49,12 @@ __all__ = (
     "Heard",
     "Item",
     "Looked",
+    "doubt_of",
     "draft_of",
+    "is_final",
     "looked",
+    "refuse",
+    "stale_in",
 )
 
 
@@ -104,6 +118,48 @@ def draft_of(step: Step) -> Draft:
     )
 
 
+def stale_in(items: Iterable[Item]) -> StaleOperator | None:
+    """Return what tells among some items that a newer operator has taken over."""
+    for item in items:
+        match item:
+            case (
+                Looked(seen=StaleOperator() as error)
+                | Happened(event=CommandFailed(error=StaleOperator() as error))
+            ):
+                return error
+            case _:
+                pass
+    return None
+
+
+def is_final(error: JournalError) -> bool:
+    """Say whether an operator whose append was answered so must not go on."""
+    match error:
+        case JournalCorrupt() | JournalConflict() | StaleOperator():
+            return True
+        case JournalUnavailable(retryable=retryable):
+            return not retryable
+        case _:
+            return False
+
+
+def doubt_of(error: ContainerError) -> ContainerError:
+    """Return how a request is answered whose rows may be durable, as *error* ends it.
+
+    Nobody who hears a conflict, or of a newer operator, would think that they may be.
+    """
+    if isinstance(error, Unreachable):
+        return error  # says itself that nobody knows
+    return JournalUnavailable(cause=error.message, in_doubt=True)
+
+
+def refuse(items: Iterable[Item], error: ContainerError) -> None:
+    """Answer the requests among *items* that have no answer yet with *error*."""
+    for item in items:
+        if isinstance(item, Ask) and not item.answer.done():
+            item.answer.set_result(error)
+
+
 @attrs.define(kw_only=True)
 class Batch:
     """Items on their way: the steps to write, the answers to give once written.
@@ -128,6 +184,12 @@ class Batch:
         for item in items:
             self.take(item, now)
         return tuple(map(draft_of, self.steps[begin:]))
+
+    def answer(self) -> None:
+        """Give the answers: what they tell is true now."""
+        for ask, answer in self.answers:
+            if not ask.answer.done():
+                ask.answer.set_result(answer)
 
     def take(self, item: Item, now: Moment) -> None:
         """Work out what an item does, at *now*, which never runs backwards."""

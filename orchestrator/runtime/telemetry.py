@@ -80,7 +80,7 @@ class Telemetry:
     ``causes`` those of all of them together. ``looked_at``: when the newest complete
     look at the platform was over.
     ``journal_base``: the row that the journal begins behind; ``compacted_s``: when it
-    was cut short, on ``clock``.
+    was cut short, on ``clock``. ``takeovers``: how often this process came to lead.
     """
 
     journal_file: Path | None = None
@@ -97,6 +97,7 @@ class Telemetry:
     journal_base: int = 0
     compactions: int = 0
     compaction_failures: int = 0
+    takeovers: int = 0
     compacted_s: float | None = None
     command_s: dict[str, Timings] = attrs.field(factory=dict[str, Timings])
     look_s: Timings = attrs.field(factory=lambda: Timings(LOOK_S))
@@ -109,7 +110,10 @@ class Telemetry:
             self.traces.seq = seq
 
     def committed(self, batch: Batch) -> None:
-        """Count what has become durable, and what came of the rest."""
+        """Count what has become durable, and what came of the rest.
+
+        Whom it touched is counted by ``restarted``.
+        """
         for step in batch.steps:
             self._applied(step)
         for event, fleet in batch.passed_over:
@@ -128,7 +132,10 @@ class Telemetry:
         source_at = getattr(event, "source_at", None)
         if source_at is not None:
             self.lag_s.add(max(0, event.at - source_at) / 1_000)
-        for name in step.touched:
+
+    def restarted(self, _: int, step: Step, names: Iterable[str]) -> None:
+        """Count who was restarted, of some that a step has touched."""
+        for name in names:
             self._restarted(name, step)
 
     def _restarted(self, name: str, step: Step) -> None:

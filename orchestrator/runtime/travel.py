@@ -38,9 +38,10 @@ from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
 from orchestrator.journal.port import Head, Journal
 from orchestrator.replay.places import AfterRow, AtMoment, Place
+from orchestrator.runtime.decoding import decoded, folded
 from orchestrator.runtime.holds import Holds
 from orchestrator.runtime.outcomes import settled
-from orchestrator.runtime.recovery import Known, decoded, folded, nearest_known
+from orchestrator.runtime.recovery import Known, nearest_known
 from orchestrator.runtime.views import View
 
 __all__ = ("Travel",)

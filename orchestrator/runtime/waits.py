@@ -29,10 +29,10 @@ from orchestrator.core.requests import Reconcile, Request
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.core.tickets import Ticket
-from orchestrator.runtime.boot import Engine
+from orchestrator.runtime.decoding import decoded
+from orchestrator.runtime.footing import Footing
 from orchestrator.runtime.laggards import Laggards, restless
 from orchestrator.runtime.outcomes import settled
-from orchestrator.runtime.recovery import decoded
 from orchestrator.runtime.reports import (
     EventRecord,
     ReconcileReport,
@@ -72,7 +72,7 @@ class Asker:
 
 
 async def until(
-    engine: Engine, is_so: Callable[[], bool], limit_ms: Millis | None
+    engine: Footing, is_so: Callable[[], bool], limit_ms: Millis | None
 ) -> bool:
     """Wait until something is so, or the limit has passed, or the end has come."""
 
@@ -86,19 +86,19 @@ async def until(
     return is_so()
 
 
-def not_yet(engine: Engine, limit_ms: Millis | None) -> Result[Any, ContainerError]:
+def not_yet(engine: Footing, limit_ms: Millis | None) -> Result[Any, ContainerError]:
     """Say why a wait is over without what was waited for."""
     if engine.running.done():
         return Failure(engine.loop.fatal or OperatorClosed())
     return Failure(TimedOut(after_ms=limit_ms or 0))
 
 
-def _info(engine: Engine, container: Container) -> ContainerInfo:
+def _info(engine: Footing, container: Container) -> ContainerInfo:
     return container_info(engine.loop.fleet, container, engine.loop.now())
 
 
 async def events(
-    engine: Engine, after: int | None, limit: int, wait_ms: Millis
+    engine: Footing, after: int | None, limit: int, wait_ms: Millis
 ) -> Result[tuple[EventRecord, ...], ContainerError]:
     """Read a page of events; wait for the first, if asked to."""
     if after is None:
@@ -120,7 +120,7 @@ async def events(
 
 
 async def wait(
-    engine: Engine, name: str, goal: WaitFor, limit_ms: Millis | None
+    engine: Footing, name: str, goal: WaitFor, limit_ms: Millis | None
 ) -> Result[ContainerInfo, ContainerError]:
     """Wait until a container is where it shall be, or cannot come there any more."""
 
@@ -141,7 +141,7 @@ async def wait(
 
 
 async def converge(
-    engine: Engine, limit_ms: Millis | None, steady_ms: Millis
+    engine: Footing, limit_ms: Millis | None, steady_ms: Millis
 ) -> Result[tuple[ContainerInfo, ...], ContainerError]:
     """Wait until every container has come to where it stays, and has stayed there.
 
@@ -171,7 +171,7 @@ async def converge(
 
 
 async def asked(
-    engine: Engine, request: Request | LoadObserved, heard: Heard | None
+    engine: Footing, request: Request | LoadObserved, heard: Heard | None
 ) -> Result[Asked, ContainerError]:
     """Make a request, and tell whoever wants to hear it what it came to."""
     answer = await settled(engine.loop.ask(request))
@@ -183,7 +183,7 @@ async def asked(
 
 
 async def reconcile(
-    engine: Engine, request: Reconcile, heard: Heard | None = None
+    engine: Footing, request: Reconcile, heard: Heard | None = None
 ) -> Result[ReconcileReport, ContainerError]:
     """Observe, and wait until the look is over and what it calls for is durable.
 

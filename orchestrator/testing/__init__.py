@@ -7,7 +7,8 @@
 * ``strategies``: Hypothesis strategies for all that the core knows.
 * ``VirtualClock``: time that only a test moves.
 * ``check_platform``, ``check_takeover``, ``check_journal``,
-  ``check_compactable``: laws for adapters.
+  ``check_compactable``, ``check_leases``: laws for adapters.
+* ``judge``: whether what operators that share a journal were answered can be explained.
 
 Nothing is loaded before it is used. ``check_policy``, ``check_strategy``,
 ``FleetMachine`` and ``strategies`` need Hypothesis (the extra ``[testing]``).
@@ -51,8 +52,23 @@ if TYPE_CHECKING:
         starts_in,
         that,
     )
+    from orchestrator.testing.histories import (
+        Accepted,
+        AppendRows,
+        Conflict,
+        Granted,
+        GrantEpoch,
+        HeadIs,
+        Operation,
+        ReadHead,
+        Refused,
+        Register,
+        StaleEpoch,
+        StartRun,
+    )
     from orchestrator.testing.journals import check_compactable, check_journal
     from orchestrator.testing.laws import LAWS
+    from orchestrator.testing.leases import check_leases
     from orchestrator.testing.machine import FleetMachine
     from orchestrator.testing.platforms import check_platform, check_takeover
     from orchestrator.testing.policies import check_policy
@@ -76,6 +92,16 @@ if TYPE_CHECKING:
         late,
         looks,
         restarts_operator,
+    )
+    from orchestrator.testing.verdicts import (
+        Explained,
+        StartSeen,
+        Undecided,
+        Unexplained,
+        judge,
+        judge_calls,
+        judge_journal,
+        judge_starts,
     )
 
 _ACTS = (
@@ -124,11 +150,37 @@ _SCENARIOS = (
     "LawBroken",
     "Scenario",
 )
+_HISTORIES = (
+    "Accepted",
+    "AppendRows",
+    "Conflict",
+    "GrantEpoch",
+    "Granted",
+    "HeadIs",
+    "Operation",
+    "ReadHead",
+    "Refused",
+    "Register",
+    "StaleEpoch",
+    "StartRun",
+)
+_VERDICTS = (
+    "Explained",
+    "StartSeen",
+    "Undecided",
+    "Unexplained",
+    "judge",
+    "judge_calls",
+    "judge_journal",
+    "judge_starts",
+)
 _HOMES: dict[str, str] = {
     **dict.fromkeys(_ACTS, "acts"),
     **dict.fromkeys(_TURNS, "turns"),
     **dict.fromkeys(_EXPECTATIONS, "expectations"),
     **dict.fromkeys(_SCENARIOS, "scenarios"),
+    **dict.fromkeys(_HISTORIES, "histories"),
+    **dict.fromkeys(_VERDICTS, "verdicts"),
     "FleetMachine": "machine",
     "LAWS": "laws",
     "STRATEGY_LAWS": "rollout_checks",
@@ -136,6 +188,7 @@ _HOMES: dict[str, str] = {
     "VirtualClock": "clock",
     "check_compactable": "journals",
     "check_journal": "journals",
+    "check_leases": "leases",
     "check_platform": "platforms",
     "check_policy": "policies",
     "check_strategy": "rollout_checks",
@@ -146,15 +199,31 @@ _HOMES: dict[str, str] = {
 __all__ = (
     "LAWS",
     "STRATEGY_LAWS",
+    "Accepted",
     "Act",
+    "AppendRows",
+    "Conflict",
     "Expectation",
     "ExpectationFailed",
+    "Explained",
     "FleetMachine",
+    "GrantEpoch",
+    "Granted",
+    "HeadIs",
     "HistoryFailed",
     "ImpossibleHistory",
     "LawBroken",
+    "Operation",
+    "ReadHead",
+    "Refused",
+    "Register",
     "Scenario",
+    "StaleEpoch",
+    "StartRun",
+    "StartSeen",
     "StrategyBroken",
+    "Undecided",
+    "Unexplained",
     "VirtualClock",
     "accepts",
     "admitted",
@@ -162,6 +231,7 @@ __all__ = (
     "becomes_ready",
     "check_compactable",
     "check_journal",
+    "check_leases",
     "check_platform",
     "check_policy",
     "check_strategy",
@@ -178,6 +248,10 @@ __all__ = (
     "happens",
     "is_ready",
     "is_seen",
+    "judge",
+    "judge_calls",
+    "judge_journal",
+    "judge_starts",
     "late",
     "looks",
     "loses_sight",

@@ -40,6 +40,7 @@ from orchestrator.core.policies import CrashLimit, OnLoop, RestartPolicy
 from orchestrator.core.reduce import step_of
 from orchestrator.core.requests import Stop
 from orchestrator.core.state import Fleet, empty_fleet
+from orchestrator.runtime.leadership import Leadership, Role
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.steps import Ask, Asked, Batch, Happened
 from orchestrator.runtime.telemetry import Telemetry, Timings
@@ -74,6 +75,8 @@ class Script:
             batch = Batch(fleet=self.fleet, seq=self.seq)
             batch.take(Happened(event=event), event.at)
             self.telemetry.committed(batch)
+            for step in batch.steps:
+                self.telemetry.restarted(self.seq, step, step.touched)
             self.fleet = batch.fleet
             self.seq += len(batch.steps)
 
@@ -94,6 +97,7 @@ class Played:
     fleet: Fleet
     feed: Any
     seq: int
+    leadership: Leadership = Leadership(role=Role.LEADER, epoch=0)
     journal_error: None = None
     violations: int = 0
     hook_failures: int = 2
@@ -317,7 +321,7 @@ def test_names_have_units_and_kinds_that_prometheus_expects() -> None:
     names = [named.name for named in METRICS]
     assert len(set(names)) == len(names)
     for named in METRICS:
-        assert named.name.startswith("fleet_")
+        assert named.name.startswith(("fleet_", "orchestrator_"))
         assert named.name.endswith("_total") == (named.kind == "counter")
         if named.kind == "histogram":
             assert named.name.endswith("_seconds")

@@ -49,8 +49,9 @@ def test_what_the_files_point_at_is_there() -> None:
     table = page_files()
     for name, file in table.items():
         text = file.body.decode()
-        pointed = re.findall(r'"(?:\./|/page/)([\w.-]+\.(?:js|css|svg))"', text)
+        pointed = re.findall(r'"(?:\./|page/)([\w.-]+\.(?:js|css|svg))"', text)
         assert set(pointed) <= set(table), name
+        assert not re.search(r'(?:src|href)(?:=|: )"/', text), name  # below any path
         assert not re.search(r"https?://(?!www\.w3\.org/)", text), name
 
 

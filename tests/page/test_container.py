@@ -214,15 +214,16 @@ async def test_a_plot_that_grows_keeps_the_focus_on_the_same_crash(
 ) -> None:
     async with scene(tmp_path) as it:
         page = await windows.open(it.url, "#/c/dead")
-        drawn = card(page, "plots").locator("svg.plot")
-        crashed = card(page, "plots").locator(".column:has(.crashes)")
+        plots = card(page, "plots")
+        drawn = plots.locator("svg.plot")
+        crashed = plots.locator(".column:has(.crashes)")
         await crashed.focus()
         await drawn.evaluate("drawing => { drawing.isOld = true; }")
         # Time goes on, and every column has other edges than before.
         await until(page, "() => !document.querySelector('svg.plot').isOld")
         await expect(crashed).to_be_focused()
         await expect(crashed).to_have_attribute("tabindex", "0")
-        await expect(card(page, "plots").locator('.point[tabindex="0"]')).to_have_count(1)
+        await expect(plots.locator('.point[tabindex="0"]')).to_have_count(1)
 
 
 async def test_the_log_is_shown_when_it_is_asked_for(

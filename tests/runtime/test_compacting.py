@@ -273,6 +273,21 @@ async def test_rows_that_are_not_there_end_it(behind: int) -> None:
     assert await on.base() == 0
 
 
+async def test_an_archive_stays_where_its_rows_may_be_gone(tmp_path: Path) -> None:
+    on = await filled(rows=200, archive=tmp_path / "journal")
+    begin_behind = on.journal.begin_behind
+
+    def lost(base: Snapshot) -> Any:
+        doubt = JournalUnavailable(cause="no answer", in_doubt=True)
+        return begin_behind(base).bind(lambda _: FutureResult.from_failure(doubt))
+
+    on.journal.begin_behind = lost
+    assert await on.compacting.look() is False
+    assert await on.base() > 0
+    (kept,) = tmp_path.iterdir()
+    assert all_of(kept).rows == ROWS[: await on.base()]
+
+
 async def test_an_archive_goes_where_its_rows_stay(tmp_path: Path) -> None:
     journal = Torn()
     on = await filled(journal, rows=100, archive=tmp_path / "j")

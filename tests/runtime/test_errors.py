@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -11,7 +12,15 @@ from typing import Any, get_args
 import attrs
 import pytest
 
-from orchestrator import MemoryJournal, OpenFailed, settled
+from orchestrator import (
+    Claim,
+    MemoryJournal,
+    OpenFailed,
+    Operator,
+    SimulatedPlatform,
+    Standby,
+    settled,
+)
 from orchestrator.core import errors
 from orchestrator.core.custom import CustomPolicy, registered
 from orchestrator.core.decisions import GiveUp
@@ -29,11 +38,14 @@ from orchestrator.core.tickets import Ticket
 from orchestrator.journal.port import START, Snapshot
 from orchestrator.journal.reading import RECORDING
 from orchestrator.journal.sqlite import open_sqlite
+from orchestrator.platforms.simulated.lines import Line
 from orchestrator.replay.history import Entry
 from orchestrator.replay.places import AfterRow
 from orchestrator.replay.verifying import verify
+from orchestrator.runtime.preparing import Means
 from orchestrator.runtime.travel import WAITING_MAX
 from orchestrator.testing.journals import draft
+from orchestrator.testing.shared import SharedJournal
 from tests.journal.opened import bad, filled, good
 from tests.runtime.kit import (
     HOLD,
@@ -333,6 +345,33 @@ async def journal_that_needs_an_unknown_policy(_: Path) -> object:
     return failed.value.error
 
 
+@asynccontextmanager
+async def led(ms: int = 3_000) -> AsyncIterator[tuple[Means, Operator]]:
+    """Have a fleet led; what is given is for another operator of it."""
+    platform, rows = SimulatedPlatform(), MemoryJournal()
+
+    def means(holder: str) -> Means:
+        line = Line(platform)
+        journal = SharedJournal(rows, line)
+        claim = Claim(holder=holder, ms=ms)
+        return {"platform": line, "journal": journal, "lease": claim}
+
+    async with Operator.open(fleet(), **means("one")) as operator:
+        yield means("two"), operator
+
+
+@produces(errors.LeaseHeld)
+async def second_operator_beside_a_lease(_: Path) -> object:
+    async with led() as (means, _operator):
+        return await error(Operator.start(fleet(), **means))
+
+
+@produces(errors.NotLeader)
+async def request_to_a_standby(_: Path) -> object:
+    async with led() as (means, _operator), Standby.open(fleet(), **means) as standby:
+        return await error(standby.operator.reconcile())
+
+
 @produces(errors.NotReplayable)
 async def replay_that_diverges(_: Path) -> object:
     boot = Booted(at=0, epoch=1, rules=RULES)
@@ -351,8 +390,6 @@ async def test_every_error_can_be_produced(kind: type, tmp_path: Path) -> None:
 
 
 async def test_an_open_that_fails_is_a_value_too() -> None:
-    from orchestrator import Operator, SimulatedPlatform
-
     journal = FullJournal()
     async with opened(fleet(), journal=journal):
         pass

@@ -38,6 +38,7 @@ from orchestrator.core.reduce import fold
 from orchestrator.core.state import RULES, empty_fleet
 from orchestrator.core.table import Table
 from orchestrator.platforms.port import Accepted, Order
+from orchestrator.runtime.boot import Engine
 from orchestrator.runtime.interpreter import Limits
 from orchestrator.runtime.recovery import recover, snapshot_of
 from orchestrator.runtime.reports import config_of
@@ -396,7 +397,9 @@ async def test_a_closed_operator_begins_nothing_more() -> None:
     async with opened(fleet(spec("web"))) as kit:
         await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
         orders = len(kit.platform.orders)
-        await kit.operator._engine.interpreter.close(1.0)
+        engine = kit.operator._engine
+        assert isinstance(engine, Engine)
+        await engine.interpreter.close(1.0)
         await value(kit.operator.restart_container("web"))
         assert (await value(kit.operator.get_container_info("web"))).phase == "stopping"
     assert len(kit.platform.orders) == orders

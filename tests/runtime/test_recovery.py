@@ -10,10 +10,15 @@ from typing import Any
 import attrs
 import pytest
 from returns.future import FutureResult
+from returns.result import Failure, Success
 
-from orchestrator.core.errors import JournalCorrupt, JournalUnavailable
+from orchestrator.core.errors import (
+    JournalCompacted,
+    JournalCorrupt,
+    JournalUnavailable,
+)
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.journal.port import START, Draft, Row
+from orchestrator.journal.port import START, Draft, Head, Row
 from orchestrator.replay import AfterRow, fold
 from orchestrator.runtime import recovery
 from orchestrator.runtime.collecting import THRESHOLD, collecting_seldom
@@ -102,6 +107,40 @@ async def test_a_page_that_cannot_be_read_ends_it(
     )
     slow.may.set()
     assert await settled(recover(slow, "fleet")) == failure
+
+
+class Compacted(MemoryJournal):
+    """A journal that a leader compacts so many times before its rows are read."""
+
+    times = 0
+
+    def read(self, after: int, limit: int) -> Any:
+        return FutureResult(self._read(after, limit))
+
+    async def _read(self, after: int, limit: int) -> Any:
+        if self.times:
+            self.times -= 1
+            (row,) = await good(super().read(after + 1, 1))
+            head = Head(seq=row.seq, digest=row.digest)
+            fleet = fold(INCIDENT, until=AfterRow(row.seq))
+            await good(self.begin_behind(snapshot_of(fleet, head)))
+        rows = await settled(super().read(after, limit))
+        return Success(rows) if isinstance(rows, tuple) else Failure(rows)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_rows_that_go_meanwhile_are_recovered_anew(times: int) -> None:
+    journal = Compacted()
+    await good(journal.append(START, drafts(INCIDENT)))
+    journal.times = times
+    found = await settled(recover(journal, "fleet"))
+    assert isinstance(found, Recovered)
+    assert found.fleet == fold(INCIDENT)
+    assert (found.head.seq, found.snapshot_at) == (LAST, 2 * times)
+    journal = Compacted()
+    await good(journal.append(START, drafts(INCIDENT)))
+    journal.times = 6
+    assert isinstance(await settled(recover(journal, "fleet")), JournalCompacted)
 
 
 async def test_the_loop_goes_on_meanwhile_and_may_give_up(

@@ -30,7 +30,8 @@ from orchestrator.journal.port import Journal, Row, Snapshot
 from orchestrator.journal.sqlite import open_sqlite
 from orchestrator.replay.places import AfterRow, AtMoment, Place
 from orchestrator.runtime import travel as travels
-from orchestrator.runtime.recovery import folded, recover, snapshot_of
+from orchestrator.runtime.decoding import folded
+from orchestrator.runtime.recovery import recover, snapshot_of
 from orchestrator.runtime.travel import Travel
 from orchestrator.runtime.views import View
 from tests.replay.golden import POLICIES

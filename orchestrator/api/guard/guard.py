@@ -26,8 +26,13 @@ from orchestrator.api.guard.harmless import dressed, shut
 from orchestrator.api.guard.origins import SAFE, Names, foreign
 from orchestrator.api.guard.rates import Rates
 from orchestrator.api.guard.standing import Standing
-from orchestrator.api.guard.token_file import TokenFile
-from orchestrator.api.guard.tokens import Grant, Token, TokenList, found
+from orchestrator.api.guard.tokens import (
+    Grant,
+    KnowsTokens,
+    Token,
+    TokenList,
+    found,
+)
 from orchestrator.api.routes import scope_of
 from orchestrator.codec.api_choice import BODY_MAX
 from orchestrator.core.access_errors import (
@@ -83,7 +88,7 @@ class Guard:
     """Stands at one door, with the list of those who may come in."""
 
     def __init__(
-        self, door: Door, tokens: TokenFile, *, now: Callable[[], Moment] = _now
+        self, door: Door, tokens: KnowsTokens, *, now: Callable[[], Moment] = _now
     ) -> None:
         """Let through what *door* says, by the *tokens* that are valid *now*."""
         self._door = door

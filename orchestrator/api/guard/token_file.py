@@ -24,7 +24,7 @@ from orchestrator.codec.problems import invalid
 from orchestrator.codec.wire import read_tree, tree_of
 from orchestrator.core.errors import InvalidSpec
 
-__all__ = ("TokenFile", "change_tokens", "read_tokens")
+__all__ = ("TokenFile", "change_tokens", "parsed_tokens", "read_tokens")
 
 LOG: Final = logging.getLogger("orchestrator.api")
 
@@ -54,27 +54,33 @@ def read_tokens(state: Path) -> Result[TokenList | None, InvalidSpec]:
             mode = f"{stat.S_IMODE(about.st_mode):04o}"
             return _wrong(path, "mode 0600, for its owner alone", mode)
         with os.fdopen(number, "rb", closefd=False) as file:
-            return _parsed(path, file.read(BYTES_MAX + 1))
+            read = parsed_tokens(str(path), file.read(BYTES_MAX + 1))
+            return read.map(_as_known)
     finally:
         os.close(number)
 
 
-def _parsed(path: Path, data: bytes) -> Result[TokenList | None, InvalidSpec]:
+def _as_known(tokens: TokenList) -> TokenList | None:
+    return tokens
+
+
+def parsed_tokens(place: str, data: bytes) -> Result[TokenList, InvalidSpec]:
+    """Read a list of tokens, as it is kept; what is wrong is told with its place."""
     if len(data) > BYTES_MAX:
-        return _wrong(path, f"at most {BYTES_MAX} bytes", "more")
+        return _wrong(place, f"at most {BYTES_MAX} bytes", "more")
     try:
         tree: Any = json.loads(data)
     except (ValueError, RecursionError):
-        return _wrong(path, "JSON, as `orchestrator token` writes it", "rubbish")
+        return _wrong(place, "JSON, as `orchestrator token` writes it", "rubbish")
     read = read_tree(tree, TokenList)
     if isinstance(read, Failure):  # the values are not told: they may be anything
         places = ", ".join(problem.place for problem in read.failure().problems)
-        return _wrong(path, "what `orchestrator token` writes", f"wrong at {places}")
+        return _wrong(place, "what `orchestrator token` writes", f"wrong at {places}")
     return Success(read.unwrap())
 
 
-def _wrong(path: Path, expected: str, found: str) -> Result[Any, InvalidSpec]:
-    return Failure(invalid(str(path), expected, found))
+def _wrong(place: object, expected: str, found: str) -> Result[Any, InvalidSpec]:
+    return Failure(invalid(str(place), expected, found))
 
 
 def change_tokens(

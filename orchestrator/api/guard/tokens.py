@@ -10,7 +10,7 @@ import hmac
 import secrets
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 from attrs.validators import ge, instance_of, le, optional
@@ -19,7 +19,15 @@ from orchestrator.core.fields import holds
 from orchestrator.core.moments import MOMENT_MAX, Moment
 from orchestrator.core.names import is_name
 
-__all__ = ("TOKENS_MAX", "Grant", "Token", "TokenList", "found", "made")
+__all__ = (
+    "TOKENS_MAX",
+    "Grant",
+    "KnowsTokens",
+    "Token",
+    "TokenList",
+    "found",
+    "made",
+)
 
 TOKENS_MAX: Final = 1_000
 """Each request looks at all of them."""
@@ -88,6 +96,14 @@ class TokenList:
         """Return the list without a token."""
         rest = tuple(token for token in self.tokens if token.name != name)
         return TokenList(tokens=rest)
+
+
+class KnowsTokens(Protocol):
+    """Where an operator's tokens are kept."""
+
+    def current(self) -> TokenList | None:
+        """Return the tokens as they are now; None where none was ever made."""
+        ...
 
 
 def made(

@@ -13,13 +13,18 @@
 //   ApiError {status, code, message, facts}    code "unreachable": no answer came
 //   setToken(text), hasToken(), tokenState()   "none" | "given" | "needed" | "refused"
 //   onToken(fn) -> off          called whenever that changes
+//   ROOT                        the path that the operator is below: "" where it has a host
+//                               of its own, "/operator" where a gateway passes it on
 //   askedForToken(anew)         a promise that is kept when a token was given; who has
 //                               put that off is asked again only when `anew` is true
 //   declineToken()              for token.js: the person gave none
-// Paths begin with "/v1/...". Params that are null, undefined or "" are left out.
+// Paths begin with "/v1/...", and are looked for below ROOT. Params that are null,
+// undefined or "" are left out.
 // A 401 waits for the token dialog (see token.js) and is then tried again. A change is
 // given up when the dialog is closed without a token: `send` throws the 401.
 // The token lives in sessionStorage: it dies with the tab and is never in the URL.
+
+export const ROOT = new URL("..", import.meta.url).pathname.slice(0, -1);
 
 const KEY = "token";
 const SEND_LIMIT_MS = 30_000;
@@ -126,7 +131,7 @@ async function fetched(url, { headers = {}, ...rest }) {
   const all = { Accept: "application/json", ...headers };
   if (token) all.Authorization = `Bearer ${token}`;
   try {
-    return await fetch(url, { ...rest, headers: all, cache: "no-store", redirect: "error", credentials: "same-origin" });
+    return await fetch(ROOT + url, { ...rest, headers: all, cache: "no-store", redirect: "error", credentials: "same-origin" });
   } catch (problem) {
     throw unanswered(problem);
   }

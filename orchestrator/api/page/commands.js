@@ -1,7 +1,7 @@
 // What can be asked of a container: the words of each action, the request it makes, and
 // the command that does the same in a terminal.
 
-import { hasToken } from "./api.js";
+import { ROOT, hasToken } from "./api.js";
 
 export const ACTIONS = [
   {
@@ -65,7 +65,7 @@ export function commandOf(action, name, why) {
 // Return the words with which each command ends: what for, and at which operator.
 export function ending(why) {
   const words = why ? ["--why", quoted(why)] : [];
-  words.push("--url", quoted(location.origin));
+  words.push("--url", quoted(location.origin + ROOT));
   if (hasToken()) words.push("--token-file", "TOKEN_FILE");
   if (hasToken() && isPlain(location)) words.push("--allow-http");
   return words;

@@ -61,6 +61,11 @@ function told(facts) {
     const load = () => el("button", { type: "button", class: "small", on: { click: () => location.reload() } }, "Load it again");
     lines.push({ tone: "warn", text: `The operator is now version ${facts.version}; this page came with ${version}.`, act: load });
   }
+  if (facts.role === "standby") {
+    const leads = facts.leader ? `${facts.leader} leads` : "Nobody is known to lead";
+    const since = facts.leader_since ? `, since ${new Date(facts.leader_since).toLocaleTimeString()}` : "";
+    lines.push({ tone: "calm", text: `This is a standby. ${leads}${since}.` });
+  }
   if (facts.journal_error) lines.push({ tone: "bad", text: `Nothing can be recorded: ${facts.journal_error}` });
   if (!facts.observed) lines.push({ tone: "warn", text: "The platform has not been looked at yet; phases are as they were last known." });
   if (facts.violations) lines.push({ tone: "bad", text: `${facts.violations} invariants did not hold. Please report this.` });

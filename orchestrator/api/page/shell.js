@@ -72,7 +72,7 @@ function built() {
 }
 
 function logo() {
-  return el("img", { src: "/page/icon.svg", alt: "", width: "22", height: "22" });
+  return el("img", { src: "page/icon.svg", alt: "", width: "22", height: "22" });
 }
 
 function fresh(now) {

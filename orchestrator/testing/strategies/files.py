@@ -11,7 +11,7 @@ from orchestrator.codec.api_choice import ApiChoice
 from orchestrator.codec.fleet_checks import notes_of, warnings_of
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.fleet_notify import notify_notes, notify_warnings
-from orchestrator.codec.journal_choice import JournalChoice
+from orchestrator.codec.journal_choice import JournalChoice, JournalKind, LeaseChoice
 from orchestrator.codec.platform_choices import (
     CloudflareChoice,
     LocalChoice,
@@ -72,6 +72,7 @@ def _api_choices() -> st.SearchStrategy[ApiChoice]:
 def _journal_choices() -> st.SearchStrategy[JournalChoice]:
     return st.builds(
         JournalChoice,
+        kind=st.sampled_from(JournalKind),
         snapshot_every=st.integers(1, 20_000),
         keep_ms=st.none() | st.integers(60_000, 10**10),
         keep_rows=st.none() | st.integers(100, 10**6),
@@ -91,6 +92,8 @@ def fleet_files(*, nulls: bool = True) -> st.SearchStrategy[FleetFile]:
             spec=st.just(FleetSpec(name="demo")),
             platform=st.just(LocalChoice()),
             journal=_journal_choices(),
+            lease=st.none()
+            | st.builds(LeaseChoice, duration_ms=st.integers(3_000, 600_000)),
             api=_api_choices(),
             env_vars=st.none() | st.just("ours.env:build"),
             hooks=st.none() | st.just("ours:hooks.ours"),
@@ -144,8 +147,13 @@ def _file(
         services=tuple(services),
     )
     notify = fleet.settings.notify
+    is_far = file.journal.kind is JournalKind.DURABLE_OBJECT
+    is_shared = is_far and isinstance(platform, CloudflareChoice)
+    kind = file.journal.kind if is_shared else JournalKind.SQLITE
     return attrs.evolve(
         file,
+        journal=attrs.evolve(file.journal, kind=kind),
+        lease=file.lease if is_shared else None,
         spec=fleet,
         platform=platform,
         warnings=(*warnings_of(fleet, platform), *notify_warnings(notify)),

@@ -1,0 +1,146 @@
+"""An event loop whose time passes only where nothing else is to be done.
+
+What sleeps is woken at once, in the right order, and the loop's clock says that so much
+time has passed. Threads are real: while one works, time stands still; one that waits
+for the loop does not work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import threading
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import pytest
+
+from orchestrator.runtime import boot, following, preparing, recovery
+from orchestrator.runtime.clock import Clock
+
+__all__ = ("VirtualLoop", "run_virtually")
+
+T = TypeVar("T")
+
+NANOS = 1_000_000_000
+CREEP_S = 1e-9
+POLL_S = 0.0005
+STUCK_S = 10.0
+BEGIN_MS = 1_700_000_000_000
+
+
+class _Selector(selectors.BaseSelector):
+    """Waits for no time: it has the loop's clock go on instead."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._real = selectors.DefaultSelector()
+        self._loop = loop
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0:
+            return self._real.select(0)
+        if self._loop.at_work > 0:
+            return self._real.select(POLL_S)
+        if timeout is None:
+            found = self._real.select(STUCK_S)
+            assert found, "nothing will ever happen: all wait for one another"
+            return found
+        found = self._real.select(0)
+        if not found:
+            self._loop.passed_s += timeout
+        return found
+
+    def register(
+        self, fileobj: Any, events: int, data: Any = None
+    ) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A loop with a clock of its own, which begins at zero."""
+
+    def __init__(self) -> None:
+        self.passed_s = 0.0
+        self.at_work = 0
+        self._counting = threading.Lock()
+        super().__init__(_Selector(self))
+
+    def time(self) -> float:
+        """Return the time; it creeps, so that who waits for less than it shows ends."""
+        self.passed_s += CREEP_S
+        return self.passed_s
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Any, *args: Any
+    ) -> asyncio.Future[Any]:
+        with self._counting:
+            self.at_work += 1
+        done = super().run_in_executor(executor, func, *args)
+        done.add_done_callback(self._worked)
+        return done
+
+    def _worked(self, _: object) -> None:
+        with self._counting:
+            self.at_work -= 1
+
+    def waited_for(self, coro: Coroutine[Any, Any, T], _: object) -> Future[T]:
+        """Run something for a thread, which waits for it and does not work."""
+        found = asyncio.run_coroutine_threadsafe(coro, self)
+        with self._counting:
+            self.at_work -= 1
+        found.add_done_callback(self._works_again)
+        return found
+
+    def _works_again(self, _: object) -> None:
+        with self._counting:
+            self.at_work += 1
+
+    def nanos(self) -> int:
+        """Return the time for a platform's clock."""
+        return int(self.passed_s * NANOS)
+
+    def millis(self) -> int:
+        """Return the time for an operator's clock."""
+        return BEGIN_MS + int(self.passed_s * 1_000)
+
+
+class _Asyncio:
+    """The module as a thread of recovery uses it: what it waits for is noted."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.run_coroutine_threadsafe = loop.waited_for
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+
+@contextmanager
+def _clocked(loop: VirtualLoop) -> Iterator[None]:
+    """Have operators that are opened meanwhile read the loop's clock."""
+    clock = partial(Clock, loop.millis, loop.millis)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (boot, following, preparing):
+            patch.setattr(module, "Clock", clock)
+        patch.setattr(recovery, "asyncio", _Asyncio(loop))
+        yield
+
+
+def run_virtually(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, in no time."""
+    loop = VirtualLoop()
+    with _clocked(loop), asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(main)
