@@ -48,6 +48,7 @@ AREAS: Final = (
     Entry(name="peers", needs="Node, packages of peers"),
     Entry(name="gateway", needs="Docker, Node"),
     Entry(name="reference", needs="Docker, Node"),
+    Entry(name="durable", needs="Docker, Node"),
     Entry(name="long", needs="an hour"),
 )
 """In the order in which they run, and stand on the page."""

@@ -13,6 +13,8 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -21,7 +23,14 @@ from tests.bench.engine import Engine, started
 from tests.bench.machine import NotReadyError, why_not
 from tests.benchmarks.figures import Asked, Figures, Sheet, told
 from tests.benchmarks.harness import Goal, Spread, Timing
-from tests.compared.registered import ours_registered, theirs_registered, wall
+from tests.compared.registered import (
+    BrokeError,
+    Ours,
+    Theirs,
+    ours_registered,
+    theirs_registered,
+    wall,
+)
 from tests.compared.sides import install
 
 __all__ = ("ABOUT", "figures")
@@ -36,7 +45,7 @@ EVENTS: Final = {20: 200, 100: 200, 1_000: 100, 3_000: 100}
 WALL: Final = (3_000, 20_000)
 """Fleets that surely fit, and surely do not."""
 
-Ways: TypeAlias = Mapping[str, Callable[[], Awaitable[list[float]]]]
+Way: TypeAlias = Callable[[], Awaitable[list[float]]]
 
 
 def figures(asked: Asked) -> Figures:
@@ -47,46 +56,62 @@ def figures(asked: Asked) -> Figures:
     if asked.containers is not None:
         sizes = (asked.containers,)
     rounds = 1 if asked.smoke else asked.rounds
+    broke: dict[int, str] = {}
     with started() as engine:
-        timings = {n: asyncio.run(_at(engine, n, rounds)) for n in sizes}
+        timings = {n: asyncio.run(_at(engine, n, rounds, broke)) for n in sizes}
         found = None if asked.smoke else asyncio.run(wall(engine, *WALL))
     return Figures(
         sheets=(_sheet(timings),),
         ratios=_ratios(timings),
-        remarks=_remarks(found),
+        remarks=_remarks(broke, found),
     )
 
 
-async def _at(engine: Engine, n: int, rounds: int) -> Timing:
-    """Run both sides at one size, in turns."""
-    looks, events = LOOKS.get(n, 1), EVENTS.get(n, 20)
+async def _at(engine: Engine, n: int, rounds: int, broke: dict[int, str]) -> Timing:
+    """Run both sides at one size, in turns; ours alone where theirs does not come up.
+
+    What they say then is put into *broke*.
+    """
     with tempfile.TemporaryDirectory(dir=engine.folder) as folder:
-        async with (
-            theirs_registered(engine, n) as theirs,
-            ours_registered(engine, Path(folder), n) as ours,
-        ):
-            async with ours.opened() as operator:
-                _say(f"{n}: both are up")
-                asked: Ways = {
-                    "look, ours": lambda: ours.look(operator, looks),
-                    "list, ours": lambda: ours.listed(looks),
-                    "look, theirs": lambda: theirs.look(looks),
-                }
-                taken = await _turns(asked, rounds)
-            happening: Ways = {
-                "event, ours": lambda: ours.events(events),
-                "event, theirs": lambda: theirs.events(events),
-            }
-            taken |= await _turns(happening, rounds)
+        async with AsyncExitStack() as up:
+            theirs: Theirs | None = None
+            try:
+                theirs = await up.enter_async_context(theirs_registered(engine, n))
+            except BrokeError as error:
+                broke[n] = str(error)
+                _say(f"{n}: theirs does not come up: {error}")
+            ours = await up.enter_async_context(
+                ours_registered(engine, Path(folder), n)
+            )
+            taken = await _measured(n, ours, theirs, rounds)
     _say(f"{n}: {taken}")
     return Timing(rounds=taken)
+
+
+async def _measured(
+    n: int, ours: Ours, theirs: Theirs | None, rounds: int
+) -> dict[str, tuple[float, ...]]:
+    looks, events = LOOKS.get(n, 1), EVENTS.get(n, 20)
+    async with ours.opened() as operator:
+        _say(f"{n}: ours is up")
+        asked: dict[str, Way] = {
+            "look, ours": lambda: ours.look(operator, looks),
+            "list, ours": lambda: ours.listed(looks),
+        }
+        if theirs is not None:
+            asked["look, theirs"] = partial(theirs.look, looks)
+        taken = await _turns(asked, rounds)
+    happening: dict[str, Way] = {"event, ours": lambda: ours.events(events)}
+    if theirs is not None:
+        happening["event, theirs"] = partial(theirs.events, events)
+    return taken | await _turns(happening, rounds)
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-async def _turns(ways: Ways, rounds: int) -> dict[str, tuple[float, ...]]:
+async def _turns(ways: Mapping[str, Way], rounds: int) -> dict[str, tuple[float, ...]]:
     """Run each way once a round, in an order that is drawn; keep medians, in ms."""
     dice = Dice(1)
     taken: dict[str, list[float]] = {name: [] for name in ways}
@@ -99,18 +124,21 @@ async def _turns(ways: Ways, rounds: int) -> dict[str, tuple[float, ...]]:
 
 
 def _sheet(timings: Mapping[int, Timing]) -> Sheet:
-    names = next(iter(timings.values())).rounds
+    names = dict.fromkeys(name for timing in timings.values() for name in timing.rounds)
     return Sheet(
         title="One of each in ms, time of the wall: median (least-most)",
         columns=("", *(f"{n} containers" for n in timings)),
         rows=tuple(
-            (name, *(_cell(timing.cost(name)) for timing in timings.values()))
+            (name, *(_cell(timing, name) for timing in timings.values()))
             for name in names
         ),
     )
 
 
-def _cell(spread: Spread) -> str:
+def _cell(timing: Timing, name: str) -> str:
+    if name not in timing.rounds:
+        return "-"
+    spread = timing.cost(name)
     return f"{told(spread.median)} ({told(spread.least)}-{told(spread.most)})"
 
 
@@ -122,18 +150,27 @@ def _ratios(timings: Mapping[int, Timing]) -> dict[str, Spread]:
         )
         for n, timing in timings.items()
         for case, limit in pairs
+        if limit in timing.rounds
     }
 
 
-def _remarks(found: Mapping[str, Any] | None) -> tuple[str, ...]:
+def _remarks(
+    broke: Mapping[int, str], found: Mapping[str, Any] | None
+) -> tuple[str, ...]:
     ways = (
         "`list` is the part of our look that the gateway does: over HTTP, every object"
         " asked. The rest of it is the operator's: two commits, and the comparison."
     )
+    broken = tuple(
+        f"With {n} containers the reference library does not come up on this runtime:"
+        f" its first reconcile answers `{said}`."
+        for n, said in broke.items()
+    )
     if found is None:
-        return (ways,)
+        return (ways, *broken)
     return (
         ways,
+        *broken,
         f"The reference library keeps {found['fits']} containers; with"
         f" {found['fails']} every call of it answers `{found['error']}`.",
     )

@@ -27,7 +27,7 @@ from tests.bench.engine import Engine, started
 from tests.bench.machine import RELEASES, why_not
 from tests.compared.sides import SIDES, Measured, Plan, Side, install, ours, theirs
 
-__all__ = ("Comparison", "compared", "main", "table")
+__all__ = ("Comparison", "compared", "machine", "main", "table")
 
 LATE: Final = "0.3"
 DEAF_AMONG: Final = 5
@@ -131,7 +131,7 @@ def _spread(numbers: list[float], form: str) -> str:
     return f"{middle:{form}} ({least:{form}}-{most:{form}})"
 
 
-def _machine(engine: Engine) -> dict[str, Any]:
+def machine(engine: Engine) -> dict[str, Any]:
     docker = json.loads(engine.docker.must("GET", "/version"))
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -159,7 +159,7 @@ def main(words: list[str]) -> int:
         return 2
     load = [os.getloadavg()[0]]
     with started() as engine:
-        machine = _machine(engine)
+        facts = machine(engine)
         measuring = compared(
             engine,
             n=given.n,
@@ -170,7 +170,7 @@ def main(words: list[str]) -> int:
         found = asyncio.run(measuring)
     load.append(os.getloadavg()[0])
     print(table(found))
-    print(json.dumps({**machine, "load": load, **attrs.asdict(found)}))
+    print(json.dumps({**facts, "load": load, **attrs.asdict(found)}))
     return 0
 
 

@@ -40,7 +40,14 @@ from tests.bench.workerd import COMPATIBILITY_DATE, DurableObject, Workerd
 from tests.compared.sides import work_of
 from tests.platforms.cloudflare.real.kit import TOKEN, spec, write
 
-__all__ = ("Ours", "Theirs", "ours_registered", "theirs_registered", "wall")
+__all__ = (
+    "BrokeError",
+    "Ours",
+    "Theirs",
+    "ours_registered",
+    "theirs_registered",
+    "wall",
+)
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 DRIVER: Final = REFERENCE / "registered.mjs"
@@ -180,12 +187,18 @@ class Theirs:
         return found
 
 
+class BrokeError(Exception):
+    """The reference library does not bring a fleet of that size up: what it says."""
+
+
 @asynccontextmanager
 async def theirs_registered(engine: Engine, n: int) -> AsyncIterator[Theirs]:
-    """Register a fleet at the reference library."""
+    """Register a fleet at the reference library; ``BrokeError`` where it cannot."""
     async with _driven(engine, "--n", str(n)) as process:
         async with asyncio.timeout(UP_LIMIT_S):
             up = await _line(process)
+        if "broke" in up:
+            raise BrokeError(up["broke"])
         assert up["up"] == n
         yield Theirs(process=process)
 

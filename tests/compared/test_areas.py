@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.machine import why_not
-from tests.benchmarks import gateway, reference
+from tests.benchmarks import durable, gateway, reference
 from tests.benchmarks.figures import Asked
 from tests.compared.sides import install
 
@@ -31,4 +31,18 @@ def test_registered_containers_are_looked_at_on_both_sides(tmp_path: Path) -> No
     (sheet,) = found.sheets
     names = ["look, ours", "list, ours", "look, theirs", "event, ours", "event, theirs"]
     assert [row[0] for row in sheet.rows] == names
+    assert all(speed.least > 0 for speed in found.ratios.values())
+
+
+def test_rows_are_appended_and_news_taken_in_over_the_gateway(tmp_path: Path) -> None:
+    found = durable.figures(Asked(directory=tmp_path, smoke=True))
+    appended, rows, news, lists = found.sheets
+    assert [row[0] for row in appended.rows] == [
+        "durable, 1 at once",
+        "SQLite, 1 at once",
+        "durable, 64 at once",
+        "SQLite, 64 at once",
+    ]
+    assert len(rows.rows) == len(news.rows) == 4
+    assert lists.rows[0][0] == "10"
     assert all(speed.least > 0 for speed in found.ratios.values())

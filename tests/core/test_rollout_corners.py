@@ -238,3 +238,18 @@ def test_who_is_woken_for_another_is_looked_at_at_once(*, is_paused: bool) -> No
     assert list(story.fleet.rolls_at)[:1] == woken
     story.time(story.fleet.at, None)
     assert all(moment > story.fleet.at for moment, _ in story.fleet.rolls_at)
+
+
+def test_who_becomes_a_replica_by_a_file_was_none_to_keep_up() -> None:
+    alone = spec(name="web-2", image="own")
+    rolled = policy(max_unavailable=Share(1))
+    story = Rolling()
+    story.told(served(2, "one", rolled, (alone,))).goes_on()
+    story.is_slow = lambda each: each.spec.image == "two"
+    story.told(served(2, "two", rolled, (alone,)))
+    story.goes_on(lambda it: it.rollout.roster.available < 2)
+    story.told(served(3, "two", rolled))
+    assert story.fleet.containers["web-2"].spec.service == "web"
+    story.is_slow = lambda _: False
+    story.goes_on()
+    assert {image for _, image in story.images()} == {"two"}

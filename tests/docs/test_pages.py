@@ -179,6 +179,7 @@ SHELL = {
     "tutorial-cloudflare.md",
     "restart-policies.md",
     "health-checks.md",
+    "shard-a-large-fleet.md",
     "write-the-fleet-in-python.md",
 }
 
@@ -188,6 +189,7 @@ PROGRAMS = {
     "embed.md",
     "notifications.md",
     "scale-a-service.md",
+    "shard-a-large-fleet.md",
     "write-the-fleet-in-python.md",
 }
 """Pages whose Python is a program, run by a test of its own."""

@@ -6,7 +6,7 @@
  *   node registered.mjs --work DIR --miniflare VERSION --date DATE --wall FROM,TO
  *
  * What measure.mjs has installed into DIR is used. With --n it says `{"up": N}` once every
- * container is healthy, then reads a line a turn: `look TIMES` or `events TIMES`, and
+ * container is healthy (`{"broke": WORDS}` where that fails), then reads a line a turn: `look TIMES` or `events TIMES`, and
  * answers with the milliseconds of each request over HTTP. With --wall it looks for the
  * largest fleet that its operator can keep, and says what is answered with one more.
  */
@@ -75,15 +75,22 @@ async function timed(ask, target, times) {
   return taken;
 }
 
+/** What is in the way of a fleet: nothing once every container is healthy. */
+async function brought(ask, size) {
+  try {
+    await ask("/reconcile");
+    const well = (await ask("/statuses")).filter((status) => status === "healthy").length;
+    return well === size ? null : `${well} of ${size} are healthy`;
+  } catch (error) {
+    return error.message;
+  }
+}
+
 async function drive(size) {
   const { runtime, ask } = await fleet(size);
   try {
-    const began = performance.now();
-    await ask("/reconcile");
-    const took_ms = performance.now() - began;
-    const well = (await ask("/statuses")).filter((status) => status === "healthy").length;
-    if (well !== size) throw new Error(`${well} of ${size} are healthy`);
-    say({ up: size, took_ms });
+    const broke = await brought(ask, size);
+    say(broke === null ? { up: size } : { broke });
     for await (const line of readline.createInterface({ input: process.stdin })) {
       const [what, times] = line.split(" ");
       if (what === "look") say(await timed(ask, "/reconcile", Number(times)));
