@@ -14,7 +14,7 @@ from orchestrator.api.metric_names import METRICS
 from tests.docs.generate import DOCS
 
 ALERTS = DOCS / "alerts"
-NAMES = re.compile(r"\bfleet_[a-z_]+")
+NAMES = re.compile(r"\b(?:fleet|orchestrator)_[a-z_]+")
 STATE = re.compile(r'state=~?"([^"]+)"')
 LABELS = re.compile(r"[{,](\w+)(?:=~|!=|!~|=)")
 
