@@ -240,7 +240,7 @@ async def test_an_operator_that_cloudflare_hosts_keeps_its_fleet(
         assert (await it.told("lease"))["holder"] is not None
         await it.told(body={"wanted": "stopped"})
         told = await it.until(state="stopped")
-        assert (told["last_end"]["kind"], told["last_end"]["code"]) == ("stopped", 0)
+        assert (told["last_end"]["kind"], told["last_end"]["code"]) == ("stopped", 143)
         assert (await it.told("lease"))["holder"] is None
         assert len(it.containers()) == 1
 
