@@ -638,6 +638,37 @@ async def test_a_cut_whose_answers_are_all_lost_is_in_doubt(heard: Fault) -> Non
     assert answer.in_doubt
 
 
+async def test_a_cut_that_was_refused_is_in_no_doubt() -> None:
+    archive = await far_with(6)
+    refused = far(archive, *[Fault.NONE] * 4, Fault.DENIED)
+    error = await bad(refused.begin_behind(snapshot_after(3)))
+    assert isinstance(error, JournalUnavailable)
+    assert not error.in_doubt
+    assert archive.base is None
+
+
+class Deposed(FakeWire):
+    """The way of an operator that is replaced when its first cut does not arrive."""
+
+    async def call(self, method: str, path: str, **more: Any) -> Any:
+        told = await super().call(method, path, **more)
+        if (method, path) == ("POST", "journal/base"):
+            self.archive.epoch = 2
+        return told
+
+
+async def test_a_cut_that_may_have_come_before_a_newer_operator_is_in_doubt() -> None:
+    archive = await far_with(6)
+    wire = Deposed(archive)
+    wire.faults.extend([*[Fault.NONE] * 4, Fault.CUT])
+    journal = DurableJournal(wire)
+    journal.lead(1)
+    error = await bad(journal.begin_behind(snapshot_after(3)))
+    assert isinstance(error, JournalUnavailable)
+    assert error.in_doubt
+    assert "stale" in error.cause
+
+
 class Moving(FakeWire):
     """A journal that a leader compacts whenever its state was read."""
 
