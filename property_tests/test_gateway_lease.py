@@ -43,6 +43,7 @@ function told(ms, story) {
   const does = {
     grant: () => lease.grant((epoch += 1), { holder: `holder-${epoch}`, ms }, now),
     renew: () => lease.renew(now),
+    hear: () => lease.heard(now),
     release: () => lease.release(),
     restart: () => (lease = new Lease(ledger)),
     look: () => {},
@@ -95,7 +96,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
         process.stdin.close()
 
 
-acts = st.sampled_from(["grant", "renew", "renew", "release", "restart", "look"])
+acts = st.sampled_from(["grant", "renew", "hear", "hear", "release", "restart", "look"])
 
 
 @st.composite
@@ -132,9 +133,11 @@ class Belief:
         until = self.renewed_at + self.ms
         return (now < until, now < until + late)
 
-    def take(self, act: str, now: int) -> None:
-        """Learn what was done."""
+    def take(self, act: str, now: int, *, in_force: bool) -> None:
+        """Learn what was done to a lease that was *in_force*, or was not."""
         match act:
+            case "hear" if in_force:
+                self.renewed_at, self.restarted = now, False
             case "grant":
                 self.renewed_at, self.restarted = now, False
             case "renew" if self.renewed_at is not None:
@@ -150,6 +153,7 @@ class Belief:
 @given(stories())
 @example((1_000, [(0, "grant"), (249, "renew"), (0, "restart"), (999, "look")]))
 @example((1_000, [(0, "grant"), (499, "renew"), (0, "restart"), (999, "look")]))
+@example((1_000, [(0, "grant"), (999, "hear"), (1_000, "hear"), (0, "renew")]))
 @example((1_000, [(0, "grant"), (999, "restart"), (250, "restart"), (1, "grant")]))
 def test_a_lease_is_given_away_late_rather_than_early(
     worker: Worker, told: tuple[int, list[Step]]
@@ -159,7 +163,9 @@ def test_a_lease_is_given_away_late_rather_than_early(
     for (pause, act), seen in zip(story, worker.ask(ms=ms, story=story), strict=True):
         now += pause
         assert_believed(seen["before"], belief, now)
-        belief.take(act, now)
+        belief.take(act, now, in_force=seen["before"] is not None)
+        if act == "hear":
+            assert (seen["before"] is None) == (seen["after"] is None)
         assert_believed(seen["after"], belief, now)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.platforms.cloudflare.project.files import gateway_sources
@@ -92,7 +92,7 @@ happenings = st.one_of(
                     "kind": st.sampled_from(["exited", "lost", "no_capacity"]),
                     "raw": st.just(""),
                 },
-                optional={"code": st.integers(0, 255)},
+                optional={"code": st.sampled_from([0, 0, 1, 137, 143])},
             ),
         }
     ),
@@ -165,6 +165,42 @@ def test_one_that_ended_in_good_order_by_itself_stays_away_until_it_is_asked_for
             assert record["state"] == (
                 "waiting" if before["wanted"] == "running" else "stopped"
             )
+
+
+DOWN: Final[Tree] = {"kind": "exited", "code": 0, "raw": ""}
+
+
+@given(story=stories)
+@example(
+    story=[
+        (0, {"type": "looked", "running": False}),
+        (0, {"type": "answered", "well": True}),
+        (0, {"type": "ended", "end": DOWN}),
+        (1_000, {"type": "looked", "running": False}),
+        (0, {"type": "wanted", "wanted": "running"}),
+        (0, {"type": "ended", "end": {**DOWN, "code": 143}}),
+    ]
+)
+def test_an_end_with_code_0_that_nobody_asked_for_keeps_it_down(
+    machine: Machine, story: list[tuple[int, Tree]]
+) -> None:
+    for before, event, after in told(machine, story):
+        record = after["record"]
+        assert (record["wanted"] == "stopped") == (record["stopped_by"] is not None)
+        if event["type"] == "wanted":
+            continue
+        end = event.get("end", {})
+        was_down = (
+            (end.get("kind"), end.get("code")) == ("exited", 0)
+            and before["wanted"] == "running"
+            and before["state"] in {"starting", "healthy"}
+        )
+        # Nothing else that happens to it changes what is wanted of it.
+        expected = "stopped" if was_down else before["wanted"]
+        assert record["wanted"] == expected
+        assert (record["stopped_by"] == "down") is (
+            was_down or before["stopped_by"] == "down"
+        )
 
 
 @given(story=stories)

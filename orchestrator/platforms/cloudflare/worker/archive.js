@@ -46,10 +46,12 @@ export class Archive {
     this.sql = storage.sql;
     for (const table of TABLES) this.sql.exec(table);
     this.snapshots = new Snapshots(this.sql);
+    this.shared = null;
   }
 
   /** Do all of a change, or nothing: what throws leaves no trace. */
   changed(change) {
+    this.shared = null;
     return this.storage.transactionSync(() => {
       this.tidy();
       return change();
@@ -124,8 +126,21 @@ export class Archive {
     }
   }
 
-  /** Rows after a number as lines: at least one, where there is one. */
+  /** Rows after a number as lines; all that are woken at once for the same share one page. */
   page(after, limit) {
+    const asked = `${after} ${limit}`;
+    if (this.shared?.asked !== asked) {
+      const shared = { asked, page: this.read(after, limit) };
+      this.shared = shared;
+      setTimeout(() => {
+        if (this.shared === shared) this.shared = null;
+      }, 0);
+    }
+    return this.shared.page;
+  }
+
+  /** Read rows after a number: at least one, where there is one. */
+  read(after, limit) {
     const { seq: base } = this.start();
     if (after < base) return refuse(409, "journal_compacted", "these rows were compacted away", { asked: after, base });
     const sizes = this.all("SELECT seq, size FROM journal_rows WHERE seq > ? ORDER BY seq LIMIT ?", after, limit);

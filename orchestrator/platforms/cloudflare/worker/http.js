@@ -72,3 +72,9 @@ export function joined(pieces) {
   }
   return whole;
 }
+
+/** What is answered in the place of an operator that is not there, in its own manner. */
+export function absent(message) {
+  const error = { code: "unreachable", message };
+  return Response.json({ error }, { status: 503, headers: { "cache-control": "no-store", "retry-after": "2" } });
+}

@@ -3,7 +3,7 @@
 // It decides only when another may take over. That two never lead at once rests on the
 // epoch: who has an older one is refused, whatever any clock says.
 //
-// Note [Late rather than early]. Every call of its holder renews it, in memory; it is
+// Note [Late rather than early]. Every call under its epoch renews it, in memory; it is
 // written at most once in each quarter of its time, for a write costs money. So an object
 // that was made anew may know of a moment only that is a quarter too old. It then counts
 // from that moment and a quarter: a holder that believes in its lease has it, and another
@@ -30,13 +30,18 @@ export class Lease {
     this.ledger.setFact("lease", this.granted);
   }
 
-  /** Renew it: its holder has called. One that ran out, and that nobody took, is in force again. */
+  /** Renew it: its holder asks. One that ran out, and that nobody took, is in force again. */
   renew(now) {
     if (this.granted === null) return;
     this.renewedAt = now;
     if (now >= this.granted.at && now - this.granted.at < this.part) return;
     this.granted = { ...this.granted, at: now };
     this.ledger.setFact("lease", this.granted);
+  }
+
+  /** A call came under its epoch. One that ran out stays so: it may be a tool that calls. */
+  heard(now) {
+    if (this.inForce(now) !== null) this.renew(now);
   }
 
   /** It is nobody's from now on. */

@@ -1,6 +1,8 @@
 // What the registry of a fleet remembers: who its containers are, what they last said,
 // the merged feed of their news, and which operator may give orders.
 
+import { isSamePlace } from "./objects.js";
+
 /** News that nobody has acknowledged are kept up to this number, the newest ones. */
 const FEED_MAX = 100_000;
 
@@ -66,8 +68,10 @@ export class Ledger {
     return JSON.parse(this.find(name)?.leaving ?? "[]");
   }
 
-  setLeaving(name, places) {
-    this.rows("UPDATE containers SET leaving = ? WHERE name = ?", JSON.stringify(places), name);
+  /** It has left one of them. */
+  left(name, place) {
+    const still = this.leaving(name).filter((one) => !isSamePlace(one, place));
+    this.rows("UPDATE containers SET leaving = ? WHERE name = ?", JSON.stringify(still), name);
   }
 
   /** Take note that a run and all before it are over, also of a name unknown here. */

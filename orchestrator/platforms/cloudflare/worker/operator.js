@@ -8,6 +8,7 @@
 import { DurableObject } from "cloudflare:workers";
 
 import { classify } from "./classify.js";
+import { absent } from "./http.js";
 import { FRESH, isAlive, isAsked, nextLook, step } from "./operator_states.js";
 import { within } from "./waiting.js";
 
@@ -68,10 +69,10 @@ export class OperatorContainer extends DurableObject {
   /** Say how it is. */
   async told() {
     await this.ensure();
-    const { wanted, state, since, starts, restarts, failures, healthy_at, due, last_end } = this.record;
+    const { wanted, stopped_by, state, since, starts, restarts, failures, healthy_at, due, last_end } = this.record;
     const next = state === "waiting" ? due : null;
-    const counts = { starts, restarts, failures };
-    return { fleet: this.hosting.fleet, wanted, state, since, ...counts, healthy_at, next_start_at: next, last_end, now: Date.now() };
+    const facts = { wanted, stopped_by, state, since, starts, restarts, failures, healthy_at };
+    return { fleet: this.hosting.fleet, ...facts, next_start_at: next, last_end, now: Date.now() };
   }
 
   /** Have it run, or not. */
@@ -82,6 +83,8 @@ export class OperatorContainer extends DurableObject {
 
   /** See that the alarm is set; called by the clock of the Worker. */
   async ensure() {
+    // What only its project has stopped is wanted again: no alarm looks at what is stopped.
+    if (this.record.stopped_by === "project") await this.alone(() => this.look());
     const at = await this.ctx.storage.getAlarm();
     if (at === null || at < Date.now() - LATE_MS) await this.arm();
   }
@@ -286,12 +289,6 @@ export class OperatorContainer extends DurableObject {
 function endOf(container) {
   const ends = (async () => container.monitor())();
   return ends.then(() => ({ kind: "exited", code: 0, raw: "" }), classify);
-}
-
-/** What is answered in the place of an operator that is not there, in its own manner. */
-function absent(message) {
-  const error = { code: "unreachable", message };
-  return Response.json({ error }, { status: 503, headers: { "cache-control": "no-store", "retry-after": "2" } });
 }
 
 async function digest(env) {

@@ -93,8 +93,10 @@ export class FleetRegistry extends DurableObject {
 
   /** Renew the lease of the newest operator, if it has one that it did not release. */
   async renew({ epoch }) {
-    const stale = await this.stale(epoch);
+    const stale = this.refusal(epoch);
     if (stale) return stale;
+    this.lease.renew(Date.now());
+    await this.called();
     const lease = this.lease.inForce(Date.now());
     if (lease?.epoch === epoch) return lease;
     return refuse(409, "stale_operator", "this operator has no lease, or has released it", { epoch, highest: this.highest });
@@ -113,7 +115,7 @@ export class FleetRegistry extends DurableObject {
   async called() {
     const now = Date.now();
     this.heardAt = now;
-    this.lease.renew(now);
+    this.lease.heard(now);
     const orphanAfter = this.ledger.fact("orphan_after_ms");
     if (now - this.calledAt < (orphanAfter ?? FLOOR_MS) / PRESENCE_PARTS) return;
     this.calledAt = now;
@@ -127,12 +129,9 @@ export class FleetRegistry extends DurableObject {
   async alarm() {
     const orphanAfter = this.ledger.fact("orphan_after_ms");
     if (orphanAfter === null || orphanAfter === undefined) return;
-    await this.ctx.storage.setAlarm(Date.now() + orphanAfter);
-    if (Date.now() < this.heardAt + orphanAfter) {
-      await this.ctx.storage.setAlarm(this.heardAt + orphanAfter);
-      return;
-    }
-    await this.looks.orphan();
+    const isPresent = Date.now() < this.heardAt + orphanAfter;
+    await this.ctx.storage.setAlarm((isPresent ? this.heardAt : Date.now()) + orphanAfter);
+    if (!isPresent) await this.looks.orphan();
   }
 
   // Orders: admitted here, carried out by the object of the container
@@ -176,8 +175,7 @@ export class FleetRegistry extends DurableObject {
 
   /** A container has left one of the places where it was before. */
   left(name, place) {
-    const still = this.ledger.leaving(name).filter((one) => !isSamePlace(one, place));
-    this.ledger.setLeaving(name, still);
+    this.ledger.left(name, place);
   }
 
   /** Take a container off the list; its object has forgotten it. */
@@ -197,16 +195,15 @@ export class FleetRegistry extends DurableObject {
   async events({ after, limit, wait, epoch }) {
     this.ctx.waitUntil(this.looks.afterReturn());
     const until = Date.now() + wait;
-    const stale = await this.stale(epoch);
-    if (stale) return stale;
+    let refused = await this.stale(epoch);
     for (;;) {
-      // No sign of life any more: who asked may be gone by now.
-      const newer = Number.isInteger(epoch) && this.refusal(epoch);
-      if (newer) return newer;
+      if (refused) return refused;
       const page = this.feed.page(after, limit);
       const left = until - Date.now();
       if (page.events.length > 0 || left <= 0) return page;
       await this.news.rung(left);
+      // No sign of life any more: who asked may be gone by now.
+      refused = Number.isInteger(epoch) ? this.refusal(epoch) : undefined;
     }
   }
 

@@ -126,6 +126,32 @@ async def test_a_body_without_end_is_not_read_to_its_end(journal: Journal) -> No
     assert refusal(answer) == (413, "too_large", {"max": ROW + 1_024})
 
 
+async def test_those_who_wait_for_the_same_large_row_share_one_page(
+    journal: Journal,
+) -> None:
+    readers = 6
+    polls = [
+        asyncio.ensure_future(journal.read(wait_ms=25_000)) for _ in range(readers)
+    ]
+
+    async def wait() -> bool:
+        return bool(await journal.gateway.registry("readers") == readers)
+
+    await until("they wait", wait)
+    assert await journal.gateway.registry("pagesRead") == 0
+    rows = large_rows(START, [3 * PART])
+    head = await journal.grown(START, rows)
+    for page in await asyncio.gather(*polls):
+        assert (page.rows, page.head) == (rows, head)
+    assert await journal.gateway.registry("pagesRead") == 1
+    # Who comes later, or asks for something else, is told what there is then.
+    more = following(head, 2)
+    head = await journal.grown(head, more)
+    assert (await journal.read()).rows == (*rows, *more)
+    assert (await journal.read(1)).rows == more
+    assert (await journal.read(1, limit=1)).rows == more[:1]
+
+
 # Compare and append
 
 

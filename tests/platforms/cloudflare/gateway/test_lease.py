@@ -243,6 +243,21 @@ async def test_every_call_of_the_newest_operator_renews_it(
     assert LONG - 60_000 < (await leader(journal))["expires_in_ms"] <= LONG
 
 
+@pytest.mark.parametrize("case", OTHERS)
+async def test_one_that_ran_out_is_in_force_again_only_where_it_is_asked_for(
+    journal: Journal, case: str
+) -> None:
+    """A tool that writes under the epoch of a dead leader does not revive its lease."""
+    await led(journal)
+    status, call = OTHERS[case]
+    await journal.gateway.registry("age", LONG)
+    assert (await call(journal)).status == status
+    assert await nobody(journal) is (case != "renew")
+    other = attrs.evolve(journal)
+    answer = await other.attach(lease=wish("b"))
+    assert answer.status == (409 if case == "renew" else 200)
+
+
 @pytest.mark.parametrize("case", SILENT)
 async def test_no_other_call_does(journal: Journal, case: str) -> None:
     await led(journal)

@@ -94,6 +94,24 @@ async def test_each_place_that_it_was_in_is_left(scripted: Gateway) -> None:
     await scripted.news("ready", "a", 3)
 
 
+async def test_who_came_back_is_not_told_to_leave_by_an_older_move(
+    scripted: Gateway,
+) -> None:
+    await scripted.start("a", 6)
+    await scripted.news("ready", "a", 6)
+    # On the way since run 5 was to start elsewhere.
+    assert await scripted.call("a", "retire", {"run": 5}) is None
+    assert await scripted.drive("a", "calls", "destroy") == []
+    view = await scripted.state("a")
+    assert (view["run"], view["phase"]) == (6, "running")
+    # One run is in one place: who starts the very same elsewhere has it leave.
+    there = attrs.evolve(scripted, application="chosen", binding="CHOSEN")
+    assert (await there.start("a", 6)).status == 202
+    await there.news("ready", "a", 6)
+    assert len(await scripted.drive("a", "calls", "destroy")) == 1
+    assert not (await scripted.call("a", "look"))["running"]
+
+
 async def test_it_is_placed_where_it_was_asked_to_be(scripted: Gateway) -> None:
     await places(scripted)
     wish = {"application": "placed", "jurisdiction": "eu", "location_hint": "weur"}

@@ -175,6 +175,7 @@ async def ground(hosting: Workerd) -> AsyncIterator[Ground]:
     """Give a gateway whose operator is healthy, and has a past of its own."""
     async with aiohttp.ClientSession() as session:
         ground = Ground(hosting, session)
+        await ground.call("retire", False)  # noqa: FBT003
         await ground.call("secrets", SECRETS)
         await ground.call("words")
         await ground.want("stopped")
@@ -371,3 +372,54 @@ async def test_a_secret_that_is_not_there_is_named(ground: Ground) -> None:
     assert "PASSWORD" in told["last_end"]["raw"]
     await ground.call("secrets", SECRETS)
     await ground.healthy()
+
+
+async def test_one_that_was_brought_down_stays_down_until_it_is_started(
+    ground: Ground,
+) -> None:
+    await ground.visit("quit?0")
+    told = await ground.state("stopped", wanted="stopped", stopped_by="down")
+    assert (told["last_end"]["kind"], told["last_end"]["code"]) == ("exited", 0)
+    for _ in range(2):
+        await ground.call("clock")
+        await ground.call("beat")
+    assert (await ground.told())["state"] == "stopped"
+    assert await ground.call("alarmIn") is None
+    assert ground.containers() == []
+    assert (await ground.want("running"))["stopped_by"] is None
+    await ground.healthy(starts=2)
+
+
+async def test_one_that_was_ended_in_good_order_is_started_again(
+    ground: Ground,
+) -> None:
+    await ground.visit("quit?143")
+    told = await ground.healthy(restarts=1)
+    assert told["wanted"] == "running"
+    assert told["last_end"]["code"] == 143
+
+
+async def test_one_that_is_hosted_no_more_is_back_when_it_is_hosted_again(
+    ground: Ground,
+) -> None:
+    await ground.call("retire", True)  # noqa: FBT003
+    await ground.call("beat")
+    await ground.state("stopped", wanted="stopped", stopped_by="project")
+    assert await ground.call("alarmIn") is None
+    await ground.call("retire", False)  # noqa: FBT003
+    await ground.call("clock")
+    told = await ground.healthy(starts=2, wanted="running")
+    assert told["stopped_by"] is None
+
+
+async def test_what_its_owner_has_stopped_stays_so_when_it_is_hosted_again(
+    ground: Ground,
+) -> None:
+    await ground.want("stopped")
+    await ground.state("stopped", stopped_by="owner")
+    for retired in (True, False):
+        await ground.call("retire", retired)
+        await ground.call("clock")
+        await ground.call("beat")
+    told = await ground.told()
+    assert (told["state"], told["stopped_by"]) == ("stopped", "owner")

@@ -34,6 +34,11 @@ export class FleetOperator extends project.FleetOperator {
     this.env = { ...this.env, ...kept };
   }
 
+  /** Have the project host it no more, or again. */
+  retire(isRetired) {
+    FleetOperator.hosting = { ...FleetOperator.hosting, retired: isRetired };
+  }
+
   remembered() {
     return this.record;
   }

@@ -93,6 +93,19 @@ export function testedRegistry(Base) {
       return this.changes.waiting.size;
     }
 
+    /** How many pages of rows were read from the storage since it was first asked. */
+    pagesRead() {
+      const { archive } = this;
+      if (this.pages === undefined) {
+        this.pages = 0;
+        archive.read = (...words) => {
+          this.pages += 1;
+          return Object.getPrototypeOf(archive).read.apply(archive, words);
+        };
+      }
+      return this.pages;
+    }
+
     /** Put the last renewal of the lease back by so long. */
     age(ms) {
       this.lease.renewedAt -= ms;
