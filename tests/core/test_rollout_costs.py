@@ -48,7 +48,9 @@ def test_an_event_costs_the_same_with_ten_times_as_many_rollouts() -> None:
 
 def test_an_event_of_a_rollout_costs_a_few_of_a_start() -> None:
     start, change = cost(100, 2)
-    assert change < 7 * start  # of 40 events that find their containers by hash
+    # A start became cheaper by a quarter, and a change by a tenth: 7 of today's starts
+    # are fewer steps than the 6 of before (167 000 beside 186 000 of 40 events).
+    assert change < 7 * start
 
 
 def test_the_next_moment_costs_the_same_however_many_rollouts_there_are() -> None:
