@@ -11,7 +11,7 @@ import asyncio
 import selectors
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -77,7 +77,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.passed_s = 0.0
         self.at_work = 0
         self._counting = threading.Lock()
+        self._threads = ThreadPoolExecutor()
         super().__init__(_Selector(self))
+        self.set_default_executor(self._threads)
 
     def time(self) -> float:
         """Return the time; it creeps, so that who waits for less than it shows ends."""
@@ -87,13 +89,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Any, *args: Any
     ) -> asyncio.Future[Any]:
+        """Have a thread work; it does until it ends, even where nobody waits for it."""
         with self._counting:
             self.at_work += 1
-        done = super().run_in_executor(executor, func, *args)
-        done.add_done_callback(self._worked)
+        working = (executor or self._threads).submit(func, *args)
+        done = asyncio.wrap_future(working, loop=self)
+        working.add_done_callback(self._told)  # after the loop was told how it ended
         return done
 
-    def _worked(self, _: object) -> None:
+    def _told(self, _: object) -> None:
+        self.call_soon_threadsafe(self._worked)
+
+    def _worked(self) -> None:
         with self._counting:
             self.at_work -= 1
 
