@@ -20,11 +20,14 @@ import attrs
 
 from tests.benchmarks.figures import Asked, markdown
 
-__all__ = ("Ran", "run_area", "run_each", "runs_of", "words_of")
+__all__ = ("Ran", "limit_of", "run_area", "run_each", "runs_of", "words_of")
 
 ROOT: Final = Path(__file__).parents[2]
 LIMIT_S: Final = 1_800
-"""So long an area may take; those that last longer are asked for alone."""
+"""So long an area may take, beside what is meant to last."""
+
+LASTS_MIN: Final = 60
+"""For how many minutes that lasts, if nothing was said."""
 
 
 @attrs.frozen(kw_only=True)
@@ -46,8 +49,20 @@ def words_of(asked: Asked) -> list[str]:
     return [*words, "--smoke"] if asked.smoke else words
 
 
-def run_area(name: str, asked: Asked, limit_s: float = LIMIT_S) -> Ran:
+def limit_of(asked: Asked) -> float:
+    """Return how many seconds an area may take.
+
+    >>> limit_of(Asked(directory=Path(), minutes=90.0))
+    7200.0
+
+    """
+    lasts = LASTS_MIN if asked.minutes is None else asked.minutes
+    return LIMIT_S + 60 * lasts
+
+
+def run_area(name: str, asked: Asked, limit_s: float | None = None) -> Ran:
     """Run an area in a process of its own; what it started ends with it."""
+    limit_s = limit_of(asked) if limit_s is None else limit_s
     line = [sys.executable, "-m", "tests.benchmarks", name, "--json"]
     begun = time.monotonic()
     process = subprocess.Popen(

@@ -27,7 +27,7 @@ from tests.benchmarks.harness import Goal, Spread
 from tests.benchmarks.page import names_in, written_anew
 from tests.benchmarks.reasons import why
 from tests.benchmarks.record import PLACES, Places, merged, read, recorded, written
-from tests.benchmarks.runs import Ran, run_area, words_of
+from tests.benchmarks.runs import Ran, limit_of, run_area, words_of
 
 OVER_ALL = ["goals", "missed", "machine"]
 
@@ -137,6 +137,12 @@ def test_an_area_that_fails_is_said_and_the_others_are_kept(
     assert recorded(["api", "replay"], asked(tmp_path), places) == 1
     assert list(read(places)) == ["replay"]
     assert "api has failed" in capsys.readouterr().err
+
+
+def test_an_hour_fits_into_what_an_area_may_take(tmp_path: Path) -> None:
+    assert limit_of(asked(tmp_path)) > 3_600
+    for minutes in (1.0, 60.0, 600.0):
+        assert limit_of(asked(tmp_path, minutes=minutes)) > minutes * 60
 
 
 def test_a_process_that_fails_or_does_not_end_is_said(tmp_path: Path) -> None:
