@@ -19,7 +19,13 @@ from orchestrator.core.commands import ObserveFleet, StartContainer
 from orchestrator.core.events import ContainerReady, FleetObserved
 from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
 from orchestrator.core.invariants import violations
-from orchestrator.core.observations import Observation, SeenRunning, Sighting
+from orchestrator.core.lineages import RolloutAction
+from orchestrator.core.observations import (
+    Observation,
+    SeenRunning,
+    SeenUnreachable,
+    Sighting,
+)
 from orchestrator.core.reduce import reduce, step_of
 from orchestrator.core.requests import (
     Adopt,
@@ -27,6 +33,7 @@ from orchestrator.core.requests import (
     Reconcile,
     Request,
     Restart,
+    Roll,
     Scale,
 )
 from orchestrator.core.scaling import departing, is_ready, members
@@ -41,7 +48,7 @@ from orchestrator.simulation.characters import Character
 from orchestrator.simulation.profiles import PROFILES, draw_of
 from orchestrator.simulation.runs import Run, start_run
 from orchestrator.simulation.settling import bound_of, unsettled
-from orchestrator.testing import FleetMachine
+from orchestrator.testing import FleetMachine, asks, is_seen
 from orchestrator.testing.chances import played
 from orchestrator.testing.scenarios import Scenario
 from orchestrator.testing.strategies import moves
@@ -270,6 +277,11 @@ def test_whoever_is_adopted_while_the_platform_is_looked_at_is_compared_after_al
     path=st.lists(st.tuples(st.integers(1, 90_000), NUMBERS), min_size=1, max_size=6),
 )
 @settings(max_examples=25)
+@example(
+    seed=37_650_211,
+    profile="intermediate_state",
+    path=[(1, 2), (295, 0), (1, 1), (211, 1), (40, 0)],
+)
 def test_any_path_of_scales_settles_and_starts_nothing_twice(
     seed: int, profile: str, path: list[tuple[int, int]]
 ) -> None:
@@ -318,6 +330,19 @@ class Scaled(FleetMachine):
 
 
 TestScaled = Scaled.TestCase
+
+
+def test_who_is_missed_and_moved_by_a_rollout_at_once_waits_for_nothing() -> None:
+    story = (
+        Scenario.of(served(2))
+        .when(is_seen("web-1", SeenRunning(ready=True)))
+        .when(asks(Roll(service="web", action=RolloutAction.START)))
+        .when(is_seen("web-1", SeenUnreachable()))
+        .when(after=60_000)
+    )
+    moved = story.fleet.containers["web-1"]
+    assert (moved.revision, moved.history.attempts) == (2, 0)
+    _ = story.obeys()
 
 
 def test_a_scale_is_reduced_as_it_is_folded() -> None:

@@ -127,7 +127,10 @@ class Operator:
     # What comes in
 
     def ask(self, request: Request) -> Refusal | None:
-        """Take a request in; the answer is why not, or None."""
+        """Take a request in; the answer is why not, or None.
+
+        ``OperatorClosed``: it died before the request was durable, which is lost.
+        """
         if self._is_stuck():
             return JournalUnavailable(cause="the disk is full")
         if is_repeated(self.fleet, request, self.now()):
@@ -136,7 +139,7 @@ class Operator:
         if not is_successful(answer):
             return answer.failure()
         self._take(answer.unwrap())
-        return None
+        return OperatorClosed() if self._backlog else None
 
     def tell(self, fact: Event | Observation) -> None:
         """Take a fact in: now, or when the journal can be written again."""

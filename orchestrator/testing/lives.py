@@ -64,6 +64,11 @@ class End:
         """Return what the end counts as."""
         return judged(self.policy, self.last.exit).outcome
 
+    @property
+    def is_moved(self) -> bool:
+        """Say whether a rollout gave it another spec at once, as it does not run."""
+        return self.before.revision != self.after.revision
+
 
 @attrs.frozen(kw_only=True)
 class Launch:
@@ -116,13 +121,17 @@ def _lives(tale: Tale) -> Iterator[End | Launch]:
             if before is not None and after.last not in (before.last, None):
                 asked.discard(name)
                 count = _counted(count, step, before, after)
-                yield End(
+                end = End(
                     step=step,
                     before=before,
                     after=after,
                     last=_last(after),
                     count=count,
                 )
+                if end.is_moved:  # what the old spec did is not held against the new
+                    asked.add(name)
+                    end = attrs.evolve(end, count=(count := Count()))
+                yield end
             if isinstance(after.phase, Running) and after.phase.ready_at is not None:
                 count = attrs.evolve(count, start_failures=0)
             counts[name] = count

@@ -134,9 +134,11 @@ def _said(phase: Phase) -> str:
 def _wait(end: End) -> Millis | None:
     """Return how long the failure of a run is to be waited out; None: it is not.
 
-    One that waits for its group has a wait of its own beside it.
+    One that waits for its group has a wait of its own beside it. A rollout that moves
+    it at once does not wait.
     """
     is_ours = end.policy.custom is None and end.after.desired.running
+    is_ours = is_ours and not end.is_moved
     if not is_ours or end.outcome is not Outcome.FAILURE:
         return None
     match end.after.phase:
