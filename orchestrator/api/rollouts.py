@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from orchestrator.api.asks import Asks
-from orchestrator.api.bodies import UndoBody, folded
+from orchestrator.api.bodies import UndoBody, answer, folded, refusal
 from orchestrator.api.queries import Asked
 from orchestrator.core.lineages import RolloutAction
+from orchestrator.core.rollout_info import rollout_infos
+from orchestrator.runtime.outcomes import settled
+from orchestrator.runtime.views import View
 
 __all__ = ("Rollouts",)
 
@@ -17,7 +22,12 @@ class Rollouts(Asks):
 
     async def rollouts(self, _: web.Request, query: Asked) -> web.Response:
         """Answer the newest rollout of each service that had one."""
-        return await folded(self._operator.list_rollouts(at=query["at"]))
+        view = await settled(self._operator.view(query["at"]))
+        if not isinstance(view, View):
+            return refusal(view)
+        return await asyncio.to_thread(
+            lambda: answer(rollout_infos(view.fleet, view.at))
+        )
 
     async def rollout(self, request: web.Request, query: Asked) -> web.Response:
         """Answer the newest rollout of a service."""

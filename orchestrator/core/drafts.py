@@ -16,6 +16,7 @@ from typing import Final, TypeAlias, TypeVar, get_args
 import attrs
 
 from orchestrator.core.awaiting import reckon
+from orchestrator.core.belonging import reassign
 from orchestrator.core.commands import Command, ForgetContainer
 from orchestrator.core.custom import CustomPolicies
 from orchestrator.core.dependencies import Awaited
@@ -224,9 +225,11 @@ def _restand(draft: FleetDraft, name: str, old: Stand, new: Stand) -> None:
 def _relate(
     draft: FleetDraft, name: str, before: Container | None, after: Container | None
 ) -> None:
-    """Keep true what its spec says of others: its group, on whom it depends."""
+    """Keep true what its spec says of others: its service, its group, whom it needs."""
     old = None if before is None else before.spec
     new = None if after is None else after.spec
+    if old is not new:
+        reassign(draft, name, old, new)
     old_group = None if old is None else old.group
     new_group = None if new is None else new.group
     if old_group != new_group:

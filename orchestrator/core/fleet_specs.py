@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 from attrs.validators import ge, instance_of, le, optional
 
@@ -71,11 +73,14 @@ class FleetSpec:
         """Refuse two containers of one name, and a group with two strategies."""
         seen: set[str] = set()
         groups: dict[str, GroupStrategy] = {}
+        replicas: dict[str, list[ContainerSpec]] = {}
         for spec in self.containers:
             if spec.name in seen:
                 msg = f"containers: {spec.name!r} is declared more than once"
                 raise ValueError(msg)
             seen.add(spec.name)
+            if spec.service != spec.name:
+                replicas.setdefault(spec.service, []).append(spec)
             _check_spread(spec)
             group = spec.group
             if group and groups.setdefault(group.group, group.strategy) != (
@@ -86,7 +91,7 @@ class FleetSpec:
         if self.settings.ad_hoc is not None:
             _check_spread(self.settings.ad_hoc)
         for service in self.services:
-            if not _is_spelt_out(service, self.containers):
+            if not _is_spelt_out(service, replicas.get(service.name, ())):
                 msg = f"services: {service.name!r} is not spelt out in containers"
                 raise ValueError(msg)
         names = {service.name for service in self.services}
@@ -97,11 +102,9 @@ class FleetSpec:
         _check_needs(self)
 
 
-def _is_spelt_out(service: Service, containers: tuple[ContainerSpec, ...]) -> bool:
-    """Say whether the containers hold the replicas of a service, and no more."""
-    name = service.name
-    members = [each for each in containers if each.service == name != each.name]
-    names = {f"{name}-{index}" for index in range(service.declared)}
+def _is_spelt_out(service: Service, members: Sequence[ContainerSpec]) -> bool:
+    """Say whether all replicas that a file holds of a service are those it has."""
+    names = {f"{service.name}-{index}" for index in range(service.declared)}
     alike = all(is_alike(spec, service.template) for spec in members)
     asked = service.replicas == service.declared
     return asked and alike and {spec.name for spec in members} == names

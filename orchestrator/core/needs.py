@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from orchestrator.core.belonging import belonging_to
 from orchestrator.core.dependencies import (
     A_SERVICE,
     CIRCLE,
@@ -110,7 +111,12 @@ def _is_known(fleet: Fleet, service: str) -> bool:
     entry = fleet.awaited.get(service)
     if service in fleet.services or (entry is not None and entry.members):
         return True
-    return any(spec.service == service for spec in _specs(fleet))
+    own = fleet.containers.get(service)
+    if own is not None and own.spec.service == service:
+        return True
+    templates = (each.template for each in fleet.services.values())
+    is_member = any(template.service == service for template in templates)
+    return is_member or bool(belonging_to(fleet, service))
 
 
 def _hint(fleet: Fleet, service: str) -> str:

@@ -19,9 +19,11 @@ ends nobody's life.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from orchestrator.core.awaiting import count_members, unmet
+from orchestrator.core.belonging import belonging_to
 from orchestrator.core.commands import Command
 from orchestrator.core.dependencies import Awaited, Condition
 from orchestrator.core.drafts import FleetDraft, place
@@ -53,7 +55,7 @@ def settle(draft: FleetDraft) -> tuple[Command, ...]:
     stirred = dict(draft.stirred)
     fresh = [service for service, is_new in stirred.items() if is_new]
     if fresh:
-        count_members(draft, fresh, draft.containers.values())
+        count_members(draft, fresh, _members_of(draft, fresh))
     commands: list[Command] = []
     for service in stirred:
         entry = draft.awaited[service]
@@ -64,6 +66,15 @@ def settle(draft: FleetDraft) -> tuple[Command, ...]:
             draft.awaited = draft.awaited.drop(service)
     draft.stirred.clear()
     return tuple(commands)
+
+
+def _members_of(draft: FleetDraft, services: Iterable[str]) -> Iterator[Container]:
+    """Yield the members of services: replicas, and who is a service of its own."""
+    for service in services:
+        own = draft.containers.get(service)
+        if own is not None and own.spec.service == service:
+            yield own
+        yield from belonging_to(draft, service)
 
 
 def _call_back(draft: FleetDraft, entry: Awaited) -> None:

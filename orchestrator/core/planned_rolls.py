@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import attrs
 
+from orchestrator.core.belonging import belonging_to
 from orchestrator.core.generations import is_same_process, spec_for, template_of
 from orchestrator.core.lineages import Lineage, Rollout
 from orchestrator.core.specs import ContainerSpec
@@ -52,7 +53,8 @@ def _of(
     service = rollout.service
     template = template_of(after.services[service], lineage, rollout.target)
     by = f"by the strategy {rollout.policy.strategy}"
-    own = [each for each in after.containers.values() if is_member(each, service)]
+    known = belonging_to(after, service)
+    own = [each for each in known if is_member(each, service)]
     staying = {each.spec.replica for each in own if not each.leaving}
     for now in own:
         name, index = now.name, now.spec.replica

@@ -107,12 +107,16 @@ def newest_rollout(lineage: Lineage) -> Rollout | None:
     return lineage.past[-1] if lineage.past else None
 
 
-def rollout_info(fleet: Fleet, service: str, now: Moment) -> RolloutInfo | None:
-    """Return the newest rollout of a service as it is seen at *now*; None: none was."""
+def rollout_info(
+    fleet: Fleet, service: str, now: Moment, among: Iterable[Container] | None = None
+) -> RolloutInfo | None:
+    """Return the newest rollout of a service as it is seen at *now*; None: none was.
+
+    Its replicas are looked for *among* some containers, None: among all.
+    """
     del now  # what is told is what was decided; how long ago is for who shows it
-    replicas = (
-        each for each in fleet.containers.values() if each.spec.service == service
-    )
+    searched = fleet.containers.values() if among is None else among
+    replicas = (each for each in searched if each.spec.service == service)
     return _info(fleet, service, tuple(replicas))
 
 

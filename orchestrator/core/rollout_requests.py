@@ -47,7 +47,7 @@ from orchestrator.core.service_events import RolloutRequested
 from orchestrator.core.services import Service
 from orchestrator.core.start_specs import invalid
 from orchestrator.core.state import Desired, Fleet
-from orchestrator.core.under_way import keep, names_by_service
+from orchestrator.core.under_way import keep, names_of
 
 __all__ = ("may", "request_rollout", "rolled", "wrong_names")
 
@@ -272,7 +272,7 @@ def _anew(
     draft.lineages = draft.lineages.put(service.name, lineage)
     draft.revision += 1
     asked = Desired(running=True, by=event.by, why=event.why, at=event.at)
-    names = names_by_service(draft, (service.name,))[service.name]
+    names = names_of(draft, service.name)
     return begin(draft, target, asked, names, anew=anew)
 
 

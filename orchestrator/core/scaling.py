@@ -21,6 +21,7 @@ from itertools import count
 import attrs
 from returns.result import Failure, Result, Success
 
+from orchestrator.core.belonging import belonging_to
 from orchestrator.core.commands import Command
 from orchestrator.core.companions import release_orphans
 from orchestrator.core.declare import dismiss, enlist
@@ -108,10 +109,9 @@ def scaled(
     if type(replicas) is not int or not 0 <= replicas <= REPLICAS_MAX:
         expected = f"a number from 0 to {REPLICAS_MAX}"
         return Failure(invalid("replicas", expected, repr(replicas)))
-    present = members(fleet.containers.values(), service.name)
-    missing = replicas - len(indexes(present))
+    taken = set(indexes(_replicas(fleet, service)))
     try:
-        new = tuple(_new(fleet, service, missing))
+        new = tuple(_new(fleet, service, taken, replicas - len(taken)))
     except ValueError as error:
         return Failure(invalid(service.name, "a valid name for each", str(error)))
     return Success(
@@ -126,20 +126,25 @@ def scaled(
     )
 
 
+def _replicas(fleet: Fleet | FleetDraft, service: Service) -> tuple[Container, ...]:
+    """Return the members of a service; nobody else is looked at."""
+    return members(belonging_to(fleet, service.name), service.name)
+
+
 def _new(
-    fleet: Fleet | FleetDraft, service: Service, missing: int
+    fleet: Fleet | FleetDraft, service: Service, taken: set[int], missing: int
 ) -> Iterator[Declaration]:
     """Yield the replicas that come: the lowest indexes whose names are free.
 
-    They are made of the revision that the service serves.
+    None of the *taken* ones is. They are made of the revision that the service serves.
     """
     index = count()
-    taken = set(indexes(members(fleet.containers.values(), service.name)))
     made_of = template_of(service, fleet.lineages.get(service.name))
     while missing > 0:
-        spec = spec_for(made_of, next(index))
-        if spec.replica in taken:
+        free = next(index)
+        if free in taken:
             continue
+        spec = spec_for(made_of, free)
         known = fleet.containers.get(spec.name)
         if known is None or known.leaving:
             salt = _salt(fleet, spec) if known is None else known.salt
@@ -177,7 +182,7 @@ def as_scaled(
     specs = [each for each in spec.containers if each.service not in kept]
     taken = {each.name for each in specs}
     for service in kept.values():
-        present = members(fleet.containers.values(), service.name)
+        present = _replicas(fleet, service)
         own = [replica_of(service, index) for index in indexes(present)]
         stay = [each for each in own if each.name not in taken]
         kept[service.name] = attrs.evolve(service, replicas=len(stay))
@@ -210,7 +215,7 @@ def scale(draft: FleetDraft, event: ScaleRequested) -> tuple[Command, ...]:
         if known is None or known.leaving:
             commands += enlist(draft, declaration, asked, generation=generation)
             changed = True
-    present = members(draft.containers.values(), service.name)
+    present = _replicas(draft, service)
     away = attrs.evolve(asked, why="its service was scaled down")
     for container in departing(present, event.replicas):
         commands += dismiss(draft, container, away)

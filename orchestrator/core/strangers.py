@@ -15,6 +15,7 @@ from typing import Final
 
 from returns.result import Failure, Result, Success
 
+from orchestrator.core.belonging import belonging_to
 from orchestrator.core.commands import (
     Command,
     ForgetContainer,
@@ -122,7 +123,7 @@ def _is_taken(fleet: Fleet | FleetDraft, spec: ContainerSpec) -> bool:
     """Say whether a replica of that index runs under another name: it was rolled."""
     return spec.service in fleet.lineages and any(
         each.spec.replica == spec.replica and not each.leaving
-        for each in fleet.containers.values()
+        for each in belonging_to(fleet, spec.service)
         if is_member(each, spec.service)
     )
 

@@ -41,7 +41,7 @@ from orchestrator.core.services import Service
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.standings import is_member
 from orchestrator.core.state import Container, Desired
-from orchestrator.core.under_way import names_by_service
+from orchestrator.core.under_way import names_of
 from orchestrator.core.wishes import leave
 
 __all__ = ("Line", "lines_of", "succeed")
@@ -189,7 +189,7 @@ def succeed(
     for name in [name for name in draft.lineages if name not in draft.services]:
         drop_lineage(draft, name)
     rolled = [name for name, line in lines.items() if line.way is _Way.ROLL]
-    present = names_by_service(draft, rolled)
+    present = {name: names_of(draft, name) for name in rolled}
     for name, line in lines.items():
         lineage = draft.lineages.get(name) or line.lineage
         lineage = adapted(lineage, line.service.template, _CHANGES[line.way])

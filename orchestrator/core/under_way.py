@@ -7,8 +7,7 @@ that are under way, but only at those that are concerned, or due.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from orchestrator.core.belonging import belonging_to
 from orchestrator.core.drafts import FleetDraft
 from orchestrator.core.evolving import evolve
 from orchestrator.core.lineages import Lineage, Rollout, RolloutStatus
@@ -22,7 +21,7 @@ __all__ = (
     "forget",
     "gauge_of",
     "keep",
-    "names_by_service",
+    "names_of",
     "stir",
     "under_way",
 )
@@ -92,16 +91,7 @@ def due_now(draft: FleetDraft) -> list[str]:
     return found
 
 
-def names_by_service(
-    draft: FleetDraft, services: Iterable[str]
-) -> dict[str, tuple[str, ...]]:
-    """Return the replicas of some services, those on their way out included.
-
-    All containers are looked at once, for however many services it is.
-    """
-    found: dict[str, list[str]] = {service: [] for service in services}
-    for container in draft.containers.values() if found else ():
-        row = found.get(container.spec.service)
-        if row is not None and is_member(container, container.spec.service):
-            row.append(container.name)
-    return {service: tuple(row) for service, row in found.items()}
+def names_of(draft: FleetDraft, service: str) -> tuple[str, ...]:
+    """Return the replicas of a service, those on their way out included."""
+    present = belonging_to(draft, service)
+    return tuple(each.name for each in present if is_member(each, service))

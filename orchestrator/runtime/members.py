@@ -1,15 +1,18 @@
 """Who belongs to which service: looked up, not searched for in a whole fleet.
 
-Nothing is kept before somebody asks. From then on the names that rows touch are noted,
-and looked at when somebody asks again: so a row costs next to nothing, and an answer
-what has changed since the last one, and those whom it names. Where nobody asks for so
-long that a search costs no more, all is forgotten until somebody does.
+The core has an index of that beside a fleet, once it has needed one
+(``core.belonging``). Who reads must not make it: then the newest fleet is searched
+once. From then on the names that rows touch are noted, and looked at when somebody asks
+again: so a row costs next to nothing, and an answer what has changed since the last
+one, and those whom it names. Where nobody asks for so long that a search costs no more,
+all is forgotten until somebody does.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from orchestrator.core.belonging import belonging_to, is_indexed
 from orchestrator.core.state import Container, Fleet
 from orchestrator.core.steps import Step
 
@@ -43,8 +46,10 @@ class Members:
     def of(self, fleet: Fleet, service: str) -> tuple[Container, ...]:
         """Return the replicas of a service, in the order of their names.
 
-        Those of a fleet that is not the newest are searched for.
+        Those of a fleet that is not the newest, and has no index, are searched for.
         """
+        if is_indexed(fleet):
+            return belonging_to(fleet, service)
         if fleet is not self._newest:
             return searched(fleet, service)
         if self._is_known:

@@ -107,7 +107,7 @@ class Rollings(Scales):
         """Return the newest rollout of a service, now or at a place."""
 
         def info(view: View) -> Result[RolloutInfo, ContainerError]:
-            return _info(view.fleet, service, view.at)
+            return self._newest(view.fleet, service, view.at)
 
         return self.view(at).bind_result(info)
 
@@ -151,7 +151,7 @@ class Rollings(Scales):
         )
 
         def info(asked: Asked) -> Result[RolloutInfo, ContainerError]:
-            return _info(asked.fleet, service, asked.at)
+            return self._newest(asked.fleet, service, asked.at)
 
         done = FutureResult(waits.asked(self._engine, request, heard))
         return done.bind_result(info)
@@ -178,18 +178,19 @@ class Rollings(Scales):
                 self._engine, limit_ms
             )
             return late
-        return _info(self.fleet, service, self.now)
+        return self._newest(self.fleet, service, self.now)
 
-
-def _info(
-    fleet: Fleet, service: str, now: Moment
-) -> Result[RolloutInfo, ContainerError]:
-    if service not in fleet.services:
-        return Failure(ServiceNotFound(name=service))
-    info = rollout_info(fleet, service, now)
-    if info is None:
-        return Failure(RolloutNotFound(service=service))
-    return Success(info)
+    def _newest(
+        self, fleet: Fleet, service: str, now: Moment
+    ) -> Result[RolloutInfo, ContainerError]:
+        """Tell of the newest rollout; its replicas are not searched for in a fleet."""
+        if service not in fleet.services:
+            return Failure(ServiceNotFound(name=service))
+        among = self._loop.members.of(fleet, service)
+        info = rollout_info(fleet, service, now, among)
+        if info is None:
+            return Failure(RolloutNotFound(service=service))
+        return Success(info)
 
 
 def _no_action(found: str) -> InvalidSpec:

@@ -1,9 +1,9 @@
 """A batch worked out without holding up whoever reads: in pieces, or in a thread.
 
 Until its rows are durable nobody sees a batch, so others may have their turn between
-its pieces. What concerns a whole large fleet at once (a look, a new fleet file) is one
-piece, and may take seconds: it is worked out in a thread. The loop waits for it, and
-takes nothing else meanwhile: the order of events is the same.
+its pieces. What concerns many containers at once (a look, a new fleet file, a large
+scale) is one piece, and may take seconds: it is worked out in a thread. The loop waits
+for it, and takes nothing else meanwhile: the order of events is the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from orchestrator.core.moments import Moment
 from orchestrator.core.observations import Observation
-from orchestrator.core.requests import Apply
+from orchestrator.core.requests import Apply, Scale
 from orchestrator.core.state import Fleet
 from orchestrator.journal.port import Draft
 from orchestrator.runtime.steps import Ask, Batch, Item, Looked
@@ -62,5 +62,8 @@ def is_long(item: Item, fleet: Fleet) -> bool:
             return max(len(sightings), len(fleet.containers)) > LONG
         case Ask(request=Apply(spec=spec)):
             return max(len(spec.containers), len(fleet.containers)) > LONG
+        case Ask(request=Scale(service=name, replicas=int(wanted))):
+            known = fleet.services.get(name)
+            return known is not None and abs(wanted - known.replicas) > LONG
         case _:
             return False

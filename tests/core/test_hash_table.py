@@ -114,7 +114,7 @@ def test_another_process_with_other_hashes_finds_everything_in_it() -> None:
         env={"PYTHONHASHSEED": "1"},
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     found = pickle.loads(answer.stdout)  # noqa: S301 - we have asked for it
     assert found == numbered(COUNT).put("web-00001", -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import attrs
 import pytest
@@ -13,9 +14,11 @@ from orchestrator.core.events import FleetObserved, StopRequested, TimeReached
 from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.observations import Observation
 from orchestrator.core.reduce import step_of
-from orchestrator.core.requests import Apply, Reconcile, Request
+from orchestrator.core.requests import Apply, Reconcile, Request, Scale
+from orchestrator.core.services import Service
 from orchestrator.core.state import Fleet
 from orchestrator.core.steps import Step
+from orchestrator.core.table import Table
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.steps import Ask, Asked, Batch, Happened, Item, looked
 from orchestrator.runtime.turns import LONG, PIECE, is_long, watched, worked_out
@@ -64,6 +67,19 @@ async def test_what_concerns_many_is_long() -> None:
     assert not is_long(ask(apply_of(1)), SMALL)
     assert not is_long(ask(Reconcile()), LARGE)
     assert not is_long(Happened(event=TimeReached(at=1)), LARGE)
+
+
+async def test_a_scale_by_many_is_long() -> None:
+    web = Service(template=spec("web"), replicas=2)
+    whole = attrs.evolve(LARGE, services=Table.of([("web", web)]))
+    assert is_long(ask(Scale(service="web", replicas=LONG + 3)), whole)
+    assert not is_long(ask(Scale(service="web", replicas=LONG + 2)), whole)
+    assert not is_long(ask(Scale(service="api", replicas=LONG + 3)), whole)
+    wrong: Any = "many"  # it is refused, and nobody has counted with it
+    assert not is_long(ask(Scale(service="web", replicas=wrong)), whole)
+    fewer = attrs.evolve(web, replicas=LONG + 3, declared=LONG + 3)
+    whole = attrs.evolve(LARGE, services=Table.of([("web", fewer)]))
+    assert is_long(ask(Scale(service="web", replicas=2)), whole)
 
 
 async def test_a_long_item_is_worked_out_in_a_thread_and_others_go_on() -> None:
