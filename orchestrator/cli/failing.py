@@ -28,5 +28,9 @@ class Failed(click.ClickException):
 
 
 def failed(error: ContainerError) -> Failed:
-    """Return an error as a failure of the command."""
-    return Failed(error.message, exit_code_of(error.code))
+    """Return an error as a failure of the command.
+
+    One that wraps another may say as which it ends (``durable.asking.NotAuthorized``).
+    """
+    code: str = getattr(error, "ends_like", error.code)
+    return Failed(error.message, exit_code_of(code))

@@ -1,4 +1,4 @@
-"""``journal compact`` and ``journal repair``: what changes a journal's files."""
+"""``journal compact`` and ``journal repair``: what changes a journal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from orchestrator.cli.failing import Failed
 from orchestrator.cli.journal_kinds import (
     Far,
     epoch_to_write,
+    expect_gateway,
     meant,
     token_option,
     waiting_for,
@@ -25,6 +26,7 @@ from orchestrator.core.errors import JournalError, PolicyNotRegistered
 from orchestrator.journal.compaction import Compacted, KeepRows, KeepTime, Retention
 from orchestrator.journal.compaction import compact as compact_journal
 from orchestrator.journal.durable.compaction import compact_far
+from orchestrator.journal.durable.repair import SINCE, repair_far
 from orchestrator.journal.durable.source import open_far
 from orchestrator.journal.repair import Repaired
 from orchestrator.journal.repair import repair as repair_journal
@@ -121,7 +123,7 @@ def _compacted_far(
     no_archive: bool,
 ) -> IOResult[Compacted, JournalError]:
     """Compact a journal behind a gateway; the archive goes beside what names it."""
-    beside = far.named_in.absolute().with_name(f"{far.fleet}.journal")
+    beside = _beside(far)
     with closing(waiting_for(far)) as waiting:
         epoch = epoch_to_write(waiting)
         source = good(open_far(waiting))
@@ -151,11 +153,23 @@ def _told(done: Compacted) -> list[str]:
     if done.last < done.first:
         return [f"nothing to compact: all {done.kept} rows are to be kept"]
     where = "gone" if done.archive is None else f"in {done.archive}"
+    begins = done.last if done.further is None else done.further
     lines = [
         f"rows {done.first} to {done.last} are {where}",
-        f"the journal begins behind row {done.last} and has {done.kept} rows",
+        f"the journal begins behind row {begins} and has {done.kept} rows",
         f"{size_of(done.size_before)} before, {size_of(done.size_after)} now",
     ]
+    if done.further is not None:
+        more = f"rows up to {begins} were cut off by somebody else meanwhile"
+        lines.append(f"{more}: another archive may have these rows, too")
+    lines += (
+        f"{path}, of a cut that was not made, had no other rows: it is gone"
+        for path in done.overlaps.removed
+    )
+    lines += (
+        f"{path} begins with row {done.first}, too, and was let be"
+        for path in done.overlaps.left
+    )
     if done.not_shrunk is not None:
         lines.append(f"the file did not shrink: {done.not_shrunk}")
     return lines
@@ -178,18 +192,33 @@ def size_of(size: int) -> str:
 
 @click.command("repair")
 @click.argument("source", metavar="JOURNAL", type=FILE)
+@token_option
 def repair(source: Path) -> None:
     """Accept that the end of JOURNAL is lost; what is whole is kept.
 
     What is behind the damage goes to a file beside it. Of an export the whole part is
-    written to a new one. Nothing is thrown away, and no file is written over.
+    written to a new one. Nothing is thrown away, and no file is written over. JOURNAL
+    may be a fleet file: what a gateway keeps goes to a file beside that.
     """
-    path = meant(source)
-    if isinstance(path, Far):
-        what = "what a gateway keeps is not repaired from here"
-        raise Failed(f"{source} names a journal behind a gateway: {what}", 2)
-    for line in _repaired(path, good(repair_journal(path))):
+    found = meant(source)
+    if isinstance(found, Far):
+        lines = _repaired(source, good(_repaired_far(found)))
+    else:
+        lines = _repaired(found, good(repair_journal(found)))
+    for line in lines:
         click.echo(line)
+
+
+def _repaired_far(far: Far) -> IOResult[Repaired, JournalError]:
+    with closing(waiting_for(far)) as waiting:
+        epoch = epoch_to_write(waiting)
+        expect_gateway(waiting, far, SINCE, "journal repair")
+        return repair_far(waiting, epoch, _beside(far))
+
+
+def _beside(far: Far) -> Path:
+    """Return what files are named like that are put beside what names a journal."""
+    return far.named_in.absolute().with_name(f"{far.fleet}.journal")
 
 
 def _repaired(path: Path, done: Repaired) -> list[str]:

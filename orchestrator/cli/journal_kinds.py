@@ -7,6 +7,7 @@ or an export is itself. What speaks to a gateway is loaded only where one is mea
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -22,7 +23,7 @@ from orchestrator.cli.tools import parsed_file
 from orchestrator.codec.fleet_file import FleetFile
 from orchestrator.codec.journal_choice import JournalKind
 from orchestrator.codec.platform_choices import CloudflareChoice, PlatformChoice
-from orchestrator.core.errors import ContainerError, LeaseHeld
+from orchestrator.core.errors import ContainerError, LeaseHeld, Unauthorized
 from orchestrator.journal.durable.adapter import DurableJournal
 from orchestrator.journal.durable.source import Waiting
 from orchestrator.journal.durable.wire import Wire
@@ -39,6 +40,7 @@ from orchestrator.runtime.secrets import (
 __all__ = (
     "Far",
     "epoch_to_write",
+    "expect_gateway",
     "far_in_file",
     "far_in_folder",
     "journal_of",
@@ -52,6 +54,7 @@ __all__ = (
 F = TypeVar("F", bound=Callable[..., Any])
 
 REFUSED: Final = 6
+_VERSION: Final = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
 FLEET_FILE: Final = ".toml"
 
 _META: Final = "orchestrator.cli.journal_kinds.secrets"
@@ -137,11 +140,22 @@ def _wire(platform: CloudflareChoice, fleet: str, secrets: Secrets | None) -> Wi
     """Return the way to a gateway; fail where there is none, or no token."""
     module = importlib.import_module("orchestrator.platforms.cloudflare.journal_wire")
     known = EnvironmentSecrets() if secrets is None else secrets
-    found = module.wire_to(platform, fleet, known)
+    held_by = str(known.path) if isinstance(known, FileSecrets) else "the environment"
+    found = module.wire_to(platform, fleet, known, held_by=held_by)
     if isinstance(found, Failure):
-        raise failed(found.failure())
+        error = found.failure()
+        if isinstance(error, Unauthorized):
+            more = "; --secrets FILE names another place" if _may_be_given() else ""
+            error = attrs.evolve(error, cause=f"{error.cause} in {held_by}{more}")
+        raise failed(error)
     wire: Wire = found.unwrap()
     return wire
+
+
+def _may_be_given() -> bool:
+    """Say whether the command takes ``--secrets`` of ``token_option``."""
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and _META in ctx.meta
 
 
 def waiting_for(far: Far) -> Waiting:
@@ -177,6 +191,27 @@ def epoch_to_write(waiting: Waiting) -> int:
             )
         )
     return leader.epoch
+
+
+def expect_gateway(waiting: Waiting, far: Far, since: str, command: str) -> None:
+    """Fail where a gateway is older than what a command needs."""
+    access = importlib.import_module("orchestrator.platforms.cloudflare.access")
+    secrets = _given(far)
+    known = EnvironmentSecrets() if secrets is None else secrets
+    told = waiting.done(access.ask_about(far.platform, known))
+    if isinstance(told, ContainerError):
+        raise failed(told)
+    found = told.get("gateway")
+    if _version(found) < _version(since):
+        shown = f"this gateway is {found}" if _version(found) else "this gateway is old"
+        how = "write it again with `orchestrator gateway init` and deploy it"
+        raise Failed(f"{shown}: `{command}` needs {since}; {how}", REFUSED)
+
+
+def _version(told: object) -> tuple[int, ...]:
+    """Read a version; nothing, which is older than any, where it is none."""
+    found = _VERSION.fullmatch(told) if isinstance(told, str) else None
+    return () if found is None else tuple(map(int, found.groups()))
 
 
 # For operators

@@ -38,6 +38,7 @@ from orchestrator.journal.checks import (
 from orchestrator.journal.cutting import cut_off
 from orchestrator.journal.head import HeadFile, read_head
 from orchestrator.journal.lock import take_lock
+from orchestrator.journal.overlaps import Overlaps
 from orchestrator.journal.port import Snapshot
 from orchestrator.journal.reading import RECORDING, Reading, beginning
 from orchestrator.journal.stored import StoredReader, is_database
@@ -71,7 +72,9 @@ class Compacted:
 
     Rows ``first`` to ``last`` are in ``archive`` (None: they are gone), ``kept`` rows
     are left. ``size_before`` and ``size_after`` are bytes on the disk; ``not_shrunk``
-    says why the file is as large as it was.
+    says why the file is as large as it was. ``overlaps``: what became of archives that
+    begin with the same row. ``further``: the row behind which the journal begins by
+    now, where somebody else has cut it at the same time.
     """
 
     first: int
@@ -81,6 +84,8 @@ class Compacted:
     size_before: int
     size_after: int
     not_shrunk: str | None
+    overlaps: Overlaps = Overlaps()
+    further: int | None = None
 
 
 def compact(

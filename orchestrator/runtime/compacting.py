@@ -41,6 +41,7 @@ from orchestrator.core.journal_errors import is_in_doubt
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.archives import archive_rows, remove_unfinished
 from orchestrator.journal.beside import free_name
+from orchestrator.journal.overlaps import kept_already, without_copies
 from orchestrator.journal.port import Compactable, Head, Journal, Row, Snapshot
 from orchestrator.journal.reading import RECORDING, entry_of
 from orchestrator.replay.history import NOTHING, Entry
@@ -101,6 +102,7 @@ class Compacting:
         self._end = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compaction")
         self._working: asyncio.Task[None] | None = None
+        self._kept: Path | None = None  # of a step whose cut nobody has confirmed
 
     def start(self) -> None:
         """Begin to look, if there is anything to look for."""
@@ -170,10 +172,13 @@ class Compacting:
             refused = await settled(journal.begin_behind(base))
             may_be_cut = refused is None or is_in_doubt(refused)
         finally:
-            if archive is not None and not may_be_cut:
+            if archive is not None and not may_be_cut and archive != self._kept:
                 archive.unlink(missing_ok=True)  # a copy of what is still there
         if refused is not None:
             return refused
+        if archive is not None and self._keep.archive is not None:
+            beside = self._keep.archive
+            _ = await self._apart(without_copies, archive, beside, due.base)
         self._cut(before, base.seq, archive, time.monotonic() - begun)
         return not due.is_last
 
@@ -186,6 +191,9 @@ class Compacting:
         first = due.start.seq + 1
         middle = f"rows-{first}-{base.seq}"
         remove_unfinished(self._keep.archive, first)
+        self._kept = await self._apart(kept_already, self._keep.archive, due.base, base)
+        if self._kept is not None:
+            return self._kept
         archive = free_name(self._keep.archive, middle, "jsonl.gz")
         problem = await self._apart(archive_rows, archive, rows, due.base, base)
         return archive if problem is None else problem

@@ -111,7 +111,7 @@ async def test_it_is_replayed_and_verified_as_an_export_is(filled: Ground) -> No
     for question in (
         ("replay", "{}", "--until", "99", "-o", "json"),
         ("replay", "timeline", "{}", "-o", "json"),
-        ("replay", "bisect", "{}", "restarts('web-0') > 0", "-o", "json"),
+        ("replay", "bisect", "{}", "--when", "restarts('web-0') > 0", "-o", "json"),
     ):
         ours = await filled.run(
             *(word.format(file) for word in question),
@@ -198,23 +198,160 @@ async def test_who_leads_is_not_disturbed(filled: Ground) -> None:
 
 async def test_what_is_in_the_way_is_said_in_a_sentence(filled: Ground) -> None:
     file = str(filled.file)
-    missing = await filled.run("journal", "verify", file)
-    assert missing.code == 7
-    assert "the secret GATEWAY_TOKEN is not set" in missing.err
-    filled.gateway.tokens = {"another-token-of-it"}
-    wrong = await filled.journal("verify", file)
-    assert (wrong.code, "not authorized" in wrong.err) == (5, True)
-    filled.gateway.tokens = {TOKEN}
     filled.gateway.journal_faults.extend([Status(503, b"{}")] * 3)
     lost = await filled.journal("verify", file)
     assert (lost.code, "unreachable" in lost.err) == (5, True)
     filled.gateway.journal_faults.extend([Status(503, b"{}")] * 3)
     down = await filled.journal("compact", file, "--keep-rows", "9")
     assert down.code == 5
-    repaired = await filled.journal("verify", file, *POLICIES)
-    assert repaired.code == 0
-    refused = await filled.run("journal", "repair", file)
-    assert (refused.code, "behind a gateway" in refused.err) == (2, True)
+    again = await filled.journal("verify", file, *POLICIES)
+    assert again.code == 0
+
+
+ASKING: tuple[tuple[str, ...], ...] = (
+    ("journal", "info", "{}"),
+    ("journal", "verify", "{}"),
+    ("journal", "export", "{}", "copy.jsonl"),
+    ("journal", "import", str(EXPORT), "{}"),
+    ("journal", "compact", "{}", "--keep-rows", "9"),
+    ("journal", "repair", "{}"),
+    ("replay", "{}", "--until", "9"),
+    ("replay", "timeline", "{}"),
+    ("replay", "bisect", "{}", "--when", "restarts('web-0') > 0"),
+    ("replay", "diff", "{}", str(EXPORT)),
+    ("replay", "what-if", "{}", "--skip", "9"),
+)
+"""Every command that asks a gateway for its journal."""
+
+
+@pytest.mark.parametrize("words", ASKING)
+async def test_who_is_not_let_in_is_told_which_token_it_was(
+    ground: Ground, words: tuple[str, ...]
+) -> None:
+    """And not that the gateway cannot be reached: it has answered."""
+    place = [word.format(ground.file) for word in words]
+    if words[1] == "export":
+        place[-1] = str(ground.folder / place[-1])
+    missing = await ground.run(*place)
+    told = "the secret GATEWAY_TOKEN is not set in the environment"
+    assert (missing.code, told in missing.err) == (7, True), missing.err
+    assert "--secrets FILE names another place" in missing.err
+    empty = ground.folder / "empty"
+    empty.write_text("OTHER=1\n", encoding="utf-8")
+    empty.chmod(0o600)
+    none = await ground.run(*place, "--secrets", str(empty))
+    told = f"the secret GATEWAY_TOKEN is not set in {empty}"
+    assert (none.code, told in none.err) == (7, True), none.err
+    ground.gateway.tokens = {"another-token-of-it"}
+    wrong = await ground.run(*place, "--secrets", str(ground.secrets))
+    assert wrong.code == 7, wrong.err
+    assert "not authorized: unauthorized: expected a bearer token" in wrong.err
+    assert f"the secret GATEWAY_TOKEN of {ground.secrets} has to be what" in wrong.err
+    assert "`npx wrangler secret put GATEWAY_TOKEN`" in wrong.err
+    assert "unavailable" not in wrong.err
+    given = await ground.run(*place, GATEWAY_TOKEN="a-wrong-token-of-it")
+    assert (given.code, "a-wrong-token-of-it" in given.err) == (7, False)
+
+
+async def test_the_past_and_a_plan_say_the_same_of_a_wrong_token(
+    ground: Ground,
+) -> None:
+    state = ground.folder / "state"
+    words = ("up", str(ground.file), "--state", str(state), "--once")
+    assert (await ground.run(*words, "--secrets", str(ground.secrets))).code == 0
+    ground.gateway.tokens = {"another-token-of-it"}
+    looks = (
+        ("list", "--at", "3", "--state", str(state)),
+        ("status", "web", "--at", "3", "--state", str(state)),
+        ("plan", str(ground.file), "--state", str(state)),
+        ("journal", "info", str(state)),
+        (*words, "--secrets", str(ground.secrets)),
+    )
+    for look in looks:
+        done = await ground.run(*look)
+        assert (done.code, "GATEWAY_TOKEN of" in done.err) == (7, True), done.err
+    ground.secrets.unlink()
+    for look in looks[:4]:
+        done = await ground.run(*look)
+        told = "the secret GATEWAY_TOKEN is not set in the environment"
+        assert (done.code, told in done.err) == (7, True), done.err
+
+
+# Repaired
+
+
+async def altered(ground: Ground, seq: int) -> list[bytes]:
+    """Alter a row at the gateway; return it and all behind it."""
+    rows = ground.gateway.archive.rows
+    rows[seq].body = rows[seq].body.replace(b'"at":', b'"at":9')
+    return [row.body + b"\n" for at, row in rows.items() if at >= seq]
+
+
+async def test_a_damaged_journal_is_repaired_from_here(filled: Ground) -> None:
+    file = str(filled.file)
+    rest = await altered(filled, ROWS - 4)
+    damaged = await filled.journal("verify", file, *POLICIES)
+    assert (damaged.code, f"at row {ROWS - 4}" in damaged.err) == (8, True)
+    done = await filled.journal("repair", file)
+    side = filled.folder / f"demo.journal.after-{ROWS - 5}.jsonl"
+    assert (done.code, done.out.splitlines()) == (
+        0,
+        [
+            f"the journal ends at row {ROWS - 5}; 0 rows are lost",
+            f"5 rows behind a damage are in {side}",
+        ],
+    ), done.err
+    assert side.read_bytes() == b"".join(rest)
+    assert (await filled.journal("verify", file, *POLICIES)).code == 0
+    again = await filled.journal("repair", file)
+    assert again.out == f"the journal ends at row {ROWS - 5}; 0 rows are lost\n"
+
+
+async def test_what_may_not_be_repaired_is_as_it_was(filled: Ground) -> None:
+    file, gateway = str(filled.file), filled.gateway
+    compact = ("compact", file, "--keep-rows", "50", "--no-archive", *POLICIES)
+    assert (await filled.journal(*compact)).code == 0
+    await altered(filled, ROWS - 4)
+    before = gateway.archive.head
+    for version, said in (
+        ("1.3.0", "this gateway is 1.3.0"),
+        ("1.10", "this gateway is old"),
+        (None, "this gateway is old"),
+    ):
+        gateway.version = version
+        old = await filled.journal("repair", file)
+        told = f"{said}: `journal repair` needs 1.4.0"
+        assert (old.code, told in old.err) == (6, True), old.err
+        assert "deploy it" in old.err
+    gateway.version = "1.10.0"
+    gateway.faults.extend([Status(200, b'{"epoch":1,"holder":null}'), Status(401, b"")])
+    assert (await filled.journal("repair", file)).code == 7
+    gateway.lease.grant(1, {"holder": "host/1", "ms": 600_000})
+    held = await filled.journal("repair", file)
+    assert (held.code, "host/1 leads this fleet" in held.err) == (6, True)
+    gateway.lease.grant(1, None)
+    gateway.archive.base_body[0] = b'{"another":1}'
+    base = await filled.journal("repair", file)
+    assert (base.code, "nothing was cut off" in base.err) == (8, True)
+    assert gateway.archive.head == before
+    assert not [*filled.folder.glob("*.after-*")]
+
+
+async def test_a_cut_that_is_in_doubt_names_the_archive(filled: Ground) -> None:
+    file, beside = str(filled.file), filled.folder
+    compact = ("compact", file, *POLICIES, "--keep-rows")
+    archive = beside / f"demo.journal.rows-1-{ROWS - 100}.jsonl.gz"
+    filled.gateway.dead_at = "journal/base"
+    doubt = await filled.journal(*compact, "100")
+    assert doubt.code == 5
+    assert f"were cut off is not known: they are in {archive}, which" in doubt.err
+    filled.gateway.dead_at = None
+    done = await filled.journal(*compact, "50")
+    assert done.code == 0, done.err
+    gone = f"{archive}, of a cut that was not made, had no other rows: it is gone"
+    assert gone in done.out
+    (left,) = beside.glob("*.rows-*")
+    assert left.name == f"demo.journal.rows-1-{ROWS - 50}.jsonl.gz"
 
 
 async def test_an_operator_keeps_its_journal_behind_the_gateway(ground: Ground) -> None:

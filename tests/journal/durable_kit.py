@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from unittest.mock import patch
 
 from orchestrator.journal.durable import asking
 from orchestrator.journal.durable.adapter import DurableJournal
-from orchestrator.journal.port import START, Snapshot
+from orchestrator.journal.durable.imported import import_far
+from orchestrator.journal.durable.source import Waiting, open_far
+from orchestrator.journal.port import START, Row, Snapshot
+from orchestrator.journal.reading import Reading
 from tests.journal.fake_archive import FakeArchive, FakeWire, Fault
-from tests.journal.opened import drafts, good, head_after
+from tests.journal.opened import drafts, good, head_after, opened
 
-__all__ = ("at_once", "far", "far_with", "snapshot_after")
+__all__ = (
+    "at_once",
+    "far",
+    "far_with",
+    "filled",
+    "reading",
+    "snapshot_after",
+    "waiting",
+)
 
 
 @contextmanager
@@ -43,3 +54,23 @@ def snapshot_after(seq: int, body: bytes = b'{"fleet":1}') -> Snapshot:
     """Return a snapshot that agrees with the rows of ``far_with``."""
     head = head_after(seq)
     return Snapshot(seq=seq, digest=head.digest, rules=2, body=body)
+
+
+# For tools
+
+
+def waiting(archive: FakeArchive, *faults: Fault) -> Waiting:
+    wire = FakeWire(archive)
+    wire.faults.extend(faults)
+    return Waiting(wire)
+
+
+def filled(rows: tuple[Row, ...], base: Snapshot | None = None) -> FakeArchive:
+    archive = FakeArchive()
+    with closing(waiting(archive)) as one:
+        opened(import_far(one, 1, iter(rows), base))
+    return archive
+
+
+def reading(archive: FakeArchive, *faults: Fault) -> Reading:
+    return Reading(opened(open_far(waiting(archive, *faults))))

@@ -102,6 +102,7 @@ class FakeArchive:
             ("POST", "journal/rows"): lambda: self._append(body),
             ("POST", "journal/snapshots"): lambda: self._keep(orjson.loads(body)),
             ("POST", "journal/base"): lambda: self._begin(orjson.loads(body)),
+            ("POST", "journal/end"): lambda: self._end(orjson.loads(body)),
         }.get((method, path))
         part = PART.fullmatch(path)
         if part is not None:
@@ -136,7 +137,7 @@ class FakeArchive:
             base = self.start["seq"]
             raise Refused(409, "journal_compacted", asked=after, base=base)
         lines: list[bytes] = []
-        size = 0
+        size, told = 0, after
         for seq in sorted(self.rows):
             body = self.rows[seq].body
             if seq <= after or len(lines) == limit:
@@ -145,8 +146,9 @@ class FakeArchive:
             if lines and size > self.page_max:
                 break
             lines.append(body + b"\n")
-        last = orjson.dumps({"end": self.head, "lease": self.lease})
-        return b"".join(lines) + last + b"\n"
+            told = seq
+        last = {"end": self.head, "lease": self.lease, "last": told}
+        return b"".join(lines) + orjson.dumps(last) + b"\n"
 
     # What it is told
 
@@ -243,6 +245,22 @@ class FakeArchive:
         self.rows = {at: row for at, row in self.rows.items() if at > seq}
         self.fleets = {at: one for at, one in self.fleets.items() if at > seq}
         return {}
+
+    def _end(self, told: dict[str, Any]) -> Any:
+        self._expect_newest(told["epoch"])
+        seq, wanted = told["seq"], {"seq": told["seq"], "digest": told["digest"]}
+        if self.head == wanted:
+            return {"head": self.head}
+        if self.head != told["expect"]:
+            raise self._conflict(told["expect"]["seq"])
+        start = {"seq": self.start["seq"], "digest": self.start["digest"]}
+        row = self.rows.get(seq)
+        if wanted != start and (row is None or row.digest != told["digest"]):
+            raise self._conflict(seq)
+        self.rows = {at: row for at, row in self.rows.items() if at <= seq}
+        self.fleets = {at: one for at, one in self.fleets.items() if at <= seq}
+        self.staged = {key: one for key, one in self.staged.items() if key[0] <= seq}
+        return {"head": self.head}
 
     def _expect_newest(self, epoch: int) -> None:
         if epoch < self.epoch:

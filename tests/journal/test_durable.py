@@ -658,15 +658,21 @@ class Deposed(FakeWire):
 
 
 async def test_a_cut_that_may_have_come_before_a_newer_operator_is_in_doubt() -> None:
-    archive = await far_with(6)
-    wire = Deposed(archive)
-    wire.faults.extend([*[Fault.NONE] * 4, Fault.CUT])
-    journal = DurableJournal(wire)
-    journal.lead(1)
-    error = await bad(journal.begin_behind(snapshot_after(3)))
-    assert isinstance(error, JournalUnavailable)
-    assert error.in_doubt
-    assert "stale" in error.cause
+    """Where the journal tells that it has not come, it comes no more."""
+    for unheard in (3, 0):
+        archive = await far_with(6)
+        wire = Deposed(archive)
+        lost = (*[Fault.NONE] * 4, Fault.CUT, Fault.NONE, *[Fault.CUT] * unheard)
+        wire.faults.extend(lost)
+        journal = DurableJournal(wire)
+        journal.lead(1)
+        error = await bad(journal.begin_behind(snapshot_after(3)))
+        if not unheard:
+            assert error == StaleOperator(epoch=1, highest=2)
+            continue
+        assert isinstance(error, JournalUnavailable)
+        assert error.in_doubt
+        assert "stale" in error.cause
 
 
 class Moving(FakeWire):

@@ -29,12 +29,19 @@ from orchestrator.journal.durable.answers import Leader
 from orchestrator.journal.durable.asking import STRANGE
 from orchestrator.journal.durable.compaction import compact_far
 from orchestrator.journal.durable.imported import import_far
-from orchestrator.journal.durable.source import DurableSource, Waiting, open_far
+from orchestrator.journal.durable.source import DurableSource, open_far
 from orchestrator.journal.lines import open_lines
 from orchestrator.journal.pages import Page
 from orchestrator.journal.port import START, Head, Row, Snapshot, chained
 from orchestrator.journal.reading import Reading, beginning
-from tests.journal.durable_kit import at_once, far, snapshot_after
+from tests.journal.durable_kit import (
+    at_once,
+    far,
+    filled,
+    reading,
+    snapshot_after,
+    waiting,
+)
 from tests.journal.fake_archive import FakeArchive, FakeWire, Fault, result_of
 from tests.journal.opened import all_of, base_after, drafts, head_after, opened, refused
 from tests.replay.golden import GOLDEN, POLICIES
@@ -47,23 +54,6 @@ EXPORT = GOLDEN / "journal.rules-3.2.jsonl.gz"
 def _at_once() -> Iterator[None]:
     with at_once():
         yield
-
-
-def waiting(archive: FakeArchive, *faults: Fault) -> Waiting:
-    wire = FakeWire(archive)
-    wire.faults.extend(faults)
-    return Waiting(wire)
-
-
-def filled(rows: tuple[Row, ...], base: Snapshot | None = None) -> FakeArchive:
-    archive = FakeArchive()
-    with closing(waiting(archive)) as one:
-        opened(import_far(one, 1, iter(rows), base))
-    return archive
-
-
-def reading(archive: FakeArchive, *faults: Fault) -> Reading:
-    return Reading(opened(open_far(waiting(archive, *faults))))
 
 
 # Reading

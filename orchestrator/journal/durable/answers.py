@@ -66,13 +66,15 @@ class JournalState:
 class Answered:
     """Lines of rows, not yet checked; where the journal ends, and who leads, as told.
 
-    ``size``: the bytes of the lines.
+    ``size``: the bytes of the lines. ``last``: under which number the gateway keeps the
+    last of them, whatever is in it; None: it does not say so, for it is an old one.
     """
 
     lines: Sequence[bytes]
     end: Head
     lease: Mapping[str, Any] | None
     size: int
+    last: int | None
 
 
 @attrs.frozen(kw_only=True)
@@ -149,9 +151,10 @@ def answered_of(data: bytes) -> Answered | JournalUnavailable:
         if rest or not (lease is None or isinstance(lease, dict)):
             return JournalUnavailable(cause=STRANGE)
         end = _head(tree["end"])
+        seq = None if tree.get("last") is None else _whole(tree["last"])
     except (AttributeError, LookupError, TypeError, ValueError):
         return JournalUnavailable(cause=STRANGE)
-    return Answered(lines=lines, end=end, lease=lease, size=len(data))
+    return Answered(lines=lines, end=end, lease=lease, size=len(data), last=seq)
 
 
 def checked_rows(

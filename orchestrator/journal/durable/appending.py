@@ -4,6 +4,13 @@ Note [Several requests]. A request holds ``APPEND_MAX`` bytes, or one row. A lon
 append goes in several, in order. One that breaks off between them has written its first
 rows, as shorter appends would have, and is in doubt. Made again it goes on where they
 end: a digest covers all before it, so a head that has one of ours has all of ours.
+
+Note [A refusal behind a lost answer]. A request whose answer was lost is sent again.
+What the second is refused with says nothing of the first: that may have been done, and
+then another has taken over, or has appended more. So the place where its last row would
+be is looked at. If our row is there, so are all: it is a success. If none is there, or
+another one, none of ours is, nor will be: who is stale stays stale, and a journal does
+not come back to where it ended. Where nobody can look, it is in doubt.
 """
 
 from __future__ import annotations
@@ -11,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
 import orjson
 from returns.result import Failure
 
@@ -22,7 +28,7 @@ from orchestrator.core.errors import (
     JournalUnavailable,
 )
 from orchestrator.journal.durable.answers import JournalState, head_of
-from orchestrator.journal.durable.asking import STRANGE, Asking
+from orchestrator.journal.durable.asking import STRANGE, Asking, doubtful
 from orchestrator.journal.durable.reader import Reader
 from orchestrator.journal.durable.wire import LINES
 from orchestrator.journal.line_format import row_line
@@ -53,53 +59,68 @@ async def put_rows(
     while place < len(rows):
         count = _fitting(lines[place:])
         end = _head(rows[place + count - 1])
-        sent = await _sent(asking, epoch, behind, lines[place : place + count], end)
+        body = _body(epoch, behind, lines[place : place + count])
+        sent = await _sent(asking, reader, body, end)
         if isinstance(sent, JournalConflict):
             there = await _there(reader, rows[place:])
             if not isinstance(there, int):
-                return _doubtful(there) if is_begun else there
+                return doubtful(there) if is_begun else there
             if not there:
-                return sent
+                return doubtful(sent) if is_begun else sent
             count = there
         elif not isinstance(sent, Head):
-            return _doubtful(sent) if is_begun else sent
+            return doubtful(sent) if is_begun else sent
         place += count
         behind, is_begun = _head(rows[place - 1]), True
     return behind
 
 
-async def _sent(
-    asking: Asking, epoch: int, behind: Head, lines: Sequence[bytes], end: Head
-) -> Head | JournalError:
-    """Send rows in one request: all of them are there then, or none."""
+def _body(epoch: int, behind: Head, lines: Sequence[bytes]) -> bytes:
+    """Write the rows of one request, and before them where they go."""
     expect = {"seq": behind.seq, "digest": behind.digest.hex()}
     first = orjson.dumps({"epoch": epoch, "expect": expect}) + b"\n"
-    body = first + b"".join(lines)
+    return first + b"".join(lines)
+
+
+async def _sent(
+    asking: Asking, reader: Reader, body: bytes, end: Head
+) -> Head | JournalError:
+    """Send rows in one request: all of them are there then, or none."""
     answered, is_lost = await asking.write("POST", "journal/rows", body, kind=LINES)
     if isinstance(answered, Failure):
         error: JournalError = answered.failure()
-        return _doubtful(error) if is_lost else error
+        if not is_lost:
+            return error
+        if isinstance(error, JournalUnavailable):
+            return doubtful(error)
+        return await _after_all(reader, end, error)
     head = head_of(answered.unwrap())
     if head is None:
         return JournalUnavailable(cause=STRANGE, in_doubt=True)
-    if head != end:
-        return JournalCorrupt(
-            seq=end.seq,
-            place="head",
-            expected=f"row {end.seq}, digest {end.digest.hex()[:16]}",
-            found=f"row {head.seq}, digest {head.digest.hex()[:16]}",
-        )
-    return head
+    if head == end:
+        return head
+    damage = JournalCorrupt(
+        seq=end.seq,
+        place="head",
+        expected=f"row {end.seq}, digest {end.digest.hex()[:16]}",
+        found=f"row {head.seq}, digest {head.digest.hex()[:16]}",
+    )
+    return await _after_all(reader, end, damage)
 
 
-def _doubtful(error: JournalError) -> JournalError:
-    """Return that whether rows were written is not known; what says so stays as it is.
+async def _after_all(
+    reader: Reader, end: Head, error: JournalError
+) -> Head | JournalError:
+    """Look whether rows are there for all that was answered, the last of them *end*.
 
-    A journal that cannot be used at all is told as it is, too: nobody tries again.
+    See Note [A refusal behind a lost answer].
     """
-    if isinstance(error, JournalUnavailable) and error.retryable:
-        return attrs.evolve(error, in_doubt=True)
-    return error
+    there = await reader.head_at(end.seq)
+    if there == end:
+        return end
+    if there is None or isinstance(there, Head):
+        return error
+    return doubtful(error)
 
 
 async def _there(reader: Reader, rows: Sequence[Row]) -> int | JournalError:

@@ -8,12 +8,10 @@ says so; if none comes at all the append is *in doubt*.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-import attrs
-import orjson
 from returns.result import Failure, Result, Success
 
 from orchestrator.codec.digests import SIZE
@@ -26,6 +24,7 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.moments import Millis
 from orchestrator.journal.durable.answers import (
+    Answered,
     JournalState,
     Kept,
     Leader,
@@ -33,6 +32,7 @@ from orchestrator.journal.durable.answers import (
 )
 from orchestrator.journal.durable.appending import put_rows
 from orchestrator.journal.durable.asking import Asking
+from orchestrator.journal.durable.cutting import cut, has_begun, has_ended, told
 from orchestrator.journal.durable.fleets import base_of, fetched, put_fleet
 from orchestrator.journal.durable.reader import Reader, Told
 from orchestrator.journal.durable.wire import Wire
@@ -121,6 +121,11 @@ class Archive:
         """Read rows behind *after*, and who leads."""
         told = await self._reader.behind(after, limit, wait_ms=wait_ms)
         return Success(told) if isinstance(told, Told) else Failure(told)
+
+    async def lines(self, after: int, limit: int) -> Result[Answered, JournalError]:
+        """Read rows after number *after* as they are kept, damaged or not."""
+        found = await self._reader.answered(after, limit)
+        return Success(found) if isinstance(found, Answered) else Failure(found)
 
     async def beginning(self) -> Result[Snapshot | None, JournalError]:
         """Return what the rows begin behind."""
@@ -223,14 +228,9 @@ class Archive:
         put = await put_fleet(self._asking, self.epoch, base)
         if isinstance(put, Failure):
             return put
-        body = orjson.dumps({"epoch": self.epoch, "seq": base.seq})
-        begun, is_lost = await self._asking.write("POST", "journal/base", body)
-        if isinstance(begun, Failure):
-            error: JournalError = begun.failure()
-            if not is_lost:
-                return Failure(error)
-            if not await self._begins(base):
-                return Failure(_doubtful(error))
+        problem = await self._cut("base", {"seq": base.seq}, partial(has_begun, base))
+        if problem is not None:
+            return Failure(problem)
         self._reader.remember(base.head)
         return Success(None)
 
@@ -246,31 +246,30 @@ class Archive:
             return head
         return misplaced(base, None if head is None else head.digest, state.head)
 
-    async def _begins(self, base: Snapshot) -> bool:
-        """Say whether the rows are known to begin behind *base*, or a later one."""
-        state = await self._reader.state()
-        kept = state.base if isinstance(state, JournalState) else None
-        if kept is None:
-            return False
-        return kept.seq > base.seq or (kept.seq, kept.digest) == (
-            base.seq,
-            base.digest,
-        )
+    async def end_with(self, head: Head, expect: Head) -> Result[None, JournalError]:
+        """Cut off what is behind *head*, where the journal ends with *expect*."""
+        if self.epoch is None:
+            return Failure(NO_EPOCH)
+        where = {**told(head), "expect": told(expect)}
+        problem = await self._cut("end", where, partial(has_ended, head, expect))
+        if problem is not None:
+            return Failure(problem)
+        self._reader.forget(head.seq)
+        return Success(None)
+
+    async def _cut(
+        self,
+        place: str,
+        where: Mapping[str, Any],
+        is_made: Callable[[JournalState], bool | None],
+    ) -> JournalError | None:
+        tree = {"epoch": self.epoch, **where}
+        return await cut(self._asking, self._reader, f"journal/{place}", tree, is_made)
 
     async def close(self) -> Result[None, JournalError]:
         """Let go of the connections."""
         await self._asking.close()
         return Success(None)
-
-
-def _doubtful(error: JournalError) -> JournalUnavailable:
-    """Return that whether the rows begin elsewhere is not known.
-
-    A request whose answer was lost may still be on its way, whatever is there now.
-    """
-    if isinstance(error, JournalUnavailable):
-        return attrs.evolve(error, in_doubt=True)
-    return JournalUnavailable(cause=error.message, in_doubt=True)
 
 
 def _expected(expect: Head, state: JournalState) -> Result[Head, JournalError]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
+import attrs
 import orjson
 from returns.result import Failure, Result, Success
 
@@ -18,12 +19,13 @@ from orchestrator.core.errors import (
     JournalUnavailable,
     Refused,
     TimedOut,
+    Unauthorized,
     Unreachable,
 )
 from orchestrator.core.moments import Millis
 from orchestrator.journal.durable.wire import JSON, NOTHING_ASKED, Refusal, Wire
 
-__all__ = ("PAUSES_S", "STRANGE", "Asking")
+__all__ = ("PAUSES_S", "STRANGE", "Asking", "NotAuthorized", "doubtful")
 
 STRANGE: Final = "the gateway's answer is none of a journal"
 
@@ -33,6 +35,22 @@ and answers its own callers meanwhile."""
 
 _LOST: Final = (TimedOut, Unreachable)
 """Whether it was done is not known."""
+
+
+@attrs.frozen(kw_only=True)
+class NotAuthorized(JournalUnavailable):
+    """The gateway is there, and takes no token of ours: another one may do.
+
+    To a client of an operator the journal is unavailable, no more. Who has given the
+    token, to a command, is told so (``ends_like``: with the exit code of that error).
+    """
+
+    ends_like: ClassVar[str] = Unauthorized.code
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return Unauthorized(cause=self.cause).message
 
 
 class Asking:
@@ -114,5 +132,18 @@ def _said(refusal: Refusal) -> JournalError:
     """Return why the journal cannot be used, of whatever was in the way."""
     if isinstance(refusal, JournalError):
         return refusal
+    if isinstance(refusal, Unauthorized):
+        return NotAuthorized(cause=refusal.cause)
     retryable = not isinstance(refusal, Refused)  # asked again, it says the same
     return JournalUnavailable(cause=refusal.message, retryable=retryable)
+
+
+def doubtful(error: JournalError) -> JournalUnavailable:
+    """Return that whether something was written is not known, and why.
+
+    What cannot be used at all stays so. Anything else is asked once more: who was
+    replaced, or has come too late, is told so then, and keeps the doubt.
+    """
+    if isinstance(error, JournalUnavailable):
+        return attrs.evolve(error, in_doubt=True)
+    return JournalUnavailable(cause=error.message, in_doubt=True)

@@ -2,6 +2,12 @@
 
 As for a database (``journal.compaction``): the rows up to the cut are verified, folded
 and archived; then one transaction of the gateway puts the fleet in their place.
+
+Note [A cut that nobody confirms]. Where the answer is lost, and what the journal is
+cannot be read either, the archive stays. If the cut was made it is the only place where
+its rows are, and the next archive begins behind it. If not, it has rows that are still
+in the journal, and ``overlaps`` knows it again. So archives join without a gap in any
+case, and where two have the same rows that is told.
 """
 
 from __future__ import annotations
@@ -16,15 +22,16 @@ from returns.result import Failure
 
 from orchestrator.codec.wire import encode_fleet
 from orchestrator.core.custom import NO_POLICIES, CustomPolicies
-from orchestrator.core.errors import JournalCorrupt, JournalError
-from orchestrator.core.journal_errors import is_in_doubt
+from orchestrator.core.errors import JournalCorrupt, JournalError, JournalUnavailable
 from orchestrator.core.moments import Moment
 from orchestrator.core.state import RULES, Fleet
 from orchestrator.journal.archives import archive_rows
 from orchestrator.journal.beside import free_name
 from orchestrator.journal.compaction import Compacted, KeepRows, KeepTime, Retention
+from orchestrator.journal.durable.answers import JournalState
 from orchestrator.journal.durable.archive import Archive
 from orchestrator.journal.durable.source import DurableSource, Waiting
+from orchestrator.journal.overlaps import kept_already, without_copies
 from orchestrator.journal.port import MISSING, Head, Row, Snapshot
 from orchestrator.journal.reading import RECORDING, Reading, beginning
 from orchestrator.replay.verifying import verify
@@ -66,22 +73,69 @@ def compact_far(
     base = _folded(source, cut, policies)
     if not isinstance(base, Snapshot):
         return IOFailure(base)
-    if archive is None and beside is not None:
-        archive = free_name(beside, f"rows-{done.first}-{cut}", "jsonl.gz")
-    if archive is not None:
-        rows = takewhile(lambda row: row.seq <= cut, Reading(source).rows())
-        problem = archive_rows(archive, rows, source.base, base)
-        if problem is not None:
-            return IOFailure(problem)
-        done = attrs.evolve(done, archive=archive)
+    copy = _copied(source, base, archive, beside)
+    if not isinstance(copy, _Copy):
+        return IOFailure(copy)
+    done = attrs.evolve(done, archive=copy.path)
     begun = waiting.done(waiting.archive.begin_behind(base))
     if isinstance(begun, Failure):
-        if archive is not None and not is_in_doubt(begun.failure()):
-            archive.unlink()  # a copy of what is still there
-        return IOFailure(begun.failure())
-    after = waiting.done(waiting.archive.state())
-    size_after = size if isinstance(after, Failure) else after.unwrap().size
-    return IOSuccess(attrs.evolve(done, size_after=size_after))
+        return IOFailure(_uncut(begun.failure(), done, copy))
+    if copy.path is not None and beside is not None:
+        overlaps = without_copies(copy.path, beside, source.base)
+        done = attrs.evolve(done, overlaps=overlaps)
+    return IOSuccess(_as_it_is(done, waiting))
+
+
+@attrs.frozen
+class _Copy:
+    """Where the rows are that are cut off; ``is_new``: without a cut it is no use."""
+
+    path: Path | None
+    is_new: bool
+
+
+def _copied(
+    source: DurableSource, base: Snapshot, archive: Path | None, beside: Path | None
+) -> _Copy | JournalError:
+    """Write the rows up to *base* to a file, unless an earlier cut has left one.
+
+    See Note [A cut that nobody confirms].
+    """
+    if archive is None and beside is not None:
+        kept = kept_already(beside, source.base, base)
+        if kept is not None:
+            return _Copy(kept, is_new=False)
+        rows = f"rows-{source.start.seq + 1}-{base.seq}"
+        archive = free_name(beside, rows, "jsonl.gz")
+    if archive is None:
+        return _Copy(None, is_new=False)
+    wanted = takewhile(lambda row: row.seq <= base.seq, Reading(source).rows())
+    problem = archive_rows(archive, wanted, source.base, base)
+    return problem or _Copy(archive, is_new=True)
+
+
+def _uncut(error: JournalError, done: Compacted, copy: _Copy) -> JournalError:
+    """Return why rows are not known to be cut off; a copy of what is there goes."""
+    if isinstance(error, JournalUnavailable) and error.in_doubt:
+        told = f"whether rows {done.first} to {done.last} were cut off is not known"
+        if copy.path is not None:
+            told += f": they are in {copy.path}, which may be the only place"
+        return attrs.evolve(error, cause=f"{error.cause}; {told}")
+    if copy.path is not None and copy.is_new:
+        copy.path.unlink()
+    return error
+
+
+def _as_it_is(done: Compacted, waiting: Waiting) -> Compacted:
+    """Return what was done, with what the journal is by now, if that is told."""
+    found = waiting.done(waiting.archive.state())
+    if isinstance(found, Failure):
+        return done
+    state: JournalState = found.unwrap()
+    base = done.last if state.base is None else state.base.seq
+    further = base if base > done.last else None
+    kept = done.kept if further is None else state.rows
+    return attrs.evolve(done, size_after=state.size, kept=kept, further=further)
 
 
 async def _cut(

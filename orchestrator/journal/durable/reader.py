@@ -66,6 +66,11 @@ class Reader:
         if len(self._digests) > KNOWN_MAX:
             self._digests.popitem(last=False)
 
+    def forget(self, behind: int) -> None:
+        """Let the digests of rows go that are behind a row: they are cut off."""
+        for seq in [seq for seq in self._digests if seq > behind]:
+            del self._digests[seq]
+
     async def state(self) -> JournalState | JournalError:
         """Ask what the journal is."""
         answered = await self._asking.read("journal")
@@ -85,7 +90,7 @@ class Reader:
         With *wait_ms* the gateway waits so long for the first one, or for another
         leader.
         """
-        answered = await self._answered(head.seq, limit, wait_ms)
+        answered = await self.answered(head.seq, limit, wait_ms)
         if not isinstance(answered, Answered):
             return answered
         return self._told(answered, answered.lines[:limit], head)
@@ -137,7 +142,7 @@ class Reader:
 
         None where there is no such row yet.
         """
-        answered = await self._answered(seq - 1, limit + 1, 0)
+        answered = await self.answered(seq - 1, limit + 1, 0)
         if isinstance(answered, JournalCompacted):
             return await self._at_base(seq, answered)
         if not isinstance(answered, Answered):
@@ -165,9 +170,10 @@ class Reader:
         head = self._known(seq)
         return attrs.evolve(refusal, asked=seq) if head is None else (head, None)
 
-    async def _answered(
-        self, after: int, limit: int, wait_ms: Millis
+    async def answered(
+        self, after: int, limit: int, wait_ms: Millis = 0
     ) -> Answered | JournalError:
+        """Ask for lines of rows, as the gateway has them; nothing of it is checked."""
         query = {"after": str(after), "limit": str(limit)}
         if wait_ms:
             query["wait_ms"] = str(wait_ms)

@@ -7,47 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, Unpack
 
 from returns.result import Result
 
-from orchestrator.core.errors import JournalError, PlatformError
-from orchestrator.core.moments import Millis
+from orchestrator.codec.carried import BYTES, JSON, LINES, Refusal, Sent
 
 __all__ = ("BYTES", "JSON", "LINES", "NOTHING_ASKED", "Refusal", "Wire")
 
-JSON: Final = "application/json"
-LINES: Final = "application/x-ndjson"
-BYTES: Final = "application/octet-stream"
-"""What kind of body is sent."""
-
 NOTHING_ASKED: Final[Mapping[str, str]] = MappingProxyType({})
-
-Refusal: TypeAlias = PlatformError | JournalError
-"""Why there is no answer: the journal says no, or nobody could be asked.
-
-``TimedOut`` and ``Unreachable``: whether it was done is not known.
-"""
 
 
 class Wire(Protocol):
     """Asks the gateway of one fleet."""
 
     async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes = b"",
-        kind: str = JSON,
-        query: Mapping[str, str] = NOTHING_ASKED,
-        wait_ms: Millis = 0,
+        self, method: str, path: str, **sent: Unpack[Sent]
     ) -> Result[bytes, Refusal]:
-        """Ask once, below the path of the fleet; return the bytes of a success.
-
-        *kind* is the media type of *body*. The answer may take *wait_ms* longer than
-        usual, and longer for a long body.
-        """
+        """Ask once, below the path of the fleet; return the bytes of a success."""
         ...
 
     async def close(self) -> None:

@@ -7,12 +7,13 @@ what is wrong with an answer is told without repeating it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Unpack
 
+import attrs
 import orjson
 from returns.result import Failure, Result, Success
 
+from orchestrator.codec.carried import JSON, Refusal, Sent
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.core.errors import (
     JournalCompacted,
@@ -21,19 +22,12 @@ from orchestrator.core.errors import (
     JournalUnavailable,
     PlatformError,
     Refused,
+    Unauthorized,
 )
-from orchestrator.core.moments import Millis
 from orchestrator.platforms.cloudflare.access import credentials_of, gateway_of
-from orchestrator.platforms.cloudflare.http import (
-    JSON,
-    SUCCESS,
-    Credentials,
-    Gateway,
-)
+from orchestrator.platforms.cloudflare.http import SUCCESS, Credentials, Gateway
 
-__all__ = ("FleetWire", "wire_to")
-
-Refusal: TypeAlias = PlatformError | JournalError
+__all__ = ("FleetWire", "advice_on", "wire_to")
 
 FULL: Final = JournalUnavailable(
     cause="the storage of the fleet's registry is full, and nothing was written:"
@@ -43,44 +37,42 @@ FULL: Final = JournalUnavailable(
 BYTES_PER_MS: Final = 256
 """A way that is slower than that, 2 Mbit/s, is none."""
 
-NO_QUERY: Final[Mapping[str, str]] = MappingProxyType({})
-
 
 class FleetWire:
     """Asks a gateway below the path of one fleet."""
 
-    def __init__(self, gateway: Gateway, fleet: str) -> None:
-        """Ask *gateway*, which is closed with this."""
+    def __init__(self, gateway: Gateway, fleet: str, advice: str = "") -> None:
+        """Ask *gateway*, which is closed with this.
+
+        *advice*: what to do where it does not let us in.
+        """
         self._gateway = gateway
         self._fleet = fleet
+        self._advice = advice
 
     async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes = b"",
-        kind: str = JSON,
-        query: Mapping[str, str] = NO_QUERY,
-        wait_ms: Millis = 0,
+        self, method: str, path: str, **sent: Unpack[Sent]
     ) -> Result[bytes, Refusal]:
-        """Ask once; return the bytes of a success.
-
-        The answer may take *wait_ms* longer than usual, and longer for a long body.
-        """
+        """Ask once; return the bytes of a success."""
+        body = sent.get("body", b"")
         answered = await self._gateway.exchange(
             method,
             f"fleets/{self._fleet}/{path}",
             _read,
             body=body or None,
-            kind=kind,
-            query=query,
-            wait_ms=wait_ms + len(body) // BYTES_PER_MS,
+            kind=sent.get("kind", JSON),
+            query=sent.get("query", {}),
+            wait_ms=sent.get("wait_ms", 0) + len(body) // BYTES_PER_MS,
         )
         if isinstance(answered, Failure):
-            return Failure(answered.failure())
+            return Failure(self._advised(answered.failure()))
         found: Result[bytes, JournalError] = answered.unwrap()
         return found.alt(_as_refusal)
+
+    def _advised(self, error: PlatformError) -> PlatformError:
+        if isinstance(error, Unauthorized) and self._advice:
+            return attrs.evolve(error, cause=f"{error.cause}; {self._advice}")
+        return error
 
     async def close(self) -> None:
         """Let go of the connections; what is asked later is ``Unreachable``."""
@@ -88,11 +80,16 @@ class FleetWire:
 
 
 def wire_to(
-    choice: CloudflareChoice, fleet: str, secrets: Mapping[str, str]
+    choice: CloudflareChoice,
+    fleet: str,
+    secrets: Mapping[str, str],
+    *,
+    held_by: str = "",
 ) -> Result[FleetWire, PlatformError]:
     """Return the way to a fleet's journal; tokens are looked up at each request.
 
-    ``Refused`` without an address, ``Unauthorized`` without a token.
+    ``Refused`` without an address, ``Unauthorized`` without a token. *held_by* says
+    whose secrets they are: it is told where the gateway does not take them.
     """
     if choice.url is None:
         cause = "the fleet file says no platform.url: deploy the gateway first"
@@ -100,7 +97,26 @@ def wire_to(
     found = credentials_of(choice, secrets)
     if isinstance(found, Failure):
         return Failure(found.failure())
-    return Success(FleetWire(gateway_of(choice, secrets), fleet))
+    advice = advice_on(choice, held_by)
+    return Success(FleetWire(gateway_of(choice, secrets), fleet, advice))
+
+
+def advice_on(choice: CloudflareChoice, held_by: str = "") -> str:
+    """Say which secrets open a gateway, by their names, and how they are set.
+
+    >>> advice_on(CloudflareChoice(access_secrets="ACCESS"), "the environment")
+    'the secret GATEWAY_TOKEN of the environment has to be what `npx wrangler secret \
+put GATEWAY_TOKEN` has given to the Worker; ACCESS_CLIENT_ID and ACCESS_CLIENT_SECRET \
+are for Access'
+
+    """
+    whose = f" of {held_by}" if held_by else ""
+    put = "`npx wrangler secret put GATEWAY_TOKEN` has given to the Worker"
+    told = f"the secret {choice.token_secret}{whose} has to be what {put}"
+    access = choice.access_secrets
+    if access is None:
+        return f"{told}; where Access stands before it, see access_secrets"
+    return f"{told}; {access}_CLIENT_ID and {access}_CLIENT_SECRET are for Access"
 
 
 def _read(

@@ -149,7 +149,7 @@ export class Archive {
     const upTo = fit.at(-1)?.seq ?? after;
     const rows = this.all("SELECT seq, size, body FROM journal_rows WHERE seq > ? AND seq <= ? ORDER BY seq", after, upTo);
     const lines = rows.flatMap((row) => [new Uint8Array(row.body), ...this.rest(row), LINE_END]);
-    return { count: rows.length, lines: joined(lines) };
+    return { count: rows.length, last: upTo, lines: joined(lines) };
   }
 
   rest({ seq, size }) {
@@ -185,6 +185,27 @@ export class Archive {
     if (!isEmpty && kept.digest !== row.digest) return conflict(seq, row);
     this.snapshots.begin(seq, isEmpty ? 0 : row.total);
     return {};
+  }
+
+  // The end
+
+  /**
+   * Let the journal end with a row: all behind it go at once, and the snapshots of them.
+   *
+   * What is behind a damage is of no use, and nothing can be appended to it. Who asks has
+   * seen the journal end where it is expected to; said once more, it is done already.
+   */
+  endWith({ seq, digest, expect }) {
+    const end = this.end();
+    if (end.seq === seq && end.digest === digest) return { head: this.head() };
+    if (end.seq !== expect.seq || end.digest !== expect.digest) return conflict(expect.seq, end);
+    const start = this.start();
+    const [row] = seq > start.seq ? this.all("SELECT seq, digest FROM journal_rows WHERE seq = ?", seq) : [start];
+    if (row?.seq !== seq || row.digest !== digest) return conflict(seq, end);
+    this.all("DELETE FROM journal_rows WHERE seq > ?", seq);
+    this.all("DELETE FROM journal_parts WHERE seq > ?", seq);
+    this.snapshots.endWith(seq);
+    return { head: this.head() };
   }
 
   /** Delete some of what nobody sees any more; the next call goes on. */

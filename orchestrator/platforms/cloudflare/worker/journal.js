@@ -41,6 +41,7 @@ export const JOURNAL_HANDLERS = {
   "journal/snapshots": { method: "POST", does: withBody(BODIES.snapshot, ({ registry }, body) => written(() => registry.keep(body))) },
   "journal/snapshots/*/*": [{ method: "GET", does: readPart }, { method: "PUT", does: stagePart }],
   "journal/base": { method: "POST", does: withBody(BODIES.base, ({ registry }, body) => written(() => registry.begin(body))) },
+  "journal/end": { method: "POST", does: withBody(BODIES.end, ({ registry }, body) => written(() => registry.end(body))) },
 };
 
 /** Do something that writes; a storage that is full wrote nothing, and says so. */
@@ -61,8 +62,8 @@ async function readRows({ registry, query }) {
     wait: numberOf(query, "wait_ms", 0, AWAITED_MAX_MS),
   });
   if (found.refused) return found;
-  const { lines, head, lease } = found;
-  return raw(new Blob([lines, `${JSON.stringify({ end: head, lease })}\n`]), "application/x-ndjson");
+  const { lines, last, head, lease } = found;
+  return raw(new Blob([lines, `${JSON.stringify({ end: head, lease, last })}\n`]), "application/x-ndjson");
 }
 
 async function appendRows({ request, registry }) {

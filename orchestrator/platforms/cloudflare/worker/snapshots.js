@@ -128,6 +128,11 @@ export class Snapshots {
     this.all("UPDATE snapshots SET kind = 'base', total = ? WHERE kind = 'kept' AND seq = ?", total, seq);
   }
 
+  /** Let all go that were taken after a row, also those that are not whole yet. */
+  endWith(seq) {
+    this.all("UPDATE snapshots SET kind = 'gone' WHERE kind IN ('kept', 'staged') AND seq > ?", seq);
+  }
+
   /** Delete some of what is gone. */
   tidy() {
     const [gone] = this.all("SELECT id FROM snapshots WHERE kind = 'gone' LIMIT 1");

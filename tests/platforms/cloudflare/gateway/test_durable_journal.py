@@ -183,7 +183,7 @@ def asked(
     epoch += chance.random() < 0.05
     end = model.head["seq"]
     seq = chance.randint(0, len(ROWS))
-    match chance.randrange(10):
+    match chance.randrange(11):
         case 0:
             return "GET", "journal", {}, b""
         case 1 | 2:
@@ -204,9 +204,11 @@ def asked(
             if chance.random() < 0.5:
                 return "GET", f"journal/snapshots/{seq}/0", {}, b""
             return "GET", "lease", {}, b""
-        case _:
+        case 9:
             told = {"epoch": epoch, "seq": seq}
             return "POST", "journal/base", {}, orjson.dumps(told)
+        case _:
+            return "POST", "journal/end", {}, ended(epoch, seq, end, chance)
 
 
 OTHER = Head(seq=1, digest=bytes(32))
@@ -218,6 +220,16 @@ def append(epoch: int, expect: Head, rows: tuple[Any, ...]) -> bytes:
         "expect": {"seq": expect.seq, "digest": expect.digest.hex()},
     }
     return orjson.dumps(first) + b"\n" + b"".join(map(row_line, rows))
+
+
+def ended(epoch: int, seq: int, end: int, chance: random.Random) -> bytes:
+    """Ask for an end, mostly near the one that there is: else all would go at once."""
+    place = max(0, end - chance.randint(0, 2)) if chance.random() < 0.8 else seq
+    head = head_after(place) if chance.random() < 0.9 else OTHER
+    expect = head_after(end) if chance.random() < 0.9 else OTHER
+    tree = {"epoch": epoch, "seq": place, "digest": head.digest.hex()}
+    where = {"seq": expect.seq, "digest": expect.digest.hex()}
+    return orjson.dumps({**tree, "expect": where})
 
 
 def facts(epoch: int, seq: int, chance: random.Random) -> bytes:
