@@ -20,7 +20,7 @@ from orchestrator.core.errors import PlatformError, RateLimited
 from orchestrator.core.exits import Exit, Exited
 from orchestrator.core.health import CommandProbe, HttpProbe, Probe, TcpProbe
 from orchestrator.core.observations import Observation
-from orchestrator.platforms.cloudflare import gateway, http, inquiry
+from orchestrator.platforms.cloudflare import gateway, http, inquiry, lister
 from orchestrator.platforms.cloudflare.answers import (
     EventPage,
     details_read,
@@ -30,6 +30,7 @@ from orchestrator.platforms.cloudflare.answers import (
 from orchestrator.platforms.cloudflare.ends import END_KINDS, exit_of
 from orchestrator.platforms.cloudflare.http import HOLD_MAX_MS, Credentials, error_of
 from orchestrator.platforms.cloudflare.orders import BYTES_MAX, ORDERS_MAX, batches
+from orchestrator.platforms.cloudflare.pages import Page, page_read
 from orchestrator.platforms.cloudflare.questions import reply_of
 from orchestrator.platforms.port import (
     Accepted,
@@ -54,9 +55,9 @@ ERRORS = get_args(PlatformError)
 EXITS = get_args(Exit)
 KEYS = (  # noqa: SIM905 - a line each would hide the rest
     "api applications at body cause code complete containers cursor details end ended"
-    " epoch error events fingerprint highest id kind lost message name opened phase"
-    " ports problem raw ready_at results retry_after_ms run started started_at status"
-    " type up"
+    " epoch error events fingerprint generation highest id kind limits lost message"
+    " name next opened page phase ports problem raw ready_at results retry_after_ms run"
+    " started started_at status type up"
 ).split()
 WORDS = [*END_KINDS, "started", "ready", "ended", "errored", "running", "unreachable"]
 WORDS += ["web-0", "web", "stale_run", "stale_operator", "not_configured"]
@@ -144,8 +145,9 @@ WAITS = st.integers(-1, 10**12).map(str) | st.text(max_size=20) | st.just("9" * 
 def hurried() -> Iterator[None]:
     """Let no pause pass."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gateway, "AGAIN_S", (0.0, 0.0))
-        patch.setattr(gateway, "_held_s", lambda _: 0.0)
+        for module in (gateway, lister):
+            patch.setattr(module, "AGAIN_S", (0.0, 0.0))
+            patch.setattr(module, "held_s", lambda _: 0.0)
         patch.setattr(http, "HOLD_MAX_MS", 0)
         patch.setattr(inquiry, "GATHER_MS", 0)
         yield
@@ -206,7 +208,7 @@ def test_every_answer_is_a_value_to_every_operation(
 
     async def first_of(platform: gateway.CloudflarePlatform) -> None:
         with contextlib.suppress(StreamRefused):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 async for event in platform.events(""):
                     assert event.name
                     return
@@ -221,6 +223,7 @@ def test_every_tree_is_read_or_refused(tree: dict[str, Any]) -> None:
         (event_page("demo", tree), EventPage),
         (observation_of("demo", tree), Observation),
         (details_read(tree), tuple),
+        (page_read(tree, "containers", ""), Page),
     ):
         if isinstance(read, Failure):
             assert isinstance(read.failure(), ERRORS)
@@ -309,7 +312,7 @@ def test_faults_lose_and_reorder_nothing(
         told: list[str] = []
         async with over(fake) as platform:
             telling = asyncio.ensure_future(more())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while len(told) < early + late:
                     after = told[-1] if told else ""
                     async for event in platform.events(after):

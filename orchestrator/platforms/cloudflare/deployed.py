@@ -8,7 +8,7 @@ then. While a rollout is under way both are right, for either may be started.
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Final, cast
 
 import attrs
 from returns.result import Failure, Result, Success
@@ -42,6 +42,7 @@ class Deployed:
         self._gateway = gateway
         self._rolls = rolls
         self._applications: tuple[Application, ...] = ()
+        self._page: int | None = None
         self._told_at = 0.0
 
     async def learn(self) -> Result[Tree, PlatformError]:
@@ -61,7 +62,13 @@ class Deployed:
         if isinstance(read, Failure):
             return Failure(Refused(cause=f"the gateway: {read.failure().message}"))
         self._applications = read.unwrap()
+        self._page = _page_of(tree.get("limits"))
         return Success(tree)
+
+    @property
+    def page(self) -> int | None:
+        """Return how many a page of its lists may have; None: it knows no pages."""
+        return self._page
 
     async def of(self, spec: ContainerSpec) -> Result[Application, PlatformError]:
         """Return the application that runs a container."""
@@ -107,3 +114,9 @@ class Deployed:
             return shaped[0]
         fitting = [one for one in shaped if not differences(spec, one)]
         return (fitting or shaped)[-1]
+
+
+def _page_of(limits: object) -> int | None:
+    """Read how long a page may be; gateways before 1.4.0 say nothing of it."""
+    found = cast("Tree", limits).get("page") if isinstance(limits, dict) else None
+    return found if type(found) is int and found > 0 else None

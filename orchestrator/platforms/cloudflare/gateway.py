@@ -21,7 +21,6 @@ from orchestrator.core.autoscaling import Metric
 from orchestrator.core.errors import (
     LeaseHeld,
     PlatformError,
-    RateLimited,
     Refused,
     StaleOperator,
 )
@@ -45,8 +44,10 @@ from orchestrator.platforms.cloudflare.dispatch import Dispatch
 from orchestrator.platforms.cloudflare.http import Answer
 from orchestrator.platforms.cloudflare.inquiry import Inquiry
 from orchestrator.platforms.cloudflare.leases import Leases, refused
+from orchestrator.platforms.cloudflare.lister import Lister, held_s
 from orchestrator.platforms.cloudflare.loads import LoadReader
 from orchestrator.platforms.cloudflare.orders import body_of, path_of
+from orchestrator.platforms.cloudflare.pages import Listing
 from orchestrator.platforms.cloudflare.places import Places
 from orchestrator.platforms.cloudflare.project.application import DURABLE_OBJECT
 from orchestrator.platforms.cloudflare.project.naming import worker_name_of
@@ -99,9 +100,14 @@ class CloudflarePlatform:
         self._rolls = Rolls(rest, fleet, worker, self._stale)
         self._deployed = Deployed(self._gateway, self._rolls)
         self._room = Room(rest, worker, choice.headroom)
-        self._loads = LoadReader(self._gateway, fleet, metrics_of(choice, secrets))
+        self._lister = self._lister_of("containers")
+        loads = self._lister_of("loads")
+        self._loads = LoadReader(loads, fleet, metrics_of(choice, secrets))
         self._leases = Leases(gateway_of(choice, secrets), fleet)
         self._epoch: int | None = None
+
+    def _lister_of(self, kind: str) -> Lister:
+        return Lister(self._gateway, self._fleet, kind, lambda: self._deployed.page)
 
     def attach(self, after: int) -> FutureResult[Attachment, PlatformError]:
         """Take over: every earlier operator is stale from now on."""
@@ -190,16 +196,25 @@ class CloudflarePlatform:
         return FutureResult(self._observe())
 
     async def _observe(self) -> Result[Observation, PlatformError]:
-        path = f"fleets/{self._fleet}/containers"
-        listed = await self._gateway.get(path, epoch=self._epoch)
-        seen = listed.bind(lambda tree: observation_of(self._fleet, tree))
-        _ = listed.map(lambda tree: self._room.seen(tree.get("containers")))
-        if isinstance(seen, Failure):
-            return seen
-        observation = seen.unwrap()
-        sightings = await asyncio.gather(*map(self._completed, observation.sightings))
-        observation = attrs.evolve(observation, sightings=tuple(sightings))
-        return Success(await self._places.put_in(observation, listed.unwrap()))
+        before = self._room.lives()
+        listed = await self._lister.listed(self._epoch)
+        if isinstance(listed, Failure):
+            return Failure(listed.failure())
+        listing: Listing = listed.unwrap()
+        sightings: list[Sighting] = []
+        for page in listing.pages:  # others have their turn in between
+            seen = observation_of(self._fleet, {"containers": [*page.items]})
+            if isinstance(seen, Failure):
+                return seen
+            found = seen.unwrap().sightings
+            sightings += await asyncio.gather(*map(self._completed, found))
+        views = listing.items
+        self._room.seen(views, before)
+        await asyncio.sleep(0)
+        observation = Observation(
+            began=0, complete=listing.complete, sightings=tuple(sightings)
+        )
+        return Success(await self._places.put_in(observation, views))
 
     async def _completed(self, sighting: Sighting) -> Sighting:
         if sighting.sight != SeenEnded(exit=Lost()):
@@ -231,8 +246,7 @@ class CloudflarePlatform:
                 if isinstance(error, StaleOperator):
                     raise StreamRefused(error)
                 LOG.warning("the feed broke off: %s", error.message)
-                held_s = _held_s(error)
-                await asyncio.sleep(max(pause, held_s))
+                await asyncio.sleep(max(pause, held_s(error)))
                 pause = min(pause * 2, AGAIN_S[1])
                 continue
             pause = AGAIN_S[0]
@@ -265,11 +279,10 @@ class CloudflarePlatform:
         return FutureResult(self._details())
 
     async def _details(self) -> Result[tuple[PlatformDetail, ...], PlatformError]:
-        path = f"fleets/{self._fleet}/containers"
-        listed = await self._gateway.get(path, epoch=self._epoch)
+        listed = await self._lister.listed(self._epoch)
         if isinstance(listed, Failure):
             return Failure(listed.failure())
-        details = details_read(listed.unwrap())
+        details = details_read({"containers": listed.unwrap().items})
         if isinstance(details, Failure):
             return details
         return Success(await self._witness.completed(details.unwrap()))
@@ -289,9 +302,3 @@ class CloudflarePlatform:
         await self._witness.close()
         await self._loads.close()
         await self._gateway.close()
-
-
-def _held_s(error: PlatformError) -> float:
-    if isinstance(error, RateLimited) and error.retry_after_ms is not None:
-        return error.retry_after_ms / 1_000
-    return 0.0

@@ -12,14 +12,15 @@ minutes late (``metrics``). A service of which nothing is known yet is not measu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias, assert_never, cast
+from typing import Final, TypeAlias, assert_never
 
 import attrs
 from returns.result import Failure, Result, Success
 
 from orchestrator.core.autoscaling import Metric
 from orchestrator.core.errors import PlatformError, Refused, Unreachable
-from orchestrator.platforms.cloudflare.http import Gateway, Tree
+from orchestrator.platforms.cloudflare.http import Tree
+from orchestrator.platforms.cloudflare.lister import Lister
 from orchestrator.platforms.cloudflare.rest.metrics import SPAN_MS, Metrics
 from orchestrator.platforms.measuring import MeasuredService
 
@@ -57,9 +58,9 @@ class _Count:
 class LoadReader:
     """Measures the services of a fleet."""
 
-    def __init__(self, gateway: Gateway, fleet: str, metrics: Metrics | None) -> None:
-        """Ask *gateway* for traffic, and *metrics* for the processors' time."""
-        self._gateway = gateway
+    def __init__(self, lister: Lister, fleet: str, metrics: Metrics | None) -> None:
+        """Ask *lister* for traffic, and *metrics* for the processors' time."""
+        self._lister = lister
         self._fleet = fleet
         self._metrics = metrics
         self._counts: dict[str, _Count] = {}
@@ -88,13 +89,12 @@ class LoadReader:
     async def _in_flight(
         self, services: tuple[MeasuredService, ...], epoch: int | None
     ) -> Result[Loads, PlatformError]:
-        path = f"fleets/{self._fleet}/loads"
-        told = await self._gateway.get(path, epoch=epoch)
+        told = await self._lister.listed(epoch)
         if isinstance(told, Failure):
             error = told.failure()
             is_old = isinstance(error, Refused) and "no such path" in error.cause
             return Failure(Refused(cause=OLD) if is_old else error)
-        counts = _counts(told.unwrap())
+        counts = _counts(told.unwrap().items)
         if counts is None:
             cause = "the loads that the gateway told are not understood"
             return Failure(Unreachable(cause=cause))
@@ -119,13 +119,10 @@ class LoadReader:
         return used.map(lambda seconds: dict(_percents(services, seconds)))
 
 
-def _counts(tree: Tree) -> dict[str, _Count | None] | None:
+def _counts(items: Iterable[Tree]) -> dict[str, _Count | None] | None:
     """Read what containers bear; None of one that did not answer."""
     found: dict[str, _Count | None] = {}
-    items = tree.get("loads")
-    if not isinstance(items, list):
-        return None
-    for item in cast("list[object]", items):
+    for item in items:
         match item:
             case {
                 "name": str(name),

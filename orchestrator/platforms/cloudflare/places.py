@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Final, cast
+from typing import Final
 
 import attrs
 
@@ -34,19 +34,21 @@ class Places:
         self._known: dict[tuple[str, int], str] = {}
         self._asked_at: float | None = None
 
-    async def put_in(self, seen: Observation, listed: Tree) -> Observation:
-        """Return a look that says where runs are, too; *listed* is what it was read of.
+    async def put_in(self, seen: Observation, views: Iterable[Tree]) -> Observation:
+        """Return a look that says where runs are, too; it was read of *views*.
 
         What could not be told in a few seconds is told by a later one.
         """
-        places = await self._of(listed.get("containers"))
+        places = await self._of(views)
+        if not places:  # nobody tells where anything is
+            return seen
         sightings = tuple(
             attrs.evolve(each, place=places.get((each.name, each.run), ""))
             for each in seen.sightings
         )
         return attrs.evolve(seen, sightings=sightings)
 
-    async def _of(self, views: object) -> Mapping[tuple[str, int], str]:
+    async def _of(self, views: Iterable[Tree]) -> Mapping[tuple[str, int], str]:
         living = {_key(view): view for view in _living(views)}
         self._known = {key: at for key, at in self._known.items() if key in living}
         missing = {key: view for key, view in living.items() if key not in self._known}
@@ -71,10 +73,9 @@ def _key(view: Tree) -> tuple[str, int]:
     return view["name"], view["run"]
 
 
-def _living(views: object) -> Iterable[Tree]:
+def _living(views: Iterable[Tree]) -> Iterable[Tree]:
     """Yield the containers that run, of which it is known since when."""
-    for view in cast("list[object]", views) if isinstance(views, list) else []:
-        tree = cast("Tree", view) if isinstance(view, dict) else {}
-        is_known = tree.get("id") and type(tree.get("begun_at")) is int
-        if is_known and tree.get("phase") in {"starting", "running"}:
-            yield tree
+    for view in views:
+        is_known = view.get("id") and type(view.get("begun_at")) is int
+        if is_known and view.get("phase") in {"starting", "running"}:
+            yield view

@@ -17,7 +17,8 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from typing import Final, cast
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.platforms.cloudflare.http import Tree
@@ -60,16 +61,27 @@ class Room:
         self._not_before: dict[str, float] = {}
         self._turn = asyncio.Lock()
 
-    def seen(self, views: object) -> None:
-        """Take down who lives, and where, as the gateway lists it."""
-        if isinstance(views, list):
-            found = [cast("Tree", view) for view in views if isinstance(view, dict)]
-            self._live = {
-                str(view.get("name")): str(view.get("application"))
-                for view in found
-                if view.get("phase") in LIVE
-            }
-            self._needed = Counter(self._live.values())
+    def lives(self) -> Mapping[str, str]:
+        """Return who lives, and where: what a look is compared with that begins now."""
+        return dict(self._live)
+
+    def seen(self, views: Iterable[Tree], before: Mapping[str, str]) -> None:
+        """Take down who lives, and where, as the gateway has listed it.
+
+        A long list is read in pages. So who came or left since it was begun, when
+        *before* lived, counts as is known here, whether that page shows it or not.
+        """
+        left = before.keys() - self._live.keys()
+        came = self._live.items() - before.items()
+        listed = {
+            str(view.get("name")): str(view.get("application"))
+            for view in views
+            if view.get("phase") in LIVE
+        }
+        self._live = {
+            name: at for name, at in listed.items() if name not in left
+        } | dict(came)
+        self._needed = Counter(self._live.values())
 
     def left(self, name: str) -> None:
         """Take note that a container has ended."""

@@ -122,7 +122,7 @@ async def cpu(
     fake: FakeMetrics, *services: MeasuredService
 ) -> Mapping[str, float] | object:
     async with platform(FakeGateway()) as one, measuring(fake) as metrics:
-        one._loads = LoadReader(one._gateway, FLEET, metrics)
+        one._loads = LoadReader(one._lister, FLEET, metrics)
         return await error(one.loads(Metric.CPU, services))
 
 

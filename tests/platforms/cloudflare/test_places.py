@@ -82,14 +82,19 @@ async def test_what_has_ended_is_nowhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "listed", [{}, {"containers": 3}, {"containers": [3, {"name": "web-0"}]}]
+    "view",
+    [
+        {"name": "web-0"},
+        {"name": "web-0", "run": 1, "id": "a", "phase": "running", "begun_at": "soon"},
+        {"name": "web-0", "run": 1, "id": "a", "phase": "ended", "begun_at": 1},
+    ],
 )
-async def test_a_list_that_says_nothing_asks_nobody(listed: dict[str, Any]) -> None:
+async def test_a_list_that_says_nothing_asks_nobody(view: dict[str, Any]) -> None:
     one = Sighting(name="web-0", run=1, sight=SeenRunning())
     seen = Observation(began=1, complete=True, sightings=(one,))
     async with both() as kit:
         with_places(kit)
-        assert await kit.platform._places.put_in(seen, listed) == seen
+        assert await kit.platform._places.put_in(seen, [view]) == seen
         assert kit.rest.seen == []
 
 

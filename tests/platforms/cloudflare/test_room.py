@@ -158,6 +158,25 @@ async def test_a_look_shows_who_lives() -> None:
         assert it.most == 6
 
 
+async def test_who_came_or_left_since_a_list_was_begun_counts_as_is_known_here() -> (
+    None
+):
+    room = Room(None, WORKER, 3)
+    listed = [
+        {"name": name, "application": "web", "phase": "running"}
+        for name in ("web-0", "web-1")
+    ]
+    room.seen(listed, room.lives())
+    before = room.lives()
+    room.left("web-0")  # its page still shows it
+    newer = attrs.evolve(SPEC, name="web-2")  # and its page was read before it came
+    await room.make(newer, attrs.evolve(WEB, max_instances=9))
+    room.seen(listed, before)
+    assert room.lives() == {"web-1": "web", "web-2": "web"}
+    room.seen(listed, room.lives())
+    assert room.lives() == {"web-0": "web", "web-1": "web"}
+
+
 async def test_what_is_started_by_request_makes_no_room() -> None:
     async with account() as it:
         solo = [attrs.evolve(SPEC, name=f"x{at}", service=f"x{at}") for at in range(4)]

@@ -28,6 +28,8 @@ const LEASE_MS = [1_000, 600_000];
 export const PART_MAX = 1_048_576;
 /** Parts of a snapshot. */
 export const PARTS_MAX = 1_024;
+/** Containers of one page of a list: Note [Pages] in looks.js says why so many. */
+export const PAGE_MAX = 2_000;
 
 /** The bounds, as the gateway tells them to its clients. */
 export const LIMITS = {
@@ -37,6 +39,7 @@ export const LIMITS = {
   word: WORD_MAX,
   ports: PORTS_MAX,
   orders: ORDERS_MAX,
+  page: PAGE_MAX,
 };
 
 const text = (max) => (value) =>
@@ -121,6 +124,7 @@ export const BODIES = {
   append: { epoch, expect: shape({ seq: run, digest: matching(/^[0-9a-f]{0,64}$/, "a digest in hexadecimal digits") }) },
   snapshot: { epoch, seq: run, digest: hash, rules: run, size: whole(1, PARTS_MAX * PART_MAX), parts: whole(1, PARTS_MAX), checksum: hash },
   base: { epoch, seq: run },
+  end: { epoch, seq: run, digest: hash, expect: shape({ seq: run, digest: hash }) },
   questions: { questions: (value) => (Array.isArray(value) && value.length <= ORDERS_MAX ? undefined : `an array of at most ${ORDERS_MAX}`) },
 };
 

@@ -118,7 +118,7 @@ export class FleetContainer extends DurableObject {
   async vanish(run) {
     const closed = Math.max(this.record.closed, this.record.run, run);
     this.memory.put({ phase: "gone", closed, gone_at: Date.now(), end: null, problem: null });
-    await this.run.arm();
+    await this.run.alarm.arm();
   }
 
   /** Take note that a run is over which does not run here, and tell so. */
@@ -137,7 +137,7 @@ export class FleetContainer extends DurableObject {
   /** Run a step after those that were asked for before. */
   alone(step) {
     const done = this.turn.then(async () => {
-      await this.run.wake();
+      await this.run.alarm.wake();
       return step();
     });
     this.turn = done.catch(() => {});
@@ -154,9 +154,9 @@ export class FleetContainer extends DurableObject {
 
   /** Notice what has become of it while nobody looked. */
   async notice() {
-    await this.run.wake();
+    await this.run.alarm.wake();
     this.run.keepWatch(Date.now());
-    if (this.run.stoppedAt) await this.run.arm(); // it is over, and nobody has told so yet
+    if (this.run.stoppedAt) await this.run.alarm.arm(); // it is over, and nobody has told so yet
   }
 
   /** Say how much of the owner's traffic it bears; this is no use of it. */
@@ -202,7 +202,7 @@ export class FleetContainer extends DurableObject {
 
   /** Pass the owner's own traffic on: to the port that it names, or the first one. */
   async fetch(request) {
-    await this.run.wake();
+    await this.run.alarm.wake();
     const port = Number(request.headers.get("cf-container-target-port") ?? Object.values(this.record.ports)[0]);
     if (!this.run.isLive || !(Number.isInteger(port) && port > 0 && port < 65_536)) {
       return Response.json({ code: "not_running", message: "the container does not run", details: {} }, { status: 503 });
@@ -243,7 +243,7 @@ export class FleetContainer extends DurableObject {
     try {
       await this.run.beat();
     } finally {
-      await this.run.arm();
+      await this.run.alarm.arm();
     }
   }
 }

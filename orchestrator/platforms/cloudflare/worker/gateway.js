@@ -10,7 +10,7 @@
 
 import { unauthorized } from "./auth.js";
 import { withBody } from "./bodies.js";
-import { BODIES, EPOCH_MAX, LIMITS, ORDERS, PROBE_MAX_MS, QUESTIONS, isName, misplaced, numberOf, outOfBounds } from "./bounds.js";
+import { BODIES, EPOCH_MAX, LIMITS, ORDERS, PAGE_MAX, PROBE_MAX_MS, QUESTIONS, isName, misplaced, numberOf, outOfBounds } from "./bounds.js";
 import { answer, json, readBody, refuse } from "./http.js";
 import { JOURNAL, JOURNAL_HANDLERS } from "./journal.js";
 import { objectOf } from "./objects.js";
@@ -25,7 +25,7 @@ export { FleetRegistry } from "./registry.js";
 export const API = 1;
 
 /** The version of this code. */
-export const VERSION = "1.3.0";
+export const VERSION = "1.4.0";
 
 /** An order that takes longer is answered as unreachable; it may still be done. */
 const ORDER_LIMIT_MS = 10_000;
@@ -139,14 +139,23 @@ function epochOf(query) {
   return query.has("epoch") ? numberOf(query, "epoch", 0, EPOCH_MAX) : undefined;
 }
 
+/** The page of a list that is asked for; undefined: all of it, as clients of 1.3.0 ask. */
+function pageOf(query) {
+  if (!query.has("after") && !query.has("limit")) return undefined;
+  return {
+    after: (query.get("after") ?? "").slice(0, 128),
+    limit: Math.max(1, numberOf(query, "limit", PAGE_MAX, PAGE_MAX)),
+  };
+}
+
 async function list({ registry, query, fleet }) {
   await registry.named(fleet);
-  return registry.list({ epoch: epochOf(query) });
+  return registry.list({ epoch: epochOf(query), page: pageOf(query) });
 }
 
 async function loads({ registry, query, fleet }) {
   await registry.named(fleet);
-  return registry.loads({ epoch: epochOf(query) });
+  return registry.loads({ epoch: epochOf(query), page: pageOf(query) });
 }
 
 function events({ registry, query }) {

@@ -47,6 +47,13 @@ export class Ledger {
     return this.rows("SELECT * FROM containers ORDER BY name");
   }
 
+  /** So many containers behind a name, and the name to go on behind; null: there are no more. */
+  page({ after, limit }) {
+    const rows = this.rows("SELECT * FROM containers WHERE name > ? ORDER BY name LIMIT ?", after, limit + 1);
+    const isLast = rows.length <= limit;
+    return { rows: rows.slice(0, limit), next: isLast ? null : rows[limit - 1].name };
+  }
+
   /** The lowest run that a name may still begin with, less one. */
   floor(name) {
     const row = this.find(name);

@@ -6,6 +6,9 @@ import { within } from "./waiting.js";
 /** How long one port may take to answer. */
 const LIMIT_MS = 2_000;
 
+/** Between two looks at the ports: at first, at most, and once its time is over. */
+export const LOOK_MS = [20, 1_000, 5_000];
+
 /** A port on which nothing listens: who refuses there is up. */
 const NO_PORT = 33;
 

@@ -131,7 +131,8 @@ export class FleetRegistry extends DurableObject {
     if (orphanAfter === null || orphanAfter === undefined) return;
     const isPresent = Date.now() < this.heardAt + orphanAfter;
     await this.ctx.storage.setAlarm((isPresent ? this.heardAt : Date.now()) + orphanAfter);
-    if (!isPresent) await this.looks.orphan();
+    // Each alarm is a call of its own: none of them asks more objects than one may.
+    if (!isPresent && (await this.looks.orphan())) await this.ctx.storage.setAlarm(Date.now());
   }
 
   // Orders: admitted here, carried out by the object of the container
@@ -228,7 +229,7 @@ export class FleetRegistry extends DurableObject {
       const page = this.archive.page(after, limit);
       if (page.refused) return page;
       const isNews = page.count > 0 || lease?.holder !== holder;
-      if (isNews || now >= until) return { lines: page.lines, head: this.archive.head(), lease };
+      if (isNews || now >= until) return { lines: page.lines, last: page.last, head: this.archive.head(), lease };
       await this.changes.rung(Math.min(until - now, lease?.expires_in_ms ?? Infinity));
     }
   }
@@ -256,6 +257,10 @@ export class FleetRegistry extends DurableObject {
     return this.written(epoch, () => this.archive.begin({ seq }));
   }
 
+  end({ epoch, ...wish }) {
+    return this.written(epoch, () => this.archive.endWith(wish));
+  }
+
   /** Change the journal for the newest operator: all of it or nothing, see Note [One turn]. */
   async written(epoch, change) {
     const stale = this.refusal(epoch);
@@ -267,13 +272,13 @@ export class FleetRegistry extends DurableObject {
 
   // Looks
 
-  async list({ epoch }) {
-    return (await this.stale(epoch)) ?? this.looks.list();
+  async list({ epoch, page }) {
+    return (await this.stale(epoch)) ?? this.looks.list(page);
   }
 
   /** What of the owner's traffic each container bears that lives. */
-  async loads({ epoch }) {
-    return (await this.stale(epoch)) ?? this.looks.loads();
+  async loads({ epoch, page }) {
+    return (await this.stale(epoch)) ?? this.looks.loads(page);
   }
 
   state(name) {

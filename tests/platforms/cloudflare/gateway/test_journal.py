@@ -323,7 +323,7 @@ async def test_who_waits_is_told_of_a_row(journal: Journal) -> None:
     rows = following(head, 2)
     end = await journal.grown(head, rows)
     pages = await asyncio.gather(*polls)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert [page.rows for page in pages] == [rows, rows, rows[1:]]
     assert {page.head for page in pages} == {end}
     assert await journal.gateway.registry("readers") == 0

@@ -83,7 +83,7 @@ async def test_an_older_operator_that_waits_is_told_at_once(scripted: Gateway) -
     began = time.monotonic()
     new = await attach(scripted)
     answer = await poll
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     details = answer.body["details"]
     assert (answer.status, answer.code, details) == stale(old, new)
 

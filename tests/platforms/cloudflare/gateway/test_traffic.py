@@ -48,8 +48,8 @@ async def test_a_container_that_is_idle_is_put_to_sleep(gateway: Gateway) -> Non
 
 async def test_one_that_is_used_stays_awake(scripted: Gateway) -> None:
     await scripted.drive("a", "put", {"plan": {"onSignal": EXITED_0}})
-    await running(scripted, sleep_after_ms=1_000)
-    used_until = time.monotonic() + 1.8
+    await running(scripted, sleep_after_ms=3_000)
+    used_until = time.monotonic() + 4.5
     while time.monotonic() < used_until:
         assert (await scripted.own("a")).status == 200
         assert await scripted.drive("a", "calls", "signal") == []
@@ -60,8 +60,8 @@ async def test_one_that_is_used_stays_awake(scripted: Gateway) -> None:
 async def test_so_does_one_that_takes_its_time_to_answer(scripted: Gateway) -> None:
     plan = {"onSignal": EXITED_0, "answersAfterMs": 0}
     await scripted.drive("a", "put", {"plan": plan})
-    await running(scripted, sleep_after_ms=600)
-    await scripted.drive("a", "put", {"plan": {**plan, "answersAfterMs": 2_000}})
+    await running(scripted, sleep_after_ms=3_000)
+    await scripted.drive("a", "put", {"plan": {**plan, "answersAfterMs": 5_000}})
     assert (await scripted.own("a")).status == 200
     assert await scripted.drive("a", "calls", "signal") == []
     assert (await scripted.end_of("a"))["kind"] == "slept"
@@ -86,10 +86,10 @@ async def test_without_an_operator_containers_are_stopped(gateway: Gateway) -> N
     await running(
         gateway, "b", entrypoint=["stubborn"], stop={"signal": 15, "grace_ms": 200}
     )
-    answer = await gateway.post("attach", after=1, orphan_after_ms=2_000)
+    answer = await gateway.post("attach", after=1, orphan_after_ms=4_000)
     gateway.epoch = answer.body["epoch"]
     # A caller keeps them.
-    kept_until = time.monotonic() + 3
+    kept_until = time.monotonic() + 5
     while time.monotonic() < kept_until:
         answer = await gateway.get("containers", epoch=gateway.epoch)
         assert answer.status == 200
@@ -103,13 +103,13 @@ async def test_without_an_operator_containers_are_stopped(gateway: Gateway) -> N
 
 
 async def test_a_wait_for_news_is_a_call(scripted: Gateway) -> None:
-    answer = await scripted.post("attach", after=0, orphan_after_ms=1_000)
+    answer = await scripted.post("attach", after=0, orphan_after_ms=3_000)
     scripted.epoch = answer.body["epoch"]
     await running(scripted)
     cursor = scripted.cursor
-    for _ in range(6):
+    for _ in range(5):
         page = await scripted.get(
-            "events", epoch=scripted.epoch, after=cursor, wait_ms=400
+            "events", epoch=scripted.epoch, after=cursor, wait_ms=1_000
         )
         assert page.body["events"] == []
     assert await scripted.drive("a", "calls", "signal") == []

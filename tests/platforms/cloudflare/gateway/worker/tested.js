@@ -83,6 +83,14 @@ export function testedRegistry(Base) {
       this.ledger.rows("INSERT INTO feed (seq, body) VALUES (?, ?)", seq, JSON.stringify({ type: "leapt" }));
     }
 
+    /** Know containers that nothing has started: at rest as a view says, or yet to be asked. */
+    register(names, binding, view) {
+      for (const name of names) {
+        this.ledger.enrol(name, { binding, run: 1, leaving: [] });
+        if (view) this.ledger.keepView(name, { ...view, name, run: 1 });
+      }
+    }
+
     /** How many wait for news. */
     listeners() {
       return this.news.waiting.size;
@@ -120,6 +128,16 @@ export function testedRegistry(Base) {
     stored() {
       const count = (table) => this.archive.all(`SELECT COUNT(*) AS count FROM ${table}`)[0].count;
       return ["journal_rows", "journal_parts", "snapshots", "snapshot_parts"].map(count);
+    }
+
+    /** Write over the line of a row, as a damage would. */
+    damage(seq, line) {
+      this.archive.all("UPDATE journal_rows SET body = ? WHERE seq = ?", new TextEncoder().encode(line), seq);
+    }
+
+    /** Have a row be gone, as a damage would. */
+    lose(seq) {
+      this.archive.all("DELETE FROM journal_rows WHERE seq = ?", seq);
     }
 
     /** Let the storage seem to hold so many bytes. */
