@@ -26,6 +26,7 @@ from orchestrator.platforms.cloudflare.project.hosting import (
     Hosting,
     hosting_of,
 )
+from orchestrator.platforms.cloudflare.project.own_wheel import own_wheel, wheel_name
 
 __all__ = ("NOT_HOSTED", "Hosted", "hosted_of", "hosting_options")
 
@@ -87,9 +88,12 @@ def hosted_of(
         return _planned(path, file, _asked(before, said))
     if before is None:
         return NOT_HOSTED
-    # Nothing of it begins any more: what it was is enough to have it stopped.
-    retired = attrs.evolve(before, modules=(), retired=True)
-    return Hosted(hosting=retired, beside={FLEET_FILE: _read(source_of(path))})
+    # Nothing of it begins any more: what it was is enough to have it stopped. Its image
+    # is still built at each deploy, so all that its Dockerfile names must be there.
+    release = version_text()
+    retired = attrs.evolve(before, release=release, modules=(), retired=True)
+    beside = {FLEET_FILE: _read(source_of(path)), wheel_name(release): own_wheel()}
+    return Hosted(hosting=retired, beside=beside)
 
 
 def _planned(path: Path, file: FleetFile, asked: Asked) -> Hosted:
@@ -100,10 +104,11 @@ def _planned(path: Path, file: FleetFile, asked: Asked) -> Hosted:
             USAGE,
         )
     data = _read(path)
-    hosting = hosting_of(file, data, asked, release=version_text())
+    release = version_text()
+    hosting = hosting_of(file, data, asked, release=release)
     if isinstance(hosting, Failure):
         raise _wrong(path, hosting.failure())
-    beside = {FLEET_FILE: data}
+    beside = {FLEET_FILE: data, wheel_name(release): own_wheel()}
     for module in hosting.unwrap().modules:
         beside[module] = _module(path, module)
     return Hosted(hosting=hosting.unwrap(), beside=beside)

@@ -20,12 +20,18 @@ from orchestrator.cli.shown import age, output_option, show_table, until
 from orchestrator.cli.tools import read_file
 from orchestrator.cli.trees import TREES, show_tree
 from orchestrator.codec.platform_choices import CloudflareChoice
-from orchestrator.core.errors import ContainerError, PlatformError
+from orchestrator.core.errors import PlatformError, TimedOut, Unreachable
 from orchestrator.runtime.secrets import EnvironmentSecrets
 
 __all__ = ("operator",)
 
 FAILED = 4
+
+_HEADS = ("STATE", "WANTED", "STOPPED BY", "FOR", "RESTARTS", "NEXT START", "LAST END")
+
+_STOPPED_BY = {"owner": "you"}
+"""Who has it stopped, as the gateway says it, in other words where they are clearer."""
+
 _COLOURS = {
     "healthy": "green",
     "starting": "cyan",
@@ -51,24 +57,32 @@ _COLOURS = {
     metavar="FILE",
     help="KEY=value lines, mode 0600; otherwise the environment is looked into.",
 )
-@click.option("--start", "wanted", flag_value="running", help="Have it run.")
-@click.option("--stop", "wanted", flag_value="stopped", help="Have it stopped.")
+@click.option("--start", is_flag=True, help="Have it run.")
+@click.option("--stop", is_flag=True, help="Have it stopped.")
 @output_option("table", "json", "yaml")
 def operator(
-    fleet_path: Path, secrets_path: Path | None, wanted: str | None, output: str
+    fleet_path: Path,
+    secrets_path: Path | None,
+    output: str,
+    *,
+    start: bool,
+    stop: bool,
 ) -> int:
     """Show the operator that Cloudflare hosts; start or stop it.
 
     Containers go on without it. The exit code is 4 where it should run and does not.
     """
+    if start and stop:
+        raise click.UsageError("--start does not go with --stop.")
     file = read_file(fleet_path)
     choice = file.platform
     if not isinstance(choice, CloudflareChoice) or choice.url is None:
         raise Failed(f"{fleet_path}: expected the url of a gateway below [platform]", 2)
     secrets = secrets_of(secrets_path) or EnvironmentSecrets()
+    wanted = "running" if start else "stopped" if stop else None
     told = asyncio.run(told_of(choice, file.spec.name, secrets, wanted))
     if not isinstance(told, Mapping):
-        raise failed(cast("ContainerError", told))
+        raise _unanswered(choice.url, told)
     _show(told, output)
     is_up = told.get("wanted") == "stopped" or told.get("state") in {
         "healthy",
@@ -76,6 +90,14 @@ def operator(
         "stopping",
     }
     return 0 if is_up else FAILED
+
+
+def _unanswered(url: str, error: PlatformError) -> Failed:
+    """Say why there is no answer; of an address that is wrong, which one it is."""
+    told = failed(error)
+    if isinstance(error, Unreachable | TimedOut):
+        return Failed(f"{url}: {told.message}", told.code)
+    return told
 
 
 async def told_of(
@@ -97,13 +119,15 @@ def _show(told: Mapping[str, Any], output: str) -> None:
         show_tree(dict(told), output)
         return
     now = told.get("now")
+    by = told.get("stopped_by")
     state = str(told.get("state"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for head in ("STATE", "WANTED", "FOR", "RESTARTS", "NEXT START", "LAST END"):
+    for head in _HEADS:
         table.add_column(head, overflow="fold")
     table.add_row(
         Text(state, style=_COLOURS.get(state, "")),
         str(told.get("wanted")),
+        Text("-" if by is None else cleaned(_STOPPED_BY.get(str(by), str(by)))),
         age(told.get("since"), now),
         str(told.get("restarts")),
         until(told.get("next_start_at"), now),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import click
 from rich import box
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from orchestrator.cli.gateway_files import Change
 from orchestrator.cli.shown import show_table
+from orchestrator.codec.api_choice import address_of
 from orchestrator.platforms.cloudflare.project.application import Application
 from orchestrator.platforms.cloudflare.project.applications import application_warnings
 from orchestrator.platforms.cloudflare.project.hosting import Hosting
@@ -18,6 +20,8 @@ from orchestrator.platforms.cloudflare.project.images import what_becomes
 from orchestrator.platforms.cloudflare.project.plan import Plan
 
 __all__ = ("tell",)
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def tell(folder: Path, plan: Plan, changes: list[Change]) -> None:
@@ -33,7 +37,8 @@ def tell(folder: Path, plan: Plan, changes: list[Change]) -> None:
     for sentence in _sentences(plan):
         click.echo(f"\n{sentence}")
     current = [one for one in plan.applications if not one.retired]
-    for warning in (*_losses(plan), *application_warnings(current)):
+    warnings = (*_losses(plan), *_out_of_reach(plan), *application_warnings(current))
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if changes:
         click.echo(f"\nnext: the commands of {folder / 'README.md'}")
@@ -98,10 +103,23 @@ def _hosted(hosting: Hosting) -> Iterator[str]:
         return
     needed = ", ".join(dict.fromkeys(name for _, name in hosting.secrets.items()))
     yield (
-        f"the operator is hosted beside it, as {hosting.instance_type.name}. It begins"
-        f" within a minute of the deploy, once the Worker has these secrets: {needed}."
-        f" Its page is at https://{hosting.host}/operator/"
+        f"the operator is hosted beside it, as {hosting.instance_type.name}. Docker"
+        " builds its image at each deploy. It begins after that, once the Worker has"
+        f" these secrets: {needed}. Its page is at https://{hosting.host}/operator/"
     )
+
+
+def _out_of_reach(plan: Plan) -> Iterator[str]:
+    """Warn of an address at which a hosted operator would find itself."""
+    hosting = plan.hosting
+    if hosting is None or hosting.retired:
+        return
+    address = address_of(hosting.host)
+    if address is not None and address.host in LOOPBACK:
+        yield (
+            f"platform.url means this machine, {hosting.host}, where a hosted operator"
+            " finds no gateway: put the address there that `wrangler deploy` prints"
+        )
 
 
 def _losses(plan: Plan) -> Iterator[str]:

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".bench"
 PACKAGES = {
     "dockerd": "docker.io",
+    "docker": "docker.io",
     "iptables": "iptables",
     "busybox": "busybox-static",
     "gcc": "gcc",
@@ -107,7 +108,7 @@ def missing_packages() -> list[str]:
         names.append("busybox-static")
     if "gcc" in names or not has_static_libc():
         names.append("libc6-dev")
-    return names
+    return [*dict.fromkeys(names)]
 
 
 def is_static(program: str) -> bool:
@@ -139,7 +140,10 @@ def install_packages() -> None:
     apt = ("apt-get", "-q", "-o", "DPkg::Lock::Timeout=120")
     with nothing_started():
         must_run([*apt, "update"])
-        must_run([*apt, "install", "-y", "--no-install-recommends", *names])
+        install = [*apt, "install", "-y", "--no-install-recommends"]
+        must_run([*install, *names])
+        if shutil.which("docker") is None:  # parted from the engine since Debian 13
+            must_run([*install, "docker-cli"])
     if still := missing_packages():
         raise NotReadyError(f"{', '.join(still)}: installed, but not found afterwards")
 

@@ -175,8 +175,11 @@ async def test_the_proxy_fails_as_it_is_told(running: Workerd) -> None:
         assert time.monotonic() - began > 0.2
         proxy.heal()
         proxy.add(faults.Hang())
+        hanging = asyncio.ensure_future(ask(box))
+        while proxy.count("/a/", "GET") < 13:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(ask(box), 0.1)
+            await asyncio.wait_for(hanging, 0.1)
         proxy.heal()
         assert proxy.count("/a/", "GET") == len(proxy.requests) == 13
         await proxy.close()
@@ -236,7 +239,7 @@ def test_nothing_is_left_of_a_run_that_is_killed(engine: Engine) -> None:
     assert processes_of(name)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while (alive := processes_of(name)) and time.monotonic() < until:
         time.sleep(0.02)
     assert not alive

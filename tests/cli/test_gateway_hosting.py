@@ -28,6 +28,7 @@ from orchestrator.platforms.cloudflare.project.hosting import (
     hosting_of,
 )
 from orchestrator.platforms.cloudflare.project.jsonc import read_jsonc
+from orchestrator.platforms.cloudflare.project.own_wheel import own_wheel, wheel_name
 from tests.cli.kit import Done, file_at
 from tests.cli.test_gateway import content, here, init
 
@@ -72,7 +73,9 @@ def test_an_operator_is_hosted_and_that_is_remembered(here: Any, fleet: Path) ->
     assert "https://shop.example.com/operator/" in done.out
     written = project(fleet)
     assert written["operator/fleet.toml"] == FLEET.encode()
-    assert f"=={version_text()}".encode() in written["operator/Dockerfile"]
+    wheel = wheel_name(version_text())
+    assert written[f"operator/{wheel}"] == own_wheel()
+    assert wheel.encode() in written["operator/Dockerfile"]
     assert init(here, fleet).out.count("nothing has changed") == 1
     assert size_of(fleet) == "standard-1"
     fleet.write_text(FLEET + "# changed\n")
@@ -90,12 +93,27 @@ def test_one_that_is_hosted_no_more_is_stopped_then_deleted(
     assert done.code == 0, done.err
     assert "hosted no more" in done.out
     assert b'"retired": true' in project(fleet)["src/index.js"]
+    # Its image is built at each deploy still.
+    assert f"operator/{wheel_name(version_text())}" in project(fleet)
     assert init(here, fleet).out.count("nothing has changed") == 1
     done = init(here, fleet, "--delete-gone")
-    assert "operator/Dockerfile: removed" in done.out
+    for gone in ("Dockerfile", wheel_name(version_text())):
+        assert f"operator/{gone}: removed" in done.out
     assert b"FleetOperator" not in project(fleet)["src/index.js"]
     assert not (fleet.parent / "gw" / "operator" / "fleet.toml").exists()
     assert init(here, fleet, "--host-operator").code == 0
+
+
+def test_an_address_of_this_machine_is_none_for_a_hosted_operator(
+    here: Any, fleet: Path
+) -> None:
+    assert "means this machine" not in init(here, fleet, "--host-operator").err
+    local = FLEET.replace("https://shop.example.com", "http://localhost:8787")
+    fleet.write_text(local)
+    done = init(here, fleet)
+    assert done.code == 0
+    assert "warning: platform.url means this machine, localhost:8787" in done.err
+    assert "means this machine" not in init(here, fleet, "--no-host-operator").err
 
 
 @pytest.mark.parametrize(
@@ -191,6 +209,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "answer": {
             "fleet": "shop",
             "wanted": "running",
+            "stopped_by": None,
             "state": "healthy",
             "since": 1_000,
             "starts": 3,
@@ -238,12 +257,46 @@ def test_how_it_is_is_told(here: Any, fleet: Path, gateway: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("by", "shown"),
+    [
+        ("owner", "you"),
+        ("down", "down"),
+        ("project", "project"),
+        ("\x1b[1m", "\\x1b[1m"),
+    ],
+)
+def test_who_has_it_stopped_is_told(
+    here: Any, fleet: Path, gateway: Any, by: str, shown: str
+) -> None:
+    facts = {"state": "stopped", "wanted": "stopped", "stopped_by": by}
+    gateway["answer"] = {**gateway["answer"], **facts}
+    done = asked(here, fleet)
+    head, _, row = [line for line in done.out.splitlines() if line.strip()][:3]
+    place = head.index("STOPPED BY")
+    assert row[place:].startswith(f"{shown} ")
+    assert json.loads(asked(here, fleet, "-o", "json").out)["stopped_by"] == by
+
+
+def test_a_gateway_that_does_not_tell_who_has_it_stopped_is_understood(
+    here: Any, fleet: Path, gateway: Any
+) -> None:
+    """One of an earlier release; and where it runs nobody has it stopped."""
+    assert "STOPPED BY" in asked(here, fleet).out
+    del gateway["answer"]["stopped_by"]
+    done = asked(here, fleet)
+    assert (done.code, "None" in done.out) == (0, False)
+
+
+@pytest.mark.parametrize(
     ("word", "wanted"), [("--start", "running"), ("--stop", "stopped")]
 )
 def test_it_is_started_and_stopped(
     here: Any, fleet: Path, gateway: Any, word: str, wanted: str
 ) -> None:
     asked(here, fleet, word)
+    assert gateway["wanted"] == [wanted]
+    done = asked(here, fleet, "--start", "--stop")
+    assert (done.code, "does not go with" in done.err) == (2, True)
     assert gateway["wanted"] == [wanted]
 
 
@@ -271,7 +324,10 @@ def test_a_gateway_that_cannot_be_asked_is_told(
     here: Any, fleet: Path, gateway: Any, error: PlatformError, code: int
 ) -> None:
     gateway["answer"] = error
-    assert asked(here, fleet).code == code
+    done = asked(here, fleet)
+    assert done.code == code
+    # Of an address that is wrong it is told which one it is.
+    assert ("https://shop.example.com: " in done.err) is isinstance(error, Unreachable)
 
 
 def test_a_fleet_without_a_gateway_has_none(here: Any, fleet: Path) -> None:

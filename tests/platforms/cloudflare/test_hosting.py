@@ -214,34 +214,56 @@ def test_its_image_holds_the_fleet_file_its_modules_and_nothing_else() -> None:
     assert files["operator/fleet.toml"] == TEXT.encode()
     assert files["operator/hooks.py"] == b"on = None\n"
     dockerfile = files["operator/Dockerfile"].decode()
-    assert 'ARG ORCHESTRATOR="cf-container-orchestrator==1.2"' in dockerfile
+    wheel = "cf_container_orchestrator-1.2-py3-none-any.whl"
+    assert f'ARG ORCHESTRATOR="/opt/wheels/{wheel}"' in dockerfile
+    assert [line for line in dockerfile.splitlines() if line.startswith("COPY")] == [
+        "COPY *.whl /opt/wheels/",
+        "COPY fleet.toml /fleet/",
+        "COPY own/envs.py /fleet/own/",
+        "COPY hooks.py /fleet/",
+    ]
     assert (
         'CMD ["up", "/fleet/fleet.toml", "--standby", "--listen", "0.0.0.0:8400",'
-        ' "--state", "/home/operator/state"]'
+        ' "--state", "/home/orchestrator/state"]'
     ) in dockerfile
     assert "ENV ORCHESTRATOR_HOSTS=shop.example.com" in dockerfile
     assert "ENV ORCHESTRATOR_SUPERVISED=1" in dockerfile
-    assert "USER operator" in dockerfile
+    assert "USER orchestrator" in dockerfile
     ignored = files["operator/.dockerignore"].decode().splitlines()
     assert ignored[1:] == ["*", "!fleet.toml", "!own/envs.py", "!hooks.py", "!*.whl"]
 
 
+OWN = "cf_container_orchestrator-1.2-py3-none-any.whl"
+MINE = "cf_container_orchestrator-9-py3-none-any.whl"
+OTHERS = ("a-1-py3-none-any.whl", "z-1-py3-none-any.whl")
+
+
 @pytest.mark.parametrize(
-    "wheel", [None, "cf_container_orchestrator-9-py3-none-any.whl"]
+    ("wheels", "argument", "installed"),
+    [
+        ((), None, (OWN,)),
+        ((MINE,), None, (MINE,)),
+        (OTHERS, None, (OWN, *OTHERS)),
+        ((MINE, *OTHERS), None, (MINE, *OTHERS)),
+        ((), "cf-container-orchestrator==7", ("cf-container-orchestrator==7",)),
+    ],
 )
-def test_the_image_installs_the_release_or_the_wheel_beside(
-    tmp_path: Path, wheel: str | None
+def test_the_image_installs_the_release_that_wrote_it_and_the_wheels_beside(
+    tmp_path: Path,
+    wheels: tuple[str, ...],
+    argument: str | None,
+    installed: tuple[str, ...],
 ) -> None:
     """The one step of the build, in a shell whose programs only note their words."""
     dockerfile = files_of(planned(hosted()))["operator/Dockerfile"].decode()
     step = dockerfile.partition("RUN ")[2].partition("\n\n")[0]
-    folder, programs = tmp_path / "fleet", tmp_path / "bin"
+    folder, programs = tmp_path / "wheels", tmp_path / "bin"
     for each in (folder, programs):
         each.mkdir()
     for name in ("pip", "useradd"):
         (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" >> "$NOTES"\n')
         (programs / name).chmod(0o755)
-    if wheel is not None:
+    for wheel in (OWN, *wheels):
         (folder / wheel).write_bytes(b"")
     release = re.search(r'ARG ORCHESTRATOR="(.+)"', dockerfile)
     assert release is not None
@@ -249,14 +271,14 @@ def test_the_image_installs_the_release_or_the_wheel_beside(
     env = {
         "PATH": f"{programs}:/bin:/usr/bin",
         "NOTES": str(notes),
-        "ORCHESTRATOR": release[1],
+        "ORCHESTRATOR": (argument or release[1]).replace("/opt/wheels", str(folder)),
     }
-    words = ["sh", "-euc", step.replace("/fleet/", f"{folder}/")]
+    words = ["sh", "-euc", step.replace("/opt/wheels", str(folder))]
     subprocess.run(words, check=True, env=env)
-    installed = release[1] if wheel is None else f"{folder}/{wheel}"
+    shown = [f"{folder}/{one}" if one.endswith(".whl") else one for one in installed]
     assert notes.read_text().splitlines() == [
-        f"pip install --no-cache-dir {installed}",
-        "useradd --create-home operator",
+        f"pip install --no-cache-dir --root-user-action=ignore {' '.join(shown)}",
+        "useradd --create-home orchestrator",
     ]
 
 

@@ -70,8 +70,9 @@ operator's, then put it as `GATEWAY_TOKEN` and delete `GATEWAY_TOKEN_NEXT`.
 README_OF_OPERATOR: Final = """
 ## Its operator
 
-The folder `operator` is the image of the fleet's operator, which the Worker starts and
-keeps alive. It needs these secrets of the Worker beside `GATEWAY_TOKEN`:
+Of the folder `operator` Docker builds the image of the fleet's operator at each deploy;
+the Worker starts it and keeps it alive. It needs these secrets of the Worker beside
+`GATEWAY_TOKEN`:
 
 {secrets}
 
@@ -85,8 +86,13 @@ Its page is at `https://{host}/operator/`; the command reaches it there, too:
     orchestrator list --url https://{host}/operator --token-file FILE
     orchestrator gateway operator --fleet FILE
 
-The image holds the fleet file as it was when this was written. After a change run
-`orchestrator gateway init` again, and deploy.
+The image holds the fleet file and the release of `orchestrator` as they were when this
+was written. After a change of either run `orchestrator gateway init` again, and deploy.
+
+It shows the token that `GATEWAY_TOKEN` was when it was started. So it goes on without a
+pause where the token is changed in another order: put the old one as
+`GATEWAY_TOKEN_NEXT`, then the new one as `GATEWAY_TOKEN`, and delete
+`GATEWAY_TOKEN_NEXT` once the operator was started anew, some minutes later.
 """
 
 _VERSION: Final = re.compile(

@@ -6,27 +6,28 @@ they were kept by the objects of the containers, which need no operator.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from orchestrator import Operator, Table, open_sqlite, settled
-from orchestrator.codec.fleet_file import read_fleet_file
 from orchestrator.core.events import Booted, Event, FleetObserved
 from orchestrator.core.exits import Exited, Lost, Slept, Stopped
 from orchestrator.journal.sqlite import SqliteJournal
 from orchestrator.replay.absences import Absence, EndKind, absence_text
 from tests.bench.engine import Engine
-from tests.cli.kit import file_at, reached
+from tests.cli.kit import reached
+from tests.platforms.cloudflare.real.command_kit import (
+    Ground,
+    ground_of,
+    up_and_killed,
+)
 from tests.platforms.cloudflare.real.kit import (
     IMAGE,
-    TOKEN,
     Watched,
     fleet,
     replicas,
     stage,
 )
-from tests.platforms.cloudflare.real.test_command import Ground, up_and_killed
 
 FLEET = f"""
 [fleet]
@@ -64,17 +65,9 @@ keep_alive = false
 NAMES = ("web-0", "web-1", "crasher", "job", "sleeper")
 
 
-@asynccontextmanager
-async def ground(engine: Engine, folder: Path) -> AsyncIterator[Ground]:
+def ground(engine: Engine, folder: Path) -> AbstractAsyncContextManager[Ground]:
     """Run a gateway for the fleet above, and write down what ``up`` needs."""
-    somewhere = FLEET.replace("URL", "https://x.example")
-    read = read_fleet_file(somewhere.encode(), file="f", folder="/").unwrap()
-    async with stage(engine, folder, read.spec) as it:
-        secrets = folder / "secrets"
-        secrets.write_text(f"GATEWAY_TOKEN={TOKEN}\n")
-        secrets.chmod(0o600)
-        file = file_at(folder, FLEET.replace("URL", it.workerd.url))
-        yield Ground(stage=it, file=file, state=folder / "state", secrets=secrets)
+    return ground_of(engine, folder, FLEET)
 
 
 def leads_and_is_killed(it: Ground) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from orchestrator.cli.client import Client
-from orchestrator.codec.fleet_file import read_fleet_file
 from tests.bench.engine import Engine
-from tests.cli.kit import COMMAND, file_at, reached, run, up
-from tests.platforms.cloudflare.real.kit import IMAGE, TOKEN, Stage, stage
+from tests.cli.kit import reached, run, up
+from tests.platforms.cloudflare.real.command_kit import (
+    Ground,
+    check_starts,
+    ground_of,
+    up_and_killed,
+)
+from tests.platforms.cloudflare.real.kit import IMAGE, TOKEN
 
 FLEET = f"""
 [fleet]
@@ -44,31 +45,12 @@ restart = {{ crash = {{ allowed_crashes = 100 }} }}
 """
 
 
-@attrs.frozen(kw_only=True)
-class Ground:
-    """A gateway, a fleet file that names it, a file of secrets."""
-
-    stage: Stage
-    file: Path
-    state: Path
-    secrets: Path
-
-    def env(self) -> dict[str, str]:
-        return {**os.environ, "GATEWAY_TOKEN": TOKEN}
-
-
-@asynccontextmanager
-async def ground(engine: Engine, folder: Path, count: int) -> AsyncIterator[Ground]:
+def ground(
+    engine: Engine, folder: Path, count: int
+) -> AbstractAsyncContextManager[Ground]:
+    """Run a gateway for the fleet above with so many replicas."""
     text = FLEET.replace("REPLICAS", str(count))
-    read = read_fleet_file(
-        text.replace("URL", "https://x.example").encode(), file="f", folder="/"
-    )
-    async with stage(engine, folder, read.unwrap().spec) as it:
-        file = file_at(folder, text.replace("URL", it.workerd.url))
-        secrets = folder / "secrets"
-        secrets.write_text(f"GATEWAY_TOKEN={TOKEN}\nPASSWORD=planted-password\n")
-        secrets.chmod(0o600)
-        yield Ground(stage=it, file=file, state=folder / "state", secrets=secrets)
+    return ground_of(engine, folder, text, "PASSWORD=planted-password")
 
 
 def wait_all(client: Client, count: int) -> None:
@@ -142,15 +124,7 @@ async def test_an_operator_that_is_killed_again_and_again(
         with up(it.file, it.state, "--secrets", str(it.secrets), env=it.env()):
             client = reached(it.state)
             wait_all(client, 3)
-            events: list[Any] = []
-            while page := client.get("events", after=len(events)):
-                events += page
-            started = [
-                (e["event"]["name"], e["event"]["run"])
-                for e in events
-                if e["event"]["type"] == "container_started"
-            ]
-            assert len(started) == len(set(started))
+            check_starts(client)
             assert {n: r for n, r in runs_of(client).items() if n != "job"} == {
                 "web-0": 1,
                 "web-1": 1,
@@ -158,22 +132,6 @@ async def test_an_operator_that_is_killed_again_and_again(
             }
         verified = run("journal", "verify", str(it.state / "journal.db"))
         assert verified.code == 0, verified
-
-
-@contextmanager
-def up_and_killed(it: Ground) -> Iterator[None]:
-    """Run ``up`` for a block, and end it with SIGKILL; containers go on."""
-    log = it.state.parent / "up.log"
-    words = (str(it.file), "--state", str(it.state), "--secrets", str(it.secrets))
-    with log.open("a") as output:
-        process = subprocess.Popen(
-            (*COMMAND, "up", *words), stdout=output, stderr=output, env=it.env()
-        )
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def test_a_state_folder_that_is_deleted_under_twenty(

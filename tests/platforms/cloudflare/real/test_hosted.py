@@ -1,8 +1,8 @@
 """The operator itself in a container, hosted by the gateway that it asks.
 
-Its image holds this machine's Python and the command; what it is told, by the lines of
-the Dockerfile that ``gateway init`` writes. It keeps its journal at the gateway, which
-it reaches over the bridge of the engine.
+Its image is built of the Dockerfile that ``gateway init`` writes, on a base that holds
+this machine's Python. It keeps its journal at the gateway, which it reaches over the
+bridge of the engine.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ import attrs
 
 from orchestrator.api.guard.given_tokens import exported
 from orchestrator.api.guard.tokens import Grant, TokenList, made
+from orchestrator.cli.tools import version_text
 from orchestrator.codec.fleet_file import read_fleet_file
 from orchestrator.codec.platform_choices import CloudflareChoice
 from orchestrator.platforms.cloudflare.project.files import gateway_sources, project_of
 from orchestrator.platforms.cloudflare.project.hosting import Asked, hosting_of
+from orchestrator.platforms.cloudflare.project.own_wheel import own_wheel, wheel_name
 from orchestrator.platforms.cloudflare.project.plan import plan_of
 from tests.bench.engine import Engine
 from tests.bench.images import APP_1
-from tests.bench.python_image import import_python
 from tests.bench.workerd import PORTS, DurableObject, Workerd
 from tests.cli.kit import Done, run
 from tests.platforms.cloudflare.real.kit import IMAGE, TOKEN, write
+from tests.platforms.cloudflare.real.operator_kit import built, with_a_way_out
 
 OPERATOR: Final = "bench-python-operator:1"
 LIMIT_S: Final = 90.0
@@ -124,45 +126,30 @@ class Ground:
             return answer.status, await answer.text()
 
 
-def planned(folder: Path, port: int) -> tuple[dict[str, bytes], bytes]:
-    """Write the project; return its files, and the fleet file."""
+def planned(folder: Path, port: int) -> bytes:
+    """Write the project; return the fleet file."""
     data = FLEET.replace("PORT", str(port)).encode()
     file = read_fleet_file(data, file="f", folder="/").unwrap()
     assert isinstance(file.platform, CloudflareChoice)
-    hosting = hosting_of(file, data, Asked(), release="1").unwrap()
+    hosting = hosting_of(file, data, Asked(), release=version_text()).unwrap()
     plan = plan_of(file.spec, file.platform, folder="..", hosting=hosting).unwrap()
     files = project_of(
         plan,
         gateway_sources(),
         token_secret="GATEWAY_TOKEN",
-        beside={"fleet.toml": data},
+        beside={"fleet.toml": data, wheel_name(version_text()): own_wheel()},
     )
     write(folder, files.items())
-    return files, data
-
-
-def told_to_docker(dockerfile: bytes) -> list[str]:
-    """Return what the Dockerfile says of a container, which is not about its build.
-
-    Its user is: an image that is imported has a home of nobody but root.
-    """
-    kept = ("ENV ", "EXPOSE ", "CMD ")
-    return [line for line in dockerfile.decode().splitlines() if line.startswith(kept)]
+    return data
 
 
 @asynccontextmanager
 async def hosted(engine: Engine, folder: Path) -> AsyncIterator[Ground]:
     port = random.choice(PORTS)
-    files, data = planned(folder / "gateway", port)
-    changes = told_to_docker(files["operator/Dockerfile"])
-    await asyncio.to_thread(
-        import_python,
-        engine.docker,
-        OPERATOR,
-        {"fleet/fleet.toml": files["operator/fleet.toml"]},
-        *changes,
-        f"ENV BENCH_GATEWAY=172.17.0.1:{port}",
-    )
+    data = planned(folder / "gateway", port)
+    plain = f"{OPERATOR}-plain"
+    await asyncio.to_thread(built, engine, plain, folder / "gateway" / "operator")
+    with_a_way_out(engine, OPERATOR, plain, f"172.17.0.1:{port}")
     secret, kept = made("tests", Grant.WRITE, now=0)
     token_file = folder / "token"
     token_file.write_text(secret)
@@ -246,7 +233,8 @@ async def test_an_operator_that_cloudflare_hosts_keeps_its_fleet(
 
 
 async def it_asks_for_its_own_tokens(it: Ground) -> None:
-    assert (await it.get("/healthz"))[0] == 200
+    for open_to_all in ("/healthz", "/readyz"):
+        assert (await it.get(open_to_all))[0] == 200
     for wrong in (None, TOKEN, "orch_wrong"):
         status, text = await it.get("/v1/containers", token=wrong)
         assert status == 401, text

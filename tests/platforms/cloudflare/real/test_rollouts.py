@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,9 +28,13 @@ from orchestrator.core.lineages import RolloutStatus
 from orchestrator.core.rollout_info import RolloutInfo
 from orchestrator.core.services import replica_of
 from tests.bench.engine import Engine
-from tests.cli.kit import COMMAND, file_at, reached, run, up
+from tests.cli.kit import file_at, reached, run, up
+from tests.platforms.cloudflare.real.command_kit import (
+    check_starts,
+    killed,
+    secrets_in,
+)
 from tests.platforms.cloudflare.real.kit import (
-    TOKEN,
     Stage,
     Watched,
     fleet,
@@ -270,24 +273,13 @@ class Ground:
 
     @property
     def words(self) -> tuple[str, ...]:
-        secrets = self.folder / "secrets"
-        secrets.write_text(f"GATEWAY_TOKEN={TOKEN}\n")
-        secrets.chmod(0o600)
-        return ("--secrets", str(secrets))
+        return ("--secrets", str(secrets_in(self.folder)))
 
     @contextmanager
     def killed(self, file: Path) -> Iterator[Client]:
         """Run ``up`` for a block, and end it with SIGKILL; containers go on."""
-        words = (str(file), "--state", str(self.state), *self.words)
-        with (self.folder / "up.log").open("a") as output:
-            process = subprocess.Popen(
-                (*COMMAND, "up", *words), stdout=output, stderr=output
-            )
-        try:
+        with killed(file, self.state, *self.words):
             yield reached(self.state)
-        finally:
-            process.kill()
-            process.wait()
 
 
 def rollout_of(client: Client) -> Any:
@@ -334,16 +326,3 @@ async def test_a_killed_operator_finds_its_rollout_and_ends_it(
             check_starts(client)
         verified = run("journal", "verify", str(it.state / "journal.db"))
         assert verified.code == 0, verified
-
-
-def check_starts(client: Client) -> None:
-    """Hold it that no run was told to have started twice."""
-    events: list[Any] = []
-    while page := client.get("events", after=len(events)):
-        events += page
-    started = [
-        (each["event"]["name"], each["event"]["run"])
-        for each in events
-        if each["event"]["type"] == "container_started"
-    ]
-    assert len(started) == len(set(started))
