@@ -6,9 +6,11 @@ all the same, the whole fleet with it. So its threshold is raised while a journa
 read, and is afterwards what it was: memory that only the collector frees (of whoever
 else is at work meanwhile) waits a little longer, some megabytes of it at most.
 
-While an operator works it is raised, too, and less: what is looked through at once is
-little then, so that nobody is held up, and all that lives is looked through as seldom
-as while a journal is read. A look through a hundred thousand containers takes a second.
+While an operator works, or stands by, it is raised, too, and less: what is looked
+through at once is little then, so that nobody is held up, and all that lives is looked
+through as seldom as while a journal is read. A look through a hundred thousand
+containers takes a second. Between two blocks there must be no gap: what has been made
+in the one is more than the lower threshold allows, and is looked through at once.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ THRESHOLD: Final = (50_000, 20, 50)
 """In place of Python's (700, 10, 10): made and not dropped, before a look at them."""
 
 AT_WORK: Final = (10_000, 10, 500)
-"""The same for an operator: ten thousand at once, a hundred thousand now and then."""
+"""The same for an operator or a standby: ten thousand at once, then ten times that."""
 
 _lock: Final = Lock()
 _before: list[Threshold] = []

@@ -38,7 +38,6 @@ from orchestrator.core.state import RULES, Fleet
 from orchestrator.core.steps import Step
 from orchestrator.journal.port import Head, Journal, Row
 from orchestrator.runtime.clock import Clock
-from orchestrator.runtime.collecting import AT_WORK, collecting_seldom
 from orchestrator.runtime.decoding import decoded
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.loop import Loop
@@ -123,8 +122,7 @@ class Following(Loop):
     async def follow(self, ask: Ask) -> None:
         """Fold what comes until cancelled, or until that makes no sense any more."""
         try:
-            with collecting_seldom(AT_WORK):
-                self.fatal = await self._until_fatal(ask)
+            self.fatal = await self._until_fatal(ask)
         finally:
             async with self.turned:
                 self.turned.notify_all()

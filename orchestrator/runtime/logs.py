@@ -139,6 +139,15 @@ class _OfFleet(logging.Filter):
         return True
 
 
+class _ToStandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is now: a live table stands before it at times."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line there."""
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def configure_logging(
     format: LogFormat = "human",  # noqa: A002 - as the option is called
     level: LogLevel = "warning",
@@ -151,7 +160,7 @@ def configure_logging(
     *fleet* is named in every line that does not name one itself. Called again, it
     replaces what it did before. Other programs' handlers stay.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _ToStandardError() if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(_Json() if format == "json" else _Human())
     handler.set_name("orchestrator")
     if fleet is not None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
@@ -43,6 +42,7 @@ from orchestrator.runtime.collecting import AT_WORK, collecting_seldom
 from orchestrator.runtime.followers import Follower, Seen, by_pieces, followed
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.interpreter import Interpreter, setting_of
+from orchestrator.runtime.mailbox import BATCH_MAX, Mailbox
 from orchestrator.runtime.members import Members
 from orchestrator.runtime.notifier import envelope_of
 from orchestrator.runtime.outcomes import settled
@@ -50,7 +50,6 @@ from orchestrator.runtime.pulse import Pulse
 from orchestrator.runtime.recovery import Recovered
 from orchestrator.runtime.snapshots import Snapshots
 from orchestrator.runtime.steps import (
-    Ask,
     Asked,
     Batch,
     Happened,
@@ -66,15 +65,9 @@ from orchestrator.runtime.timers import Timers
 from orchestrator.runtime.turns import watched, worked_out
 from orchestrator.runtime.watch import Watch
 
-__all__ = ("BATCH_MAX", "Loop")
+__all__ = ("Loop",)
 
 LOG: Final = logging.getLogger("orchestrator.loop")
-
-BATCH_MAX: Final = 256
-"""Items of one commit."""
-
-FACTS_MAX: Final = 4_096
-"""Facts in the mailbox; the platform's stream waits while there are more."""
 
 RETRY_S: Final = (0.1, 5.0)
 """Before the journal is tried again: at first, and at most."""
@@ -115,10 +108,9 @@ class Loop:
         self._policies = policies
         self._clock = clock
         self._hooks = hooks
-        self._mailbox: deque[Item] = deque()
+        self._mailbox = Mailbox()
         self._in_hand: list[Item] = []
         self._doubtful: _Begun | None = None
-        self._wake = asyncio.Event()
         self._timers = Timers()
         self._closing = False
         self._not_before: Moment = 0
@@ -143,26 +135,18 @@ class Loop:
     ) -> Result[Asked, ContainerError]:
         if self._closing or self.fatal is not None:
             return Failure(self.fatal or OperatorClosed())
-        answer: asyncio.Future[Asked | ContainerError] = (
-            asyncio.get_running_loop().create_future()
-        )
-        self._put(Ask(request=request, answer=answer))
-        given = await answer
+        given = await self._mailbox.ask(request)
         return Success(given) if isinstance(given, Asked) else Failure(given)
 
     def tell(self, event: Event) -> None:
         """Take in a fact."""
-        self._put(Happened(event=event))
+        self._mailbox.put(Happened(event=event))
 
     async def tell_when_there_is_room(self, event: Event) -> None:
         """Take in a fact of the platform's stream, which can wait."""
         async with self.turned:
-            await self.turned.wait_for(lambda: len(self._mailbox) < FACTS_MAX)
+            await self.turned.wait_for(lambda: self._mailbox.has_room)
         self.tell(event)
-
-    def _put(self, item: Item) -> None:
-        self._mailbox.append(item)
-        self._wake.set()
 
     async def run(self) -> None:
         """Work until closed, or until going on would be wrong."""
@@ -198,15 +182,11 @@ class Loop:
         limits = [] if at_most_s is None else [at_most_s]
         if due is not None and self.journal_error is None:
             limits.append(max(0.0, (due - self.now()) / 1_000))
-        try:
-            async with asyncio.timeout(min(limits, default=None)):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+        await self._mailbox.wait(min(limits, default=None))
 
     async def _turn(self) -> bool:
         """Move one batch; say whether the journal refused it."""
-        self._wake.clear()
+        self._mailbox.calm()
         begun = self._doubtful or await self._begun()
         items, batch, drafts = begun
         head = self.head
@@ -219,7 +199,8 @@ class Loop:
                 if self._doubtful is not None or is_in_doubt(written):
                     self._doubtful = begun  # whatever comes between, until it is known
                 else:
-                    self._keep(items, written)
+                    refuse(items, written)
+                    self._mailbox.give_back(items)
                 return True
             self._doubtful = None
             if self.appended is not None:
@@ -234,8 +215,8 @@ class Loop:
 
     async def _begun(self) -> _Begun:
         """Take what has come, and work out what it does; nothing is true yet."""
-        now, mailbox = self.now(), self._mailbox
-        items = [mailbox.popleft() for _ in range(min(BATCH_MAX, len(mailbox)))]
+        now = self.now()
+        items = self._mailbox.take()
         items += (
             Happened(event=TimeReached(at=now, name=name))
             for name in self._timers.due(now, BATCH_MAX)
@@ -251,12 +232,6 @@ class Loop:
         self.journal_error = error
         if is_final(error):
             self.fatal = error
-
-    def _keep(self, items: list[Item], error: JournalError) -> None:
-        """Refuse the requests of a batch that was not written; keep its facts."""
-        refuse(items, error)
-        facts = [item for item in items if not isinstance(item, Ask)]
-        self._mailbox.extendleft(reversed(facts))
 
     async def _commit(self, batch: Batch, head: Head) -> None:
         """Make true what has become durable; then each container has its turn."""
@@ -279,7 +254,7 @@ class Loop:
             return  # it is outstanding for whoever leads next
         if isinstance(command, ObserveFleet):
             began = self._not_before = max(self.now(), fleet.at + 1)
-            interpreter.look(lambda seen: self._put(looked(seen, began)))
+            interpreter.look(lambda seen: self._mailbox.put(looked(seen, began)))
             return
         if isinstance(command, SendNotice):
             interpreter.notify(envelope_of(command, fleet))
@@ -289,7 +264,7 @@ class Loop:
     def stand_down(self, error: ContainerError) -> None:
         """Stop where the platform has said that going on would be wrong."""
         self.fatal = error
-        self._wake.set()
+        self._mailbox.stir()
         for stop in tuple(self.on_stand_down):
             stop()
 
@@ -300,7 +275,7 @@ class Loop:
     def close(self) -> None:
         """Take no more requests, and end when the mailbox is empty."""
         self._closing = True
-        self._wake.set()
+        self._mailbox.stir()
 
     def _refuse_the_rest(self) -> None:
         refusal: ContainerError = self.fatal or self.journal_error or OperatorClosed()

@@ -72,7 +72,8 @@ def read_secrets(path: Path) -> Result[dict[str, str], InvalidSpec]:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        return _wrong(str(path), "a readable secrets file", type(error).__name__)
+        why = error.strerror if isinstance(error, OSError) else "other bytes than UTF-8"
+        return _wrong(str(path), "a readable secrets file", (why or "none").lower())
     if mode & OTHERS:
         return _wrong(str(path), "mode 0600", f"{stat.S_IMODE(mode):04o}")
     secrets: dict[str, str] = {}

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Final, Unpack
 
 import attrs
@@ -36,6 +36,7 @@ from orchestrator.core.errors import (
 from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.platforms.leases import Claim
 from orchestrator.runtime.boot import begin
+from orchestrator.runtime.collecting import AT_WORK, collecting_seldom
 from orchestrator.runtime.downs import is_down
 from orchestrator.runtime.following import Following, declares, passes
 from orchestrator.runtime.footing import Footing
@@ -77,6 +78,8 @@ class Standby:
         self._watch = LeaseWatch(means["journal"], means["platform"], claim)
         self._heirs: list[Callable[[Operator], None]] = []
         self._is_over = False
+        self._seldom = ExitStack()  # collected without a gap, whoever follows anew
+        self._seldom.enter_context(collecting_seldom(AT_WORK))
         self._begin(recovered)
 
     @staticmethod
@@ -168,10 +171,14 @@ class Standby:
 
     async def close(self) -> None:
         """Follow no more, and let go; the leader goes on."""
-        await self._shown.close()
+        await self._end()
         if not self._is_over:
             self._is_over = True
             await let_go(self._means["journal"], self._means["platform"])
+
+    async def _end(self) -> None:
+        with self._seldom:
+            await self._shown.close()
 
     # Taking over
 
@@ -185,7 +192,7 @@ class Standby:
         LOG.info("taking over: epoch %d, from row %d on", epoch, seq, extra=about)
         self._is_over = True
         engine = await begin(self._fleet, self._means, prepared)
-        await self._shown.close()
+        await self._end()
         return engine.map(Operator)
 
     async def _prepared(self) -> Prepared | ContainerError:
@@ -289,8 +296,9 @@ async def _started(fleet: FleetSpec, means: Means) -> Result[Standby, ContainerE
         wrong: ContainerError = invalid("lease", "a claim, to wait for it", "none")
         await let_go(means["journal"], means["platform"])
         return Failure(wrong)
-    recovered = await read_journal(fleet, means)
-    if not isinstance(recovered, Recovered):
-        await let_go(means["journal"], means["platform"])
-        return Failure(recovered)
-    return Success(Standby(fleet, means, claim, recovered))
+    with collecting_seldom(AT_WORK):  # until the standby does so itself
+        recovered = await read_journal(fleet, means)
+        if isinstance(recovered, Recovered):
+            return Success(Standby(fleet, means, claim, recovered))
+    await let_go(means["journal"], means["platform"])
+    return Failure(recovered)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -89,40 +91,42 @@ async def written(ground: Ground) -> None:
         pass
 
 
+@asynccontextmanager
+async def taking_over(
+    ground: Ground, reading_s: float
+) -> AsyncIterator[tuple[Slow, Standby, asyncio.Task[Any]]]:
+    """Have one take over, and still be reading, which takes so long."""
+    await written(ground)
+    journal, means = slow(ground, "two")
+    journal.reading_s = reading_s
+    async with Standby.open(DECLARED, **means) as two, leading(two) as task:
+        await until(lambda: journal.leads == 1)
+        yield journal, two, task
+
+
 @virtually
 async def test_a_take_over_that_takes_longer_than_the_lease_keeps_it(
     ground: Ground,
 ) -> None:
-    await written(ground)
-    journal, means = slow(ground, "two")
-    journal.reading_s = 4 * LEASE_S
     async with (
-        Standby.open(DECLARED, **means) as two,
-        leading(two) as task,
+        taking_over(ground, 4 * LEASE_S) as (journal, _, task),
+        ground.standby("three") as three,
+        leading(three) as other,
     ):
-        await until(lambda: journal.leads == 1)
-        async with ground.standby("three") as three, leading(three) as other:
-            await until(task.done, limit_s=60.0)
-            operator = task.result()
-            assert isinstance(operator, Operator)
-            assert (operator.leadership.epoch, ground.platform.epoch) == (2, 2)
-            assert not other.done()
-            journal.reading_s = 0.0
-            await asyncio.sleep(2 * LEASE_S)
-            assert operator.is_alive
-            assert not other.done()
+        await until(task.done, limit_s=60.0)
+        operator = task.result()
+        assert isinstance(operator, Operator)
+        assert (operator.leadership.epoch, ground.platform.epoch) == (2, 2)
+        assert not other.done()
+        journal.reading_s = 0.0
+        await asyncio.sleep(2 * LEASE_S)
+        assert operator.is_alive
+        assert not other.done()
 
 
 @virtually
 async def test_a_take_over_is_given_up_with_its_lease(ground: Ground) -> None:
-    await written(ground)
-    journal, means = slow(ground, "two")
-    journal.reading_s = 1_000.0
-    async with (
-        Standby.open(DECLARED, **means) as two,
-        leading(two) as task,
-    ):
-        await until(lambda: journal.leads == 1)
+    async with taking_over(ground, 1_000.0) as (journal, two, task):
         ground.lines["two"].is_cut = True
         await asyncio.sleep(LEASE_S + 0.1)
         assert not task.done()
@@ -138,14 +142,7 @@ async def test_a_take_over_is_given_up_with_its_lease(ground: Ground) -> None:
 async def test_a_take_over_is_given_up_where_another_one_has_taken_over(
     ground: Ground,
 ) -> None:
-    await written(ground)
-    journal, means = slow(ground, "two")
-    journal.reading_s = 1_000.0
-    async with (
-        Standby.open(DECLARED, **means) as two,
-        leading(two) as task,
-    ):
-        await until(lambda: journal.leads == 1)
+    async with taking_over(ground, 1_000.0) as (journal, two, task):
         ground.platform.expire_lease()
         async with ground.leader("three") as three:
             journal.reading_s = 0.0
