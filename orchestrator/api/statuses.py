@@ -40,6 +40,7 @@ EXITS: Final[dict[int, str]] = {
     11: "not found",
     70: "internal error",
     130: "interrupted",
+    141: "nobody reads what is written: a pipe was closed",
     143: "ended by SIGTERM (up, where ORCHESTRATOR_SUPERVISED is 1)",
 }
 """What each exit code of the command means."""
@@ -98,7 +99,7 @@ _INTERNAL: Final = Status(500, 70)
 
 def status_of(error: ContainerError | AccessError) -> Status:
     """Return how an error shows at the edge."""
-    return STATUSES[type(error)]
+    return _BY_CODE[error.code]
 
 
 def exit_code_of(code: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +14,7 @@ from returns.result import Failure
 from orchestrator.cli.colours import console
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.listening import listen_options
-from orchestrator.cli.live import show_lines, show_live
+from orchestrator.cli.live import is_terminal, show_lines, show_live
 from orchestrator.cli.running import run_session
 from orchestrator.cli.session import Session
 from orchestrator.codec.fleet_file import read_fleet_file
@@ -26,6 +25,8 @@ __all__ = ("demo", "quickstart")
 
 LIMIT_S: Final = 60.0
 TIMED_OUT: Final = 3
+
+HINT: Final = "Ctrl-C stops everything"
 
 
 def quickstart() -> bytes:
@@ -58,8 +59,8 @@ async def _show(operator: Operator, end: asyncio.Event) -> int:
     """Show the fleet until every point is shown; then say what each one was."""
     done = asyncio.Event()
     showing = asyncio.ensure_future(
-        show_live(operator, done, console())
-        if sys.stdout.isatty()
+        show_live(operator, done, console(), HINT)
+        if is_terminal()
         else show_lines(operator, done)
     )
     until = asyncio.get_running_loop().time() + LIMIT_S

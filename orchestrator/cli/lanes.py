@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from orchestrator.cli.plain import counted
 from orchestrator.cli.rehearsed import availability, clock
 from orchestrator.cli.rollout_svg import panels, rollouts_in_words
 from orchestrator.cli.svg import (
@@ -123,8 +124,8 @@ def _title(shown: Rehearsal) -> Iterator[str]:
     wish = shown.wish
     name, span = wish.fleet.name, format_duration(wish.span_ms)
     yield text(MARGIN, 30, f"Fleet {name}: {span} of virtual time", kind="title")
-    count = len(wish.fleet.containers)
-    facts = f"{count} containers, faults {wish.profile}, seed {wish.seed}"
+    count = counted(len(wish.fleet.containers), "container")
+    facts = f"{count}, faults {wish.profile}, seed {wish.seed}"
     violated = f", {len(shown.violated)} invariants violated" if shown.violated else ""
     yield text(MARGIN, 50, f"{facts}; {_outcome(shown)}{violated}", kind="faint")
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from orchestrator.cli.client import Client
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.plain import cleaned
-from orchestrator.cli.shown import clock_time
+from orchestrator.cli.shown import since_when
 
 __all__ = ("leader_line", "show_leader")
+
+TIMED_OUT: Final = 3
 
 
 def show_leader(client: Client, output: str) -> None:
@@ -20,8 +22,10 @@ def show_leader(client: Client, output: str) -> None:
         return
     try:
         line = leader_line(client.get("leader"))
-    except Failed:  # it cannot say, or is not there: what is asked next tells
-        return
+    except Failed as error:
+        if error.code == TIMED_OUT:  # what is asked next would wait as long
+            raise
+        return  # it cannot say, or is not there: what is asked next tells
     if line:
         click.echo(cleaned(line))
 
@@ -43,7 +47,7 @@ def leader_line(told: dict[str, Any]) -> str:
     if told["leader"] is not None:
         leads = f"{told['leader']} leads"
         if told["since"] is not None:
-            leads += f" since {clock_time(told['since'])[:8]}"
+            leads += f" since {since_when(told['since'])}"
         leads += f", epoch {told['epoch']}"
     if not is_standby:
         return leads

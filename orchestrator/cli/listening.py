@@ -25,7 +25,7 @@ from orchestrator.api.guard.tokens import KnowsTokens, TokenList
 from orchestrator.api.listen import Bound, bound_to
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.shown import now_ms
-from orchestrator.codec.api_choice import Address, ApiChoice, address_of
+from orchestrator.codec.api_choice import LISTEN_SHAPE, Address, ApiChoice, address_of
 
 __all__ = ("Entrance", "entrance_of", "listen_options")
 
@@ -40,12 +40,23 @@ def listen_options(function: F) -> F:
     listen = click.option(
         "--listen",
         metavar="HOST:PORT",
+        callback=_listen,
         help="Serve HTTP there, such as 127.0.0.1:8400; in place of the file's.",
     )
     read_only = click.option(
         "--read-only", is_flag=True, help="Change nothing on request over HTTP."
     )
     return listen(read_only(function))
+
+
+def _listen(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no place to listen at, before anything begins."""
+    if value is None:
+        return None
+    address = address_of(value)
+    if address is None or address.port is None:
+        raise click.BadParameter(f"expected {LISTEN_SHAPE}, found {value!r}")
+    return value
 
 
 @attrs.frozen(kw_only=True)

@@ -12,39 +12,51 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from orchestrator.cli.colours import console
+from orchestrator.cli.plain import counted
 from orchestrator.cli.watching import change_line, fleet_picture, room
 from orchestrator.codec.wire import tree_of
 from orchestrator.runtime.operator import Operator
 
-__all__ = ("show_lines", "show_live", "show_until")
+__all__ = ("is_terminal", "show_lines", "show_live", "show_until")
 
 REFRESH_S: Final = 0.25
 LOOK_S: Final = 0.1
 
+HINT: Final = "Ctrl-C ends the operator; the containers go on"
+
+
+def is_terminal() -> bool:
+    """Say whether what is shown is seen at once; standard output may be closed."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
 
 async def show_until(operator: Operator, end: asyncio.Event) -> int:
     """Show the fleet until the end: live on a terminal, as lines elsewhere."""
-    if sys.stdout.isatty():
+    if is_terminal():
         await show_live(operator, end, console())
     else:
         await show_lines(operator, end)
     return 0
 
 
-async def show_live(operator: Operator, end: asyncio.Event, console: Console) -> None:
-    """Show a table that follows the fleet."""
-    with Live(console=console, auto_refresh=False) as live:
+async def show_live(
+    operator: Operator, end: asyncio.Event, console: Console, hint: str = HINT
+) -> None:
+    """Show a table that follows the fleet, and below it what Ctrl-C does."""
+    # What is told meanwhile stands above the table, unless it goes to a file.
+    is_seen = sys.stderr is not None and sys.stderr.isatty()
+    with Live(console=console, auto_refresh=False, redirect_stderr=is_seen) as live:
         while not end.is_set():
-            live.update(_picture(operator, console.height), refresh=True)
+            live.update(_picture(operator, console.height, hint), refresh=True)
             await _pause(end, REFRESH_S)
-        live.update(_picture(operator, console.height), refresh=True)
+        live.update(_picture(operator, console.height, hint), refresh=True)
 
 
-def _picture(operator: Operator, height: int) -> Group:
+def _picture(operator: Operator, height: int, hint: str) -> Group:
     infos = operator.infos()
     shown = [tree_of(info) for info in infos[: room(height)]]
-    head = f"fleet {operator.fleet.name}: {len(infos)} containers, row {operator.seq}"
-    hint = "Ctrl-C ends the operator; the containers go on"
+    count = counted(len(infos), "container")
+    head = f"fleet {operator.fleet.name}: {count}, row {operator.seq}"
     return fleet_picture(head, shown, len(infos) - len(shown), hint)
 
 

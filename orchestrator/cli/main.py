@@ -1,4 +1,7 @@
-"""The command and its subcommands, each loaded only when it is called."""
+"""The command and its subcommands, each loaded only when it is called.
+
+Nothing else of ours is loaded before: what is interrupted meanwhile ends as it should.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from typing import Final
 import click
 
 from orchestrator.cli.colours import colour_option
-from orchestrator.cli.failing import Failed
 
 __all__ = ("COMMANDS", "cli", "main")
 
@@ -54,8 +56,10 @@ COMMANDS: Final[dict[str, str]] = {
 }
 """Where each command is; ``ps`` is ``list`` under its other name."""
 
+USAGE: Final = 2
 UNREACHABLE: Final = 5
 INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
 INTERNAL: Final = 70
 
 
@@ -96,14 +100,16 @@ def main() -> None:
 def _code() -> int:
     try:
         code = cli.main(prog_name="orchestrator", standalone_mode=False)
-    except Failed as failed:
-        failed.show()
-        return failed.code
-    except click.ClickException as error:
+    except click.ClickException as error:  # one of ours has a code of the table
         error.show()
-        return 2
+        return int(getattr(error, "code", USAGE))
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except SystemExit:
+        # Click leaves so where nobody reads what is written, and has it be discarded.
+        if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
+            return BROKEN_PIPE
+        raise
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         click.echo(f"orchestrator: {place}{error.strerror or error}", err=True)

@@ -1,10 +1,13 @@
-"""Texts that others wrote, as they may stand on a terminal: no control gets through."""
+"""Texts that others wrote, as they may stand on a terminal: no control gets through.
+
+And numbers of things, as people write them.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ("cleaned", "short", "written")
+__all__ = ("cleaned", "counted", "short", "written")
 
 TEXT_MOST: Final = 300
 """Letters of a text from a journal that are shown."""
@@ -22,6 +25,16 @@ def cleaned(text: str) -> str:
     return "".join(
         letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text
     )
+
+
+def counted(number: int, what: str) -> str:
+    """Write how many there are of something.
+
+    >>> counted(1, "container"), counted(0, "container")
+    ('1 container', '0 containers')
+
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def short(text: str) -> str:

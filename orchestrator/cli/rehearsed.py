@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import attrs
 
+from orchestrator.cli.plain import counted
 from orchestrator.cli.rehearsed_rollouts import changes_text, rollouts_text, trees_of
 from orchestrator.core.moments import Moment, format_duration
 from orchestrator.core.uptimes import sum_of
@@ -72,7 +73,7 @@ def text_of(shown: Rehearsal) -> str:
 def _head(shown: Rehearsal) -> list[str]:
     wish = shown.wish
     span, healed = format_duration(wish.span_ms), format_duration(shown.healed_at)
-    count = len(wish.fleet.containers)
+    count = counted(len(wish.fleet.containers), "container")
     kinds = Counter(str(kind) for kind in shown.characters.values())
     drawn = ", ".join(
         f"{number} {kind}"
@@ -80,7 +81,7 @@ def _head(shown: Rehearsal) -> list[str]:
     )
     profile = f"{wish.profile} ({PROFILES[wish.profile].about})"
     lines = (
-        f"fleet {wish.fleet.name!r}: {count} containers, {span}, seed {wish.seed}",
+        f"fleet {wish.fleet.name!r}: {count}, {span}, seed {wish.seed}",
         f"profile: {profile}; all heals after {healed}",
         f"containers drawn: {drawn or 'none'}",
         f"faults drawn: {', '.join(_faults(shown.plan)) or 'none'}",

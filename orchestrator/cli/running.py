@@ -16,18 +16,17 @@ from orchestrator.api.listen import serve_http
 from orchestrator.api.places import HTTP_AT, JOURNAL
 from orchestrator.api.seat import Seat
 from orchestrator.api.socket import serve
-from orchestrator.cli.failing import failed
+from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.listening import Entrance, entrance_of
 from orchestrator.cli.named import named_object, policies_of
 from orchestrator.cli.opening import claim_of, keep_of, open_operator
 from orchestrator.cli.reloading import on_hang_up, reloaded
+from orchestrator.cli.said import WENT_DOWN, say_goodbye, told_what_was_found
 from orchestrator.cli.session import Session
 from orchestrator.cli.standing_by import (
     Ending,
     begin_to_stand_by,
-    say_goodbye,
     stand_by,
-    told_what_was_found,
 )
 from orchestrator.cli.state import Kept, keep
 from orchestrator.cli.tools import version_text
@@ -82,22 +81,23 @@ async def run_session(session: Session) -> int:
                 session.state, file.spec, file.platform, file.journal.kind, **more
             )
         unlock = stack.pop_all()
-    keep(session.state, _left(session))
     seat = Seat(begun.operator if isinstance(begun, Standby) else begun)
     say = session.telling.say
     try:
+        keep(session.state, _left(session))
         async with _served(seat, session.state, entrance, ending.down, say):
             if isinstance(begun, Standby):
                 code = await stand_by(session, begun, seat, ending, more)
             else:
                 code = await _led(session, begun, ending)
     finally:
-        if isinstance(begun, Operator):
-            await begun.close()
+        await begun.close()
         unlock.close()
     is_left = not (ending.went_down or session.stop_on_exit)
     if isinstance(begun, Operator) and is_left:
         say_goodbye(begun, session.state)
+    elif isinstance(begun, Operator) and ending.went_down:
+        say(WENT_DOWN)
     return ending.code(code, is_supervised=session.supervised)
 
 
@@ -181,14 +181,21 @@ async def _watched(operator: Operator, session: Session, end: asyncio.Event) -> 
     """Show the fleet until the end, or until the operator had to give up."""
     ended = asyncio.ensure_future(operator.ended())
     ended.add_done_callback(lambda _: end.set())
-    code = await session.show(operator, end)
+    code = 0
+    failure: Failed | OSError | None = None
+    try:
+        code = await session.show(operator, end)
+    except (Failed, OSError) as error:  # OSError: nobody reads what is shown
+        failure = error
     if ended.done():
-        error = ended.result()
-        if error is not None:
-            raise failed(error)
+        fatal = ended.result()
+        if fatal is not None:
+            raise failed(fatal)
     ended.cancel()
     if session.stop_on_exit:
         stopped = await settled(operator.down(by="up"))
         if isinstance(stopped, ContainerError):
             raise failed(stopped)
+    if failure is not None:
+        raise failure
     return code

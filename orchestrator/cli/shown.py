@@ -30,6 +30,7 @@ __all__ = (
     "show_details",
     "show_facts",
     "show_table",
+    "since_when",
     "until",
 )
 
@@ -111,6 +112,15 @@ def clock_time(moment: int) -> str:
     """Write a moment as the time of day, in this machine's zone."""
     local = datetime.fromtimestamp(moment / 1_000).astimezone()
     return local.isoformat(sep=" ", timespec="milliseconds")[11:23]
+
+
+def since_when(moment: int, now: int | None = None) -> str:
+    """Write when something began: the time of day, with the date on another day."""
+    began, today = (
+        datetime.fromtimestamp(each / 1_000).astimezone()
+        for each in (moment, now_ms() if now is None else now)
+    )
+    return f"{began:%H:%M:%S}" if began.date() == today.date() else f"{began:%F %T}"
 
 
 def container_table(

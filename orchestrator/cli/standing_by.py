@@ -15,20 +15,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
-import click
 
 from orchestrator.api.seat import Seat
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.opening import means_of
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reloading import reloaded
+from orchestrator.cli.said import (
+    WENT_DOWN,
+    say_goodbye,
+    told_what_was_found,
+    told_who_leads,
+)
 from orchestrator.cli.session import Session
-from orchestrator.cli.shown import clock_time
 from orchestrator.cli.tools import parsed_file
 from orchestrator.core.errors import (
     ContainerError,
@@ -41,8 +43,6 @@ from orchestrator.core.errors import (
     TimedOut,
     Unreachable,
 )
-from orchestrator.replay.absences import absence_text
-from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.outcomes import settled
 from orchestrator.runtime.standby import Standby
@@ -50,9 +50,7 @@ from orchestrator.runtime.standby import Standby
 __all__ = (
     "Ending",
     "begin_to_stand_by",
-    "say_goodbye",
     "stand_by",
-    "told_what_was_found",
 )
 
 TERMINATED: Final = 128 + signal.SIGTERM
@@ -129,9 +127,10 @@ async def stand_by(
     say = session.telling.say
     while True:
         standby.on_change(seat.give_to)
-        say(cleaned(_told(standby.leadership())))
-        found = await _until_leading(session, standby, ending)
+        async with told_who_leads(standby, more["lease"].holder, say):
+            found = await _until_leading(session, standby, ending)
         if found is None:
+            say("the standby has ended; whoever leads goes on")
             return 0
         if isinstance(found, OperatorClosed):
             say("the fleet was brought down: the standby ends")
@@ -142,6 +141,8 @@ async def stand_by(
             say(f"leading, under epoch {found.leadership.epoch}")
             why = await _led(session, found, ending)
             if why is None:
+                if ending.went_down:
+                    say(WENT_DOWN)
                 return 0
         else:
             why = found
@@ -239,50 +240,8 @@ async def _after(session: Session, operator: Operator, more: dict[str, Any]) -> 
     return Standby.after(operator, file.spec, more["lease"], means)
 
 
-@contextlib.asynccontextmanager
-async def told_what_was_found(
-    operator: Operator, say: Callable[[str], None]
-) -> AsyncIterator[None]:
-    """Say on one line what became of the runs while nobody led, once that is known."""
-
-    async def tell() -> None:
-        absence = await operator.caught_up()
-        text = "" if absence is None else absence_text(absence)
-        if text:
-            say(cleaned(text))
-
-    telling = asyncio.ensure_future(tell())
-    try:
-        yield
-    finally:
-        telling.cancel()
-        await asyncio.wait([telling])
-
-
-def _told(told: Leadership) -> str:
-    """Say that this one stands by, and who leads."""
-    if told.leader is None or told.since is None:
-        return "standing by: nobody is known to lead"
-    return f"standing by: {told.leader} leads since {clock_time(told.since)}"
-
-
 def _passes(error: ContainerError) -> bool:
     """Say whether a standby goes on after an error: it may pass by itself."""
     if isinstance(error, JournalUnavailable):
         return error.retryable
     return isinstance(error, _PASSING)
-
-
-def say_goodbye(operator: Operator, state: Path) -> None:
-    """Say what goes on without the operator."""
-    alive = sum(
-        info.phase in {"running", "starting", "stopping", "unknown"}
-        for info in operator.infos()
-    )
-    if alive:
-        click.echo(
-            f"the operator has ended, {alive} containers go on:"
-            f" `orchestrator down --state {state}` stops them"
-        )
-    else:
-        click.echo("the operator has ended, no container runs")

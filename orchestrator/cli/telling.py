@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -47,7 +48,10 @@ class Telling:
     def say(self, text: str) -> None:
         """Say a sentence on standard error, in the form that the log has there."""
         if self.log_format == "human":
-            click.echo(text, err=True)
+            # Looked up now: a live table stands before standard error.
+            if sys.stderr is not None:  # it may be closed
+                sys.stderr.write(f"{text}\n")
+                sys.stderr.flush()
         else:
             LOG.warning("%s", text)
 

@@ -11,6 +11,7 @@ from click.shell_completion import get_completion_class
 from returns.result import Failure
 
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.plain import counted
 from orchestrator.cli.python_files import fleet_declared, is_python
 from orchestrator.codec.fleet_file import FleetFile, read_fleet_file
 from orchestrator.codec.schema import SCHEMA
@@ -61,8 +62,8 @@ def read_file(path: Path) -> FleetFile:
 def validate(file: Path) -> None:
     """Check a fleet file; tell every problem at once."""
     fleet = read_file(file)
-    count = len(fleet.spec.containers)
-    click.echo(f"{file} is valid: fleet {fleet.spec.name!r}, {count} containers")
+    count = counted(len(fleet.spec.containers), "container")
+    click.echo(f"{file} is valid: fleet {fleet.spec.name!r}, {count}")
 
 
 @click.command()

@@ -23,7 +23,7 @@ from rich.text import Text
 from orchestrator.cli.client import Client
 from orchestrator.cli.colours import console
 from orchestrator.cli.listing import pages_of
-from orchestrator.cli.plain import cleaned
+from orchestrator.cli.plain import cleaned, counted
 from orchestrator.cli.shown import clock_time, container_table, facts_text, now_ms
 from orchestrator.cli.trees import TREES, show_record
 
@@ -59,7 +59,7 @@ def watch_fleet(client: Client, output: str) -> None:
     def picture(watched: _Watched, height: int) -> Group:
         infos = watched.infos
         shown = [infos[name] for name in nsmallest(room(height), infos)]
-        head = f"{len(infos)} containers, row {watched.seq}"
+        head = f"{counted(len(infos), 'container')}, row {watched.seq}"
         rest = len(infos) - len(shown)
         return fleet_picture(head, shown, rest, "Ctrl-C ends this view")
 

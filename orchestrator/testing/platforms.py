@@ -43,7 +43,7 @@ __all__ = ("Listener", "check_platform", "check_takeover", "start_order")
 
 T = TypeVar("T")
 
-WAIT_S: Final = 20.0
+WAIT_S: Final = 60.0
 """For a platform to tell what it must; a limit, never a measurement."""
 
 ACCEPTED: Final[IOResult[Accepted, PlatformError]] = IOSuccess(Accepted())

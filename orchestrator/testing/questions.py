@@ -28,7 +28,7 @@ from orchestrator.runtime.outcomes import settled
 
 __all__ = ("Asker",)
 
-TIMEOUT_MS: Final[Millis] = 2_000
+TIMEOUT_MS: Final[Millis] = 5_000
 """For one answer; a container that does not know HTTP may use all of it."""
 
 

@@ -8,6 +8,7 @@ import { el, replace } from "./dom.js";
 import { where } from "./routes.js";
 import * as store from "./store.js";
 import { onStatus, retry, status } from "./stream.js";
+import { moment } from "./times.js";
 import { askForToken } from "./token.js";
 
 let version = null;
@@ -17,11 +18,11 @@ export function notes() {
   let drawn = "";
   const draw = () => {
     const lines = all();
-    const text = JSON.stringify(lines.map(({ tone, text: says }) => [tone, says]));
+    const text = JSON.stringify(lines.map(({ tone, text: says, at }) => [tone, says, at]));
     if (text === drawn) return;
     drawn = text;
     list.hidden = lines.length === 0;
-    replace(list, lines.map(({ tone, text: says, act }) => el("li", { class: tone }, el("span", null, says), act?.())));
+    replace(list, lines.map(line));
   };
   store.subscribe((news) => news.facts && draw());
   onStatus(draw);
@@ -46,6 +47,11 @@ function all() {
   return lines;
 }
 
+function line({ tone, text, at, act }) {
+  const rest = at ? ["; it took over ", moment(at), "."] : null;
+  return el("li", { class: tone }, el("span", null, text, rest), act?.());
+}
+
 function enter() {
   return el("button", { type: "button", class: "small", on: { click: askForToken } }, "Enter a token");
 }
@@ -62,9 +68,10 @@ function told(facts) {
     lines.push({ tone: "warn", text: `The operator is now version ${facts.version}; this page came with ${version}.`, act: load });
   }
   if (facts.role === "standby") {
-    const leads = facts.leader ? `${facts.leader} leads` : "Nobody is known to lead";
-    const since = facts.leader_since ? `, since ${new Date(facts.leader_since).toLocaleTimeString()}` : "";
-    lines.push({ tone: "calm", text: `This is a standby. ${leads}${since}.` });
+    const leads = facts.leader ? `${facts.leader} leads` : "Nobody is known to lead.";
+    lines.push({ tone: "calm", text: `This is a standby. ${leads}`, at: facts.leader_since });
+  } else if (facts.leader) {
+    lines.push({ tone: "calm", text: `This operator leads, as ${facts.leader}`, at: facts.leader_since });
   }
   if (facts.journal_error) lines.push({ tone: "bad", text: `Nothing can be recorded: ${facts.journal_error}` });
   if (!facts.observed) lines.push({ tone: "warn", text: "The platform has not been looked at yet; phases are as they were last known." });
