@@ -174,19 +174,19 @@ async def test_every_request_acts(tmp_path: Path) -> None:
         own = await it.call("POST", "/v1/containers/own/start", json={"spec": given})
         assert own.body["origin"] == "ad_hoc"
         for name in ("extra", "own"):
-            waited = await it.call("GET", f"/v1/containers/{name}/wait?limit_ms=9000")
+            waited = await it.call("GET", f"/v1/containers/{name}/wait?limit_ms=60000")
             assert waited.status == 200, waited
         asking = {"by": "alice", "why": "enough"}
         stopped = await it.call("POST", "/v1/containers/extra/stop", json=asking)
         assert stopped.body["desired"] == "stopped"
-        path = "/v1/containers/extra/wait?for=stopped&limit_ms=9000"
+        path = "/v1/containers/extra/wait?for=stopped&limit_ms=60000"
         assert (await it.call("GET", path)).body["why"] == "stopped by alice: enough"
         assert (await it.call("DELETE", "/v1/containers/extra")).body is None
         assert (await it.call("POST", "/v1/containers/web/restart")).status == 200
         assert (await it.call("POST", "/v1/containers/dead/reset")).status == 200
         assert (await it.call("POST", "/v1/reconcile")).body["strangers"] == []
         assert (await it.call("POST", "/v1/down")).status == 200
-        await asyncio.wait_for(it.ended.wait(), 5)
+        await asyncio.wait_for(it.ended.wait(), 60)
 
 
 JSON = {"Content-Type": "application/json"}

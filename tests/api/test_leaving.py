@@ -14,6 +14,7 @@ from aiohttp import web
 from returns.future import FutureResult
 from returns.result import Failure, Result
 
+from orchestrator.api import listen
 from orchestrator.api.leaving import Broken, Leaving
 from orchestrator.core.errors import PlatformError, Unreachable
 from orchestrator.core.events import ReconcileRequested, SpecApplied
@@ -23,6 +24,12 @@ from tests.api.guard.kit import SOON_S, Served, served
 from tests.runtime.kit import Faulty, value
 
 Looked: TypeAlias = FutureResult[Observation, PlatformError]
+
+
+@pytest.fixture(autouse=True)
+def _cut_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have who is late be late by a fault, and not by a machine that is slow."""
+    monkeypatch.setattr(listen, "SHUTDOWN_S", 30.0)
 
 
 async def endless(_: object, name: str, *, follow: bool) -> AsyncIterator[LogLine]:

@@ -61,7 +61,8 @@ async def test_metrics_say_what_a_service_bears_and_should_have(
 async def test_a_key_makes_no_load_a_repeated_one(tmp_path: Path) -> None:
     async with api(tmp_path) as it:
         key = {KEY_HEADER: "again"}
-        for load, replicas in ((15, 2), (25, 3)):
+        # The average may be one of two slots: it wants more than there may be anyhow.
+        for load, replicas in ((15, 2), (1_000, 6)):
             told = await it.call("POST", LOAD, json={"load": load}, headers=key)
             assert (told.status, told.body["replicas"]) == (200, replicas)
             assert REPLAYED_HEADER not in told.headers

@@ -133,11 +133,11 @@ async def test_events_are_sifted_by_what_they_are_and_whom_they_concern(
 async def test_a_wait_ends_with_the_first_event_that_is_wanted(tmp_path: Path) -> None:
     async with api(tmp_path) as it:
         seq = it.kit.operator.seq
-        path = f"/v1/events?type=stop_requested&after={seq}&wait_ms=9000"
+        path = f"/v1/events?type=stop_requested&after={seq}&wait_ms=60000"
         waiting = asyncio.ensure_future(it.call("GET", path))
         await value(it.kit.operator.reconcile())
         await value(it.kit.operator.stop_container("web", by="alice"))
-        (row,) = (await asyncio.wait_for(waiting, 5)).body
+        (row,) = (await asyncio.wait_for(waiting, 60)).body
         assert (row["event"]["type"], row["event"]["by"]) == ("stop_requested", "alice")
 
 

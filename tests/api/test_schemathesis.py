@@ -37,7 +37,7 @@ from tests.runtime.kit import HOLD, NEVER, fleet, opened, spec
 EXAMPLES = 10
 """For each operation, and each of what is allowed and what is forbidden."""
 
-LIMIT_S = 10
+LIMIT_S = 60
 SHORT_MS = 20
 
 FLEET = fleet(spec("web"), spec("dead", HOLD), spec("job", NEVER))

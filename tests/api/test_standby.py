@@ -30,9 +30,10 @@ from tests.api.test_app import Api, session_of
 from tests.runtime.kit import LIMIT_MS, Kit, fleet, spec, value
 from tests.runtime.test_standby import until
 
-LEASE_MS = 1_000
-LIMIT_S = 20.0
-DECLARED = fleet(spec("web"))
+LEASE_MS = 60_000
+"""Longer than any test: it is the leader who lets go of it."""
+LIMIT_S = 60.0
+DECLARED = fleet(spec("web"), reconcile_interval_ms=0)
 
 
 @attrs.define(eq=False)
@@ -93,6 +94,7 @@ async def pair(folder: Path) -> AsyncIterator[Pair]:
 async def test_a_standby_answers_what_it_has_followed(tmp_path: Path) -> None:
     async with pair(tmp_path) as it:
         _ = await value(it.leader.start_container("extra"))
+        _ = await value(it.leader.wait("extra", limit_ms=LIMIT_MS))  # then it is quiet
         await it.until_ahead()
         facts = (await it.call("GET", "/v1/fleet")).body
         assert (facts["role"], facts["leader"]) == ("standby", "one/1")

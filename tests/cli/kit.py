@@ -17,7 +17,7 @@ from orchestrator.cli.failing import Failed
 from tests.cli.forked import is_like_ours, run_forked
 
 COMMAND = (sys.executable, "-m", "orchestrator")
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 @attrs.frozen
@@ -94,3 +94,17 @@ def file_at(folder: Path, text: str) -> Path:
     path = folder / "fleet.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def has_said(state: Path, name: str, line: str) -> None:
+    """Wait until a line is the newest that a container has said.
+
+    One that runs has begun; what it says comes a moment later.
+    """
+    until = time.monotonic() + LIMIT_S
+    while True:
+        said = run("logs", name, "--state", str(state)).out.splitlines()[-1:]
+        if said == [line]:
+            return
+        assert time.monotonic() < until, said
+        time.sleep(0.02)

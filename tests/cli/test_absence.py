@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cli.kit import LIMIT_S, file_at, reached, up
+from tests.platforms.local_kit import shims
 
 FLEET = """
 [fleet]
@@ -38,8 +39,11 @@ def test_up_that_comes_back_says_what_it_has_found(tmp_path: Path) -> None:
             reached(state).get("containers", name, "wait")
         first.send_signal(signal.SIGKILL)
         first.wait(LIMIT_S)
-        until(lambda: (tmp_path / "pid").read_text() != "")
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        pid = tmp_path / "pid"
+        until(lambda: pid.exists() and pid.read_text() != "")
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+        # The next one is to find the end: its shim has written it down.
+        until(lambda: len(shims(tmp_path)) == 1)
         assert "nobody led" not in log.read_text()
         with up(file, state):
             until(lambda: "nobody led" in log.read_text())

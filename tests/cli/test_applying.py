@@ -148,7 +148,13 @@ def test_where_nothing_differs_the_command_says_so(state: Path) -> None:
 
 
 def test_what_does_not_settle_in_time_is_told(state: Path, tmp_path: Path) -> None:
-    done = apply(state, file_at(tmp_path, FLEET + SLOW), "--timeout", "1s")
+    file = file_at(tmp_path, FLEET + SLOW)
+    assert apply(state, file, "--detach").code == 0
+    until = time.monotonic() + LIMIT_S
+    while infos(state)["slow"]["phase"] != "running":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    done = apply(state, file, "--timeout", "1s")
     assert done.code == 3
     assert "not settled after 1s:\n  slow running" in done.err
 

@@ -11,14 +11,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.api.places import SOCKET, SOCKET_NAMED_BY, socket_of
 from orchestrator.cli.client import Client
-from tests.cli.kit import COMMAND, Done, file_at, reached, run, up
+from tests.cli.kit import COMMAND, LIMIT_S, Done, file_at, reached, run, up
 from tests.platforms.local_kit import marked, shims
 
 FLEET = """
@@ -59,6 +60,8 @@ command = ["sleep", "993"]
 depends_on = { migrate = "completed" }
 """
 
+COMPLETED: dict[str, Any] = {"for": "completed"}
+
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -68,6 +71,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         client = reached(folder / "state")
         for name in ("web-0", "web-1"):
             client.get("containers", name, "wait")
+        client.get("containers", "job", "wait", **COMPLETED)
         yield folder / "state"
     assert shims(folder) == []
     assert marked(str(folder)) == []
@@ -75,6 +79,13 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def command(state: Path, *words: str) -> Done:
     return run(*words, "--state", str(state))
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    late = time.monotonic() + LIMIT_S
+    while not is_so():
+        assert time.monotonic() < late
+        time.sleep(0.01)
 
 
 def test_list_shows_all_in_every_format(state: Path) -> None:
@@ -93,7 +104,7 @@ def test_list_shows_all_in_every_format(state: Path) -> None:
 def test_a_replica_answers_at_its_address(state: Path) -> None:
     info = json.loads(command(state, "status", "web-1", "-o", "json").out)
     url = f"http://{info['addresses']['http']}/"
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:
         assert answer.status == 200
 
 
@@ -153,10 +164,7 @@ def test_restart_reset_and_reconcile(state: Path) -> None:
     before = json.loads(command(state, "status", "web-0", "-o", "json").out)["run"]
     assert command(state, "restart", "web-0").code == 0
     client = Client(state)
-    for _ in range(500):
-        if client.get("containers", "web-0")["run"] > before:
-            break
-        time.sleep(0.01)
+    until(lambda: client.get("containers", "web-0")["run"] > before)
     events = command(state, "events").out
     assert client.get("containers", "web-0", "wait")["run"] == before + 1, events
     assert command(state, "reset", "doomed").code == 0
@@ -182,7 +190,7 @@ def test_logs_and_events_can_be_followed(state: Path) -> None:
         assert following.stdout is not None
         assert following.stdout.readline()
         following.send_signal(signal.SIGINT)
-        assert following.wait(10) == 130
+        assert following.wait(LIMIT_S) == 130
         following.stdout.close()
 
 
@@ -240,7 +248,7 @@ def test_up_goes_on_over_interrupts_and_a_lost_journal(tmp_path: Path) -> None:
         client.get("containers", "web-0", "wait")
         client.get("containers", "web-1", "wait")
         first.send_signal(signal.SIGINT)
-        assert first.wait(30) == 0
+        assert first.wait(LIMIT_S) == 0
     said = (tmp_path / "up.log").read_text().splitlines()[-1]
     assert "containers go on" in said
     # The block has ended with `down`: bring it up again and lose the journal.
@@ -249,7 +257,7 @@ def test_up_goes_on_over_interrupts_and_a_lost_journal(tmp_path: Path) -> None:
         before = client.get("containers", "web-0", "wait")
         assert before["run"] > 1
         second.send_signal(signal.SIGKILL)
-        second.wait(30)
+        second.wait(LIMIT_S)
         for path in state.glob("journal.db*"):
             path.unlink()
         with up(file, state):
@@ -270,7 +278,7 @@ def test_the_last_line_names_down(tmp_path: Path) -> None:
         )
         reached(state).get("containers", "web-0", "wait")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(LIMIT_S) == 0
     last = (tmp_path / "out").read_text().splitlines()[-1]
     assert last.endswith(f"`orchestrator down --state {state}` stops them")
     assert len(shims(state)) >= 2
@@ -360,7 +368,7 @@ def test_a_follower_is_told_when_the_operator_has_gone(tmp_path: Path) -> None:
         assert following.stdout is not None
         assert following.stdout.readline() == "out\n"
         operator.send_signal(signal.SIGKILL)
-        _, said = following.communicate(timeout=20)
+        _, said = following.communicate(timeout=LIMIT_S)
         assert following.returncode == 5, said
         assert "no operator runs" in said
 
@@ -412,6 +420,10 @@ def test_a_planted_secret_is_found_nowhere(tmp_path: Path) -> None:
     with up(file_at(tmp_path, fleet), state, *words):
         client: Client = reached(state)
         assert client.get("containers", "knows", "wait")["phase"] == "running"
+        log = tmp_path / "up.log"
+        for said in ("env_vars_failed", "secret_missing"):
+            until(lambda said=said: said in command(state, "events", "-o", "json").out)  # type: ignore[misc]
+        until(lambda: "on_start failed for knows: ValueError" in log.read_text())
         answers = [
             command(state, *words)
             for words in (
@@ -422,12 +434,10 @@ def test_a_planted_secret_is_found_nowhere(tmp_path: Path) -> None:
                 ("logs", "knows"),
             )
         ]
-        time.sleep(0.2)
     assert "env_vars_failed" in answers[3].out
     assert "secret_missing" in answers[3].out
     said = "".join(done.out + done.err for done in answers)
     assert secret not in said
-    assert "on_start failed for knows: ValueError" in (tmp_path / "up.log").read_text()
     for path in tmp_path.rglob("*"):
         is_planted = path in (secrets, tmp_path / "builder.py")
         if path.is_file() and not is_planted and path.suffix != ".pyc":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -14,7 +15,7 @@ import yaml
 from orchestrator.cli.asks import GOALS
 from orchestrator.cli.trees import tree_text
 from orchestrator.runtime.reports import WaitFor
-from tests.cli.kit import Done, file_at, reached, run, up
+from tests.cli.kit import COMMAND, Done, file_at, reached, run, up
 from tests.platforms.local_kit import marked, shims
 
 FLEET = """
@@ -179,3 +180,30 @@ def test_colours_are_as_they_are_asked_for(
     done = run(*words, "list", "--state", str(state), env=env)
     assert done.code == 0, done.err
     assert ("\x1b[32m" in done.out) is is_coloured
+
+
+def test_where_nobody_reads_what_is_written_that_is_no_answer(state: Path) -> None:
+    """Code 1 would be the answer of `plan` and `diff`: something would change."""
+    words = (*COMMAND, "events", "--state", str(state))
+    cut = subprocess.run(
+        ["sh", "-c", '{ "$@"; echo "code $?" >&2; } | true', "sh", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (cut.stdout, cut.stderr) == ("", "code 141\n")
+
+
+def test_an_operator_whose_streams_are_closed_works_all_the_same(
+    tmp_path: Path,
+) -> None:
+    file = file_at(
+        tmp_path, '[fleet]\nname = "still"\n[platform]\nkind = "simulated"\n'
+    )
+    words = (*COMMAND, "up", str(file), "--state", str(tmp_path / "state"))
+    closed = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *words]
+    with subprocess.Popen((*closed, "--listen", "127.0.0.1:0")) as still:
+        _ = reached(tmp_path / "state")
+        still.terminate()
+        assert still.wait(60) == 0

@@ -67,7 +67,7 @@ def test_a_file_in_python_is_read_where_it_lies(tmp_path: Path) -> None:
     path = file_at(tmp_path, FLEET)
     assert parsed_file(path).spec.containers[0].working_dir == str(tmp_path / "sub")
     said = asked("validate", path)
-    assert said.stdout == f"{path} is valid: fleet 'demo', 1 containers\n"
+    assert said.stdout == f"{path} is valid: fleet 'demo', 1 container\n"
     said = asked("validate", f"{path}:small")
     assert said.stdout.startswith(f"{path}:small is valid: fleet 'small'")
     assert not (tmp_path / "__pycache__").exists()

@@ -390,14 +390,14 @@ def test_a_secrets_file_is_looked_into(
 
 
 def test_a_gateway_that_is_not_there_is_told(fleet: Path) -> None:
-    with socket.socket() as closed:
+    env = {**os.environ, "GATEWAY_TOKEN": "hush"}
+    with socket.socket() as closed:  # bound, so that nobody else gets it
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    fleet.write_text(
-        HEAD.replace("https://shop.example.com", f"http://127.0.0.1:{port}") + WEB
-    )
-    env = {**os.environ, "GATEWAY_TOKEN": "hush"}
-    done = run("gateway", "check", "--fleet", str(fleet), env=env)
+        fleet.write_text(
+            HEAD.replace("https://shop.example.com", f"http://127.0.0.1:{port}") + WEB
+        )
+        done = run("gateway", "check", "--fleet", str(fleet), env=env)
     assert done.code == 5, done.err
     assert "platform unreachable" in done.out
     assert "hush" not in done.out + done.err

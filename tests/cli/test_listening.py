@@ -78,3 +78,16 @@ def test_tokens_are_exported_as_digests(tmp_path: Path) -> None:
     assert len(done.out.splitlines()) == 1
     assert '"name":"ops"' in done.out
     assert secret not in done.out
+
+
+@pytest.mark.parametrize("place", ["foo", "127.0.0.1:99999", "8400", "[::1]"])
+def test_what_is_no_place_to_listen_at_is_a_mistake(tmp_path: Path, place: str) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text('[fleet]\nname = "demo"\n')
+    done = run("up", str(file), "--state", str(tmp_path / "state"), "--listen", place)
+    assert done.code == 2
+    assert (
+        f"expected HOST:PORT, such as 127.0.0.1:8400 or [::1]:8400, found {place!r}"
+        in done.err
+    )
+    assert not (tmp_path / "state").exists()

@@ -156,7 +156,7 @@ def test_without_an_operator_its_journal_tells_the_same(tmp_path: Path) -> None:
         ]
         told = [command(state, *words) for words in asked]
         process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        process.wait(60)
         before = sorted(path.name for path in state.iterdir())
         for words, known in zip(asked, told, strict=True):
             done = command(state, *words)

@@ -19,7 +19,7 @@ from orchestrator.api.places import HTTP_AT, TOKENS
 from orchestrator.cli.remembered import contexts_path
 from orchestrator.codec.api_choice import BODY_MAX
 from tests.cli.inside import ran
-from tests.cli.kit import COMMAND, LIMIT_S, Done, file_at, reached, run, up
+from tests.cli.kit import COMMAND, LIMIT_S, Done, file_at, has_said, reached, run, up
 
 FLEET = """
 [fleet]
@@ -67,6 +67,7 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
     state = folder / "state"
     with up(file_at(folder, FLEET.format(api="")), state):
         reached(state).get("containers", "web", "wait")
+        has_said(state, "web", "hello")
         yield Far(state, url_of(state), folder)
 
 
@@ -425,6 +426,7 @@ def test_the_network_is_served_with_a_token_and_tls(tmp_path: Path) -> None:
     token.chmod(0o600)
     with up(file, state, "--listen", "0.0.0.0:0"):
         reached(state).get("containers", "web", "wait")
+        has_said(state, "web", "hello")
         url = url_of(state)
         assert url.startswith("https://127.0.0.1:")
         words = ("--url", url, "--token-file", token)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.client import Client
-from tests.cli.kit import Done, file_at, reached, run, up
+from tests.cli.kit import Done, file_at, has_said, reached, run, up
 
 FLEET = """
 [fleet]
@@ -56,6 +56,7 @@ def test_a_service_is_scaled_and_each_replica_knows_its_index(tmp_path: Path) ->
         done = asked(state, "scale", "web", "3", "--wait")
         assert done.code == 0, done.err
         assert "members:     web-0, web-1, web-2" in done.out
+        has_said(state, "web-2", "I am web-2 2")
         assert asked(state, "logs", "web-2").out == "I am web-2 2\n"
         listed = json.loads(asked(state, "services", "-o", "json").out)
         found = {each["name"]: each for each in listed}
@@ -111,7 +112,7 @@ def test_what_was_scaled_outlives_an_operator_that_is_killed(tmp_path: Path) -> 
 
 
 def wait_for(client: Client, expected: list[str]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while names(client) != expected:
         assert time.monotonic() < until, names(client)
         time.sleep(0.05)
@@ -177,7 +178,7 @@ def test_orphans_are_adopted_or_ended(lost: Path, tmp_path: Path) -> None:
         done = run("orphans", "--state", str(lost), "stop", "web-1")
         assert "of web-1 is being ended" in done.out
         wait_for(client, ["extra", "web-0", "web-2"])
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while client.get("orphans"):
             assert time.monotonic() < until
             time.sleep(0.05)

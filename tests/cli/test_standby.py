@@ -19,6 +19,7 @@ from orchestrator.cli.failing import Failed
 from orchestrator.cli.leader_words import leader_line
 from orchestrator.cli.live import show_lines
 from orchestrator.cli.session import Session
+from orchestrator.cli.shown import now_ms, since_when
 from orchestrator.cli.telling import Telling
 from orchestrator.codec.fleet_file import read_fleet_file
 from orchestrator.codec.journal_choice import JournalKind, LeaseChoice
@@ -30,7 +31,7 @@ from tests.runtime.kit import LIMIT_MS, value
 from tests.runtime.test_standby import until
 
 LEASE_MS = 3_000
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 FLEET = b"""
 [fleet]
@@ -145,7 +146,8 @@ async def test_it_stands_by_leads_and_stands_by_again(ground: Ground) -> None:
     _ = await value(leader.wait("web", limit_ms=LIMIT_MS))
     async with running_session(ground.session(standby=True)) as task:
         client = Client(ground.folder / "state")
-        await ground.until_said("standing by")
+        await ground.until_said("standing by: other/1 leads since")
+        assert not any("nobody is known" in each for each in ground.said)
         await until((ground.folder / "state" / "operator.sock").exists)
         told = await asyncio.to_thread(client.get, "leader")
         assert told["role"] == "standby"
@@ -197,6 +199,24 @@ async def test_one_operator_works_in_a_folder(ground: Ground) -> None:
             await running.run_session(ground.session(standby=True))
         assert locked.value.code == 6
         assert "another operator" in locked.value.message
+
+
+@pytest.mark.parametrize("is_standby", [False, True])
+@pytest.mark.parametrize("name", [".fleet.json", "operator.sock"])
+async def test_where_its_folder_cannot_be_used_it_lets_go_of_the_fleet(
+    ground: Ground, name: str, monkeypatch: pytest.MonkeyPatch, *, is_standby: bool
+) -> None:
+    gone: list[Line] = []
+
+    async def detach(line: Line) -> None:
+        gone.append(line)
+
+    monkeypatch.setattr(Line, "detach", detach)
+    (ground.folder / "state" / name).mkdir(parents=True)
+    with pytest.raises(OSError, match=name):
+        await running.run_session(ground.session(standby=is_standby))
+    assert gone == ground.lines
+    assert await settled(Line(ground.platform).lease()) is None
 
 
 async def test_a_file_that_is_read_again_is_declared_when_it_leads(
@@ -261,6 +281,14 @@ def test_who_leads_is_said_in_words() -> None:
     assert line.endswith(", epoch 4")
     behind = leader_line({**told, "role": "standby", "lag_rows": 1})
     assert behind.startswith("shown by a standby, 1 row behind: m/1 leads")
+
+
+def test_who_leads_since_another_day_is_told_with_the_date() -> None:
+    day_ms, now = 86_400_000, now_ms()
+    assert len(since_when(now, now)) == len("12:04:31")
+    assert len(since_when(now - day_ms, now)) == len("2026-01-31 12:04:31")
+    told = {"role": "leader", "leader": "m/1", "since": now - day_ms, "epoch": 4}
+    assert f"since {since_when(now - day_ms, now)}, epoch 4" in leader_line(told)
 
 
 async def test_a_list_says_above_it_who_leads(ground: Ground) -> None:

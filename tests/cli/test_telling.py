@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
+from orchestrator import MemoryJournal, Operator, SimulatedPlatform
+from orchestrator.cli.live import show_live
 from orchestrator.cli.telling import Telling, telling_options
 from orchestrator.codec.api_choice import ApiChoice
 from orchestrator.runtime.logs import LogFormat
 from orchestrator.runtime.telemetry import NAMES_MAX
+from tests.runtime.kit import fleet, spec
+from tests.runtime.test_standby import until
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +101,34 @@ def test_a_sentence_has_the_form_of_the_log(
     else:
         line = json.loads(said)
         assert (line["message"], line["fleet"]) == ("listening", "demo")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_what_is_told_while_a_table_is_shown_stands_above_it(
+    monkeypatch: pytest.MonkeyPatch, *, is_seen: bool
+) -> None:
+    """Where standard error goes to a file it goes there, and not to the terminal."""
+    screen, errors = Terminal(), Terminal() if is_seen else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
+    telling, end = Telling(), asyncio.Event()
+    telling.begin(verbose=False)
+    platform = SimulatedPlatform(speed=20)
+    async with Operator.open(
+        fleet(spec("web")), platform=platform, journal=MemoryJournal()
+    ) as operator:
+        console = Console(file=screen, force_terminal=True, width=100)
+        showing = asyncio.ensure_future(show_live(operator, end, console))
+        await until(lambda: "Ctrl-C" in screen.getvalue())
+        telling.say("said to the owner")
+        logging.getLogger("orchestrator").warning("found in the log")
+        end.set()
+        await showing
+    for text in ("said to the owner", "found in the log"):
+        assert (text in screen.getvalue()) == is_seen
+        assert (text in errors.getvalue()) != is_seen
+        assert f"go on{text}" not in screen.getvalue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from orchestrator.cli.demo import quickstart
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.main import cli
 from orchestrator.core.state import RULES
-from tests.cli.kit import file_at, run, run_afresh
+from tests.cli.kit import COMMAND, file_at, run, run_afresh
+from tests.platforms.local_kit import marked, shims
 
 ROOT = Path(__file__).parents[2]
 INCIDENT = str(ROOT / "docs/examples/incident.jsonl.gz")
@@ -36,6 +38,27 @@ def test_the_demo_shows_every_point_and_leaves_nothing(tmp_path: Path) -> None:
     ):
         assert line in ends
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_that_is_interrupted_stops_everything(tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        (*COMMAND, "demo"),
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        assert any(" running " in line for line in demo.stdout)
+        demo.send_signal(signal.SIGINT)
+        _, err = demo.communicate(timeout=60)
+    assert (demo.returncode, err) == (
+        130,
+        "orchestrator: interrupted: everything is stopped\n",
+    )
+    assert marked(str(tmp_path)) == []
+    assert shims(tmp_path) == []
 
 
 def test_the_shipped_fleet_is_the_one_of_the_docs() -> None:
@@ -225,4 +248,17 @@ def test_output_that_nobody_reads_any_more_shows_no_traceback() -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(20) == 1  # click's own answer to a broken pipe
+    assert process.wait(60) == 141  # 1 would be an answer of some commands
+
+
+def test_the_command_loads_nothing_of_ours_before_it_can_be_interrupted() -> None:
+    """Ctrl-C while modules are loaded is told by `main`, and is no traceback."""
+    program = (
+        "import sys, orchestrator.cli.main\n"
+        "print(sorted(n for n in sys.modules if n.startswith('orchestrator.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = [f"orchestrator.cli{end}" for end in ("", ".colours", ".main")]
+    assert done.stdout == f"{loaded}\n"

@@ -31,7 +31,7 @@ command = ["sleep", "989"]
 [ad_hoc]
 command = ["sleep", "988"]
 """
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 @pytest.fixture(scope="module")

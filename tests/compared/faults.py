@@ -43,7 +43,7 @@ from tests.compared.hurt import (
     our_ground,
 )
 from tests.compared.sides import SIDES, Side, install
-from tests.platforms.cloudflare.real.test_command import up_and_killed
+from tests.platforms.cloudflare.real.command_kit import up_and_killed
 
 __all__ = ("FAULTS", "main", "suffered", "table", "two_operators")
 

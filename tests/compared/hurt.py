@@ -33,8 +33,8 @@ from tests.bench.machine import node
 from tests.bench.workerd import DurableObject, Workerd
 from tests.cli.kit import file_at
 from tests.compared.sides import work_of
+from tests.platforms.cloudflare.real.command_kit import Ground
 from tests.platforms.cloudflare.real.kit import IMAGE, TOKEN, Stage, stage
-from tests.platforms.cloudflare.real.test_command import Ground
 
 __all__ = (
     "ENDING",

@@ -207,6 +207,7 @@ ABOUT: dict[tuple[str, str], str] = {
     ("auth.js", "TOKEN_MIN"): "characters of a token, at least",
     ("http.js", "BODY_MAX"): "bytes of a body",
     ("bounds.js", "ORDERS_MAX"): "orders of a batch",
+    ("bounds.js", "PAGE_MAX"): "containers of a page of a list",
     ("bounds.js", "ENV_MAX"): "environment variables of a start",
     ("bounds.js", "ENV_VALUE_MAX"): "characters (UTF-16 units) of one",
     ("bounds.js", "WORDS_MAX"): "words of a command",
@@ -218,12 +219,16 @@ ABOUT: dict[tuple[str, str], str] = {
     ("gateway.js", "WAIT_MAX_MS"): "for the first event, at most",
     ("gateway.js", "ORDER_LIMIT_MS"): "for an object to take on an order; then 503",
     ("looks.js", "LOOK_LIMIT_MS"): "for an object to answer a look; then `unreachable`",
-    ("looks.js", "LIST_LIMIT_MS"): "for a list; who was not looked at by then is"
-    " `unreachable` in it",
+    ("looks.js", "LIST_LIMIT_MS"): "for a list, or a page of one; who was not looked at"
+    " by then is `unreachable` in it",
     ("bounds.js", "EPOCH_MAX"): "the highest epoch, run or revision",
     ("looks.js", "LOOKS_AT_ONCE"): "objects that are looked at together",
     ("looks.js", "RETURN_MS"): "after which a registry that was made anew looks at its"
     " containers by itself, unless it was asked to",
+    (
+        "looks.js",
+        "RETURN_PAGES",
+    ): "pages of them that it looks at when an operator calls; the next call goes on",
     ("registry.js", "FLOOR_MS"): "the runs of a forgotten container stay refused by"
     " the registry",
     ("registry.js", "PRESENCE_PARTS"): "parts of `orphan_after_ms`; a call is written"
@@ -289,16 +294,16 @@ ABOUT: dict[tuple[str, str], str] = {
     ("ready.js", "LIMIT_MS"): "for one port to answer",
     ("ready.js", "NO_PORT"): "the port on which nothing listens: who refuses there is"
     " up",
-    ("run.js", "BEAT_MS"): "between two looks of an object after what it runs",
-    ("run.js", "AGAIN_MS"): "between two looks where its watch has broken",
+    ("alarm.js", "BEAT_MS"): "between two looks of an object after what it runs",
+    ("alarm.js", "AGAIN_MS"): "between two looks where its watch has broken",
     ("run.js", "SETTLES_MS"): "a run that is over and told no end counts as lost after",
-    ("run.js", "LOOK_MS"): "between two looks at the ports: first, longest, and once"
+    ("ready.js", "LOOK_MS"): "between two looks at the ports: first, longest, and once"
     " `start_timeout_ms` is over",
     ("run.js", "OUTLIVES_MS"): "a container may outlive its object, if nothing wakes"
     " that",
     ("run.js", "KILL_LIMIT_MS"): "for a kill to be answered; then it is tried again",
-    ("run.js", "LATE_MS"): "an alarm so late is set anew",
-    ("run.js", "GONE_MS"): "the runs of a forgotten container stay refused by its"
+    ("alarm.js", "LATE_MS"): "an alarm so late is set anew",
+    ("alarm.js", "GONE_MS"): "the runs of a forgotten container stay refused by its"
     " object",
 }
 

@@ -52,9 +52,11 @@ def metrics_page() -> str:
     lines = [
         "# Metrics",
         "",
-        "`GET /metrics` answers in the text format of Prometheus. All names begin with",
-        "`fleet_`, durations are seconds, counters end in `_total` and begin at zero",
-        "with each operator.",
+        "`GET /metrics` answers in the text format of Prometheus. Names begin with"
+        " `fleet_`;",
+        "those that say who leads it, with `orchestrator_`. Durations are seconds,"
+        " counters",
+        "end in `_total` and begin at zero with each operator.",
         "",
         "| metric | kind | labels | |",
         "|---|---|---|---|",

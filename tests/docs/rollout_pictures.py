@@ -57,7 +57,7 @@ def drawn(page: str, folder: Path) -> Drawn:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     return Drawn(
         code=done.returncode,

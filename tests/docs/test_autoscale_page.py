@@ -29,7 +29,7 @@ def test_the_page_can_be_followed(tmp_path: Path) -> None:
         looked = ran(look, tmp_path, env)
     finally:
         subprocess.run(["orchestrator", "down"], env=env, check=False)
-        running.wait(30)
+        running.wait(120)
     assert "1-6" in looked
     assert "desired_by:      autoscaler" in looked
     assert shims(tmp_path) == []
@@ -42,7 +42,7 @@ def test_the_program_scales_its_service() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [

@@ -85,6 +85,6 @@ def test_the_page_shows_what_is_printed(number: int, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert re.fullmatch(as_pattern(printed), done.stdout), done.stdout + done.stderr

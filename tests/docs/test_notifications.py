@@ -62,7 +62,7 @@ async def test_the_receiver_believes_only_who_knows_the_key() -> None:
 
         async def answer(body: bytes, signed: str) -> str | None:
             headers = {"Orchestrator-Signature": signed}
-            return await post(url, headers, body, timeout_ms=10_000)
+            return await post(url, headers, body, timeout_ms=60_000)
 
         for wrong in (
             "",

@@ -43,6 +43,7 @@ BODIES = {
     "release": "lease",
     "keepSnapshot": "snapshot",
     "beginBehind": "base",
+    "endWith": "end",
     "acknowledge": "ack",
     "batch": "batch",
     "probes": "questions",
@@ -180,7 +181,7 @@ def asked(folder: Path, cases: list[tuple[str, Any]]) -> Tree:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     answer: Tree = json.loads(done.stdout)

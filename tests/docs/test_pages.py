@@ -58,7 +58,7 @@ def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
     finally:
         subprocess.run(["orchestrator", "down"], env=env, check=False)
         if up is not None:
-            up.wait(30)
+            up.wait(120)
     assert "is valid: fleet 'tutorial', 3 containers" in done[0]
     assert "http=127.0.0.1:" in done[1]
     assert "everything is down" in done[-1]
@@ -87,7 +87,7 @@ def ran(block: str, folder: Path, env: dict[str, str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, (block, done.stderr)
     return done.stdout
@@ -150,7 +150,7 @@ def test_the_program_of_the_how_to_runs(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1:] == [

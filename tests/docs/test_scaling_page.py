@@ -16,7 +16,7 @@ def test_the_program_scales_its_service() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "3 web-0 web-1 web-2\n"

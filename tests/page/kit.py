@@ -32,7 +32,7 @@ from orchestrator.runtime.operator import Operator
 LIST = re.compile(r"/v1/containers\?limit=")
 """How the page asks for the containers of the fleet."""
 
-LIMIT_MS = 20_000
+LIMIT_MS = 60_000
 """How long anything may take to be seen: the machine may be busy."""
 
 NO_ANSWER = r"net::ERR_(CONNECTION|INCOMPLETE|EMPTY)|status of 503"

@@ -31,6 +31,25 @@ async def test_a_standby_says_quietly_that_it_is_one_and_who_leads(
             page = await windows.open(url)
             await expect(row(page, "web")).to_be_visible()
             notes = page.get_by_role("list", name="Notes on this fleet")
-            await expect(notes).to_contain_text("This is a standby. one/1 leads, since")
+            await expect(notes).to_contain_text(
+                "This is a standby. one/1 leads; it took over "
+            )
             await expect(page.get_by_text("read-only")).to_be_visible()
             await is_accessible(page)
+
+
+async def test_a_leader_with_a_lease_says_so_and_since_when(
+    windows: Windows, tmp_path: Path
+) -> None:
+    platform, rows = SimulatedPlatform(seed=3, speed=20), MemoryJournal()
+    async with (
+        Operator.open(DECLARED, **means(platform, rows, "one")) as leader,
+        served(leader, tmp_path) as url,
+    ):
+        page = await windows.open(url)
+        notes = page.get_by_role("list", name="Notes on this fleet")
+        said = notes.get_by_text("This operator leads, as one/1; it took over ")
+        await expect(said).to_be_visible()
+        await page.get_by_label("How times are told").select_option("utc")
+        await expect(said.locator("time")).to_contain_text(" UTC")
+        await is_accessible(page)

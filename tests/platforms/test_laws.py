@@ -18,6 +18,7 @@ from orchestrator.core.health import (
 )
 from orchestrator.core.specs import ContainerSpec
 from orchestrator.core.table import Table
+from orchestrator.platforms.local import asking
 from orchestrator.platforms.local.platform import LocalPlatform
 from orchestrator.platforms.port import Question, Reply
 from orchestrator.platforms.simulated.platform import SimulatedPlatform
@@ -25,6 +26,12 @@ from orchestrator.testing.platforms import check_platform, check_takeover
 from tests.platforms.local_kit import SERVER, script
 
 SPEC = ContainerSpec(name="web-0", command=("sleep", "1000"))
+
+
+@pytest.fixture(autouse=True)
+def _never_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have it be the container that is late, however late this machine is."""
+    monkeypatch.setattr(asking, "LATE_S", 60.0)
 
 
 async def test_the_simulated_platform_obeys() -> None:

@@ -39,7 +39,8 @@ NEVER = RestartPolicy(when=When.NEVER)
 HOLD = RestartPolicy(
     crash=CrashLimit(allowed_crashes=0, on_loop=OnLoop.HOLD), backoff=FAST
 )
-LIMIT_MS = 20_000
+LIMIT_MS = 60_000
+"""Within which all comes that is waited for: nothing but a defect reaches it."""
 
 CHARACTERS = {
     "dead": Character.DEAD,

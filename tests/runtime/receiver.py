@@ -49,7 +49,7 @@ class Receiver:
 
     async def has(self, count: int) -> list[Letter]:
         """Wait until so many letters came."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(self.letters) < count:
                 self.came.clear()
                 await self.came.wait()

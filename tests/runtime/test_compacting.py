@@ -288,6 +288,25 @@ async def test_an_archive_stays_where_its_rows_may_be_gone(tmp_path: Path) -> No
     assert all_of(kept).rows == ROWS[: await on.base()]
 
 
+async def test_an_archive_whose_cut_was_not_made_serves_again(tmp_path: Path) -> None:
+    journal = Torn()
+    on = await filled(journal, rows=200, archive=tmp_path / "journal")
+    begin_behind = on.journal.begin_behind
+    doubt = JournalUnavailable(cause="no answer", in_doubt=True)
+    on.journal.begin_behind = lambda _: FutureResult.from_failure(doubt)
+    for _ in range(2):
+        assert await on.compacting.look() is False
+    (kept,) = tmp_path.iterdir()
+    on.journal.begin_behind = begin_behind
+    journal.failing = {"begin_behind"}
+    assert await on.compacting.look() is False
+    journal.failing = set()
+    await on.run_dry()
+    assert await on.base() == COUNT - 200
+    assert [*tmp_path.iterdir()] == [kept]
+    assert all_of(kept).rows == ROWS[: COUNT - 200]
+
+
 async def test_an_archive_goes_where_its_rows_stay(tmp_path: Path) -> None:
     journal = Torn()
     on = await filled(journal, rows=100, archive=tmp_path / "j")

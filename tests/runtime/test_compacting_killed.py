@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import orjson
+import pytest
 
 from orchestrator.journal.port import START
 from orchestrator.journal.reading import RECORDING, beginning, open_reading
@@ -39,6 +40,7 @@ def killed(folder: Path, after: int) -> list[str]:
     return [word.strip() for word in words if word.endswith("\n")]
 
 
+@pytest.mark.timeout(1_200)  # it boots a dozen times, on a machine that may be busy
 def test_an_operator_that_compacts_can_be_killed_at_any_moment(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from returns.future import FutureResult
 from returns.result import Failure, Success
@@ -86,6 +86,7 @@ async def lived(answers: list[JournalError]) -> None:
             assert kit.operator.is_alive
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(ANSWERS), max_size=5))
 @example([LOST, LIMITED])
 @example([LOST, LIMITED, LOST, LIMITED])

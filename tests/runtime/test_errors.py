@@ -58,6 +58,7 @@ from tests.runtime.kit import (
     spec,
     value,
 )
+from tests.runtime.virtual import in_virtual_time
 
 Producer = Callable[[Path], Awaitable[object]]
 TABLE: dict[type, Producer] = {}
@@ -384,11 +385,13 @@ def test_the_table_is_total() -> None:
 
 
 @pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.code)
+@in_virtual_time
 async def test_every_error_can_be_produced(kind: type, tmp_path: Path) -> None:
     found = await TABLE[kind](tmp_path)
     assert isinstance(found, kind), found
 
 
+@in_virtual_time
 async def test_an_open_that_fails_is_a_value_too() -> None:
     journal = FullJournal()
     async with opened(fleet(), journal=journal):

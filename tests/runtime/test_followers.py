@@ -103,6 +103,8 @@ async def test_a_fleet_is_declared_and_taken_up_again_by_pieces(
     noted.given.clear()
     async with opened(declared(), journal=journal, platform=kit.platform) as kit:
         await value(kit.operator.converge(steady_ms=0))
+        while "checks" not in noted.most():  # noqa: ASYNC110 - they begin a moment later
+            await asyncio.sleep(0.001)
     assert noted.most() == {"timers": FEW, "checks": FEW}
 
 

@@ -28,6 +28,7 @@ stop_grace = "1s"
 [containers.health.readiness]
 http = {{ port = "http", path = "/flag", headers = {{ X-Key = "${{secret.TOKEN}}" }} }}
 period_ms = 50
+timeout_ms = 30000
 [containers.health.liveness]
 command = ["{python}", "-I", "-S", "{folder}/check.py"]
 period_ms = 100
@@ -60,6 +61,7 @@ def until(client: Client, **expected: Any) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_operator_killed_in_the_middle_of_a_check_goes_on_with_its_verdicts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from typing import cast
 
 import attrs
 import pytest
@@ -15,6 +17,7 @@ from orchestrator.runtime import limits
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.limits import call_limited
 from tests.runtime.kit import LIMIT_MS, NEVER, FullJournal, fleet, opened, spec, value
+from tests.runtime.virtual import VirtualLoop, in_virtual_time
 
 
 class Told:
@@ -35,6 +38,7 @@ class Told:
         self.calls.append(("error", info.name, info.run))
 
 
+@in_virtual_time
 async def test_hooks_are_told_in_order_and_never_again() -> None:
     told, journal = Told(), FullJournal()
     declared = fleet(spec("web"), spec("dead", NEVER))
@@ -54,6 +58,7 @@ async def test_hooks_are_told_in_order_and_never_again() -> None:
     assert again.calls == []
 
 
+@in_virtual_time
 async def test_what_a_policy_judges_to_be_well_is_no_error() -> None:
     told = Told()
     lenient = attrs.evolve(NEVER, success_codes=(1,))
@@ -65,14 +70,18 @@ async def test_what_a_policy_judges_to_be_well_is_no_error() -> None:
     assert ("error", "doomed", 1) in told.calls
 
 
+@in_virtual_time
 async def test_a_hook_that_throws_or_hangs_is_reported_and_nothing_else(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    loop = cast("VirtualLoop", asyncio.get_running_loop())
+    goes_on = threading.Event()
+
     class Bad:
         def on_start(self, info: ContainerInfo, event: Event) -> None:
             if info.name == "web":
                 raise ValueError("hunter2")
-            time.sleep(0.3)
+            loop.waits(goes_on)
 
     monkeypatch.setattr(hooks_module.Hooks.__init__, "__defaults__", (0.02,))
     async with opened(fleet(spec("web"), spec("other")), hooks=Bad()) as kit:
@@ -81,11 +90,13 @@ async def test_a_hook_that_throws_or_hangs_is_reported_and_nothing_else(
             if kit.operator.hook_failures == 2:
                 break
             await asyncio.sleep(0.01)
+        goes_on.set()
     assert "on_start failed for web: ValueError" in caplog.text
     assert "on_start failed for other: TimeoutError" in caplog.text
     assert "hunter2" not in caplog.text
 
 
+@in_virtual_time
 async def test_too_many_waiting_calls_are_dropped_and_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -107,15 +118,18 @@ async def test_too_many_waiting_calls_are_dropped_and_reported(
 
 
 async def test_threads_that_hang_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     monkeypatch.setattr(limits, "_free", threading.BoundedSemaphore(1))
-    with pytest.raises(TimeoutError):
-        await call_limited(time.sleep, 0.2, limit_s=0.01)
-    with pytest.raises(TimeoutError, match="have not returned"):
-        await call_limited(time.sleep, 0, limit_s=1)
+    goes_on = threading.Event()
+    try:
+        with pytest.raises(TimeoutError):
+            await call_limited(goes_on.wait, limit_s=0.01)
+        with pytest.raises(TimeoutError, match="have not returned"):
+            await call_limited(time.sleep, 0, limit_s=60)
+    finally:
+        goes_on.set()
 
 
+@in_virtual_time
 async def test_hooks_that_hang_do_not_hold_up_the_end() -> None:
     class Hanging:
         async def on_start(self, info: ContainerInfo, event: Event) -> None:

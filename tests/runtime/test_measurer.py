@@ -32,6 +32,7 @@ from tests.runtime.kit import (
     spec,
     value,
 )
+from tests.runtime.virtual import in_virtual_time
 
 POLICY = Autoscaling(
     metric=Metric.PUSHED,
@@ -101,6 +102,7 @@ async def told(kit: Kit) -> list[int]:
 # Somebody tells
 
 
+@in_virtual_time
 async def test_a_load_that_is_told_scales_the_service() -> None:
     async with opened(served()) as kit:
         info = await value(kit.operator.observe_load("web", 42))
@@ -120,6 +122,7 @@ async def test_a_load_that_is_told_scales_the_service() -> None:
         assert await told(kit) == [42_000]
 
 
+@in_virtual_time
 async def test_the_same_load_at_once_is_no_second_row() -> None:
     slow = attrs.evolve(POLICY, window_ms=3_600_000)
     async with opened(served(slow)) as kit:
@@ -135,12 +138,14 @@ async def test_the_same_load_at_once_is_no_second_row() -> None:
         assert len(rows) == 3
 
 
+@in_virtual_time
 async def test_whoever_does_not_scale_by_itself_says_nothing_of_it() -> None:
     async with opened(served(None)) as kit:
         [info] = await value(kit.operator.list_services())
         assert info.autoscaling is None
 
 
+@in_virtual_time
 async def test_loads_that_nobody_waits_for_are_refused_in_words() -> None:
     async with opened(served()) as kit:
         nobody = await error(kit.operator.observe_load("db", 1))
@@ -155,6 +160,7 @@ async def test_loads_that_nobody_waits_for_are_refused_in_words() -> None:
         assert "pushed" in wrong.problems[0].expected
 
 
+@in_virtual_time
 async def test_a_load_is_refused_where_the_journal_cannot_be_written() -> None:
     journal = FullJournal()
     async with opened(served(), journal=journal) as kit:
@@ -169,6 +175,7 @@ async def test_a_load_is_refused_where_the_journal_cannot_be_written() -> None:
 
 
 @pytest.mark.usefixtures("often")
+@in_virtual_time
 async def test_what_the_platform_measures_scales_the_service() -> None:
     platform = Scales(web=42.0)
     assert isinstance(platform, Measuring)
@@ -186,6 +193,7 @@ async def test_what_the_platform_measures_scales_the_service() -> None:
 
 
 @pytest.mark.usefixtures("often")
+@in_virtual_time
 async def test_a_load_that_stays_is_told_again_when_a_quarter_has_passed() -> None:
     platform = Scales(web=10.0)
     slow = attrs.evolve(IN_FLIGHT, window_ms=3_600_000)
@@ -201,6 +209,7 @@ async def test_a_load_that_stays_is_told_again_when_a_quarter_has_passed() -> No
 
 
 @pytest.mark.usefixtures("often")
+@in_virtual_time
 async def test_what_changes_little_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -218,6 +227,7 @@ async def test_what_changes_little_is_told_once(
 
 
 @pytest.mark.usefixtures("often")
+@in_virtual_time
 async def test_trouble_is_logged_once_and_nothing_is_decided(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -238,6 +248,7 @@ async def test_trouble_is_logged_once_and_nothing_is_decided(
 
 
 @pytest.mark.usefixtures("often")
+@in_virtual_time
 async def test_a_platform_that_does_not_answer_is_given_up(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -252,6 +263,7 @@ async def test_a_platform_that_does_not_answer_is_given_up(
 
 
 @pytest.mark.usefixtures("often")
+@in_virtual_time
 async def test_a_bug_of_a_platform_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -265,6 +277,7 @@ async def test_a_bug_of_a_platform_ends_nothing(
     assert "were not measured" in caplog.text
 
 
+@in_virtual_time
 async def test_a_platform_that_does_not_measure_is_told_of_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -279,6 +292,7 @@ async def test_a_platform_that_does_not_measure_is_told_of_once(
 
 
 @pytest.mark.usefixtures("often")
+@in_virtual_time
 async def test_a_service_that_stops_to_scale_is_measured_no_more() -> None:
     platform = Scales(web=10.0, db=10.0)
     quick = attrs.evolve(IN_FLIGHT, window_ms=20)
@@ -310,6 +324,7 @@ async def test_a_service_that_stops_to_scale_is_measured_no_more() -> None:
 
 
 @pytest.mark.usefixtures("often")
+@in_virtual_time
 async def test_a_load_that_is_none_and_one_of_nobody_are_passed_over() -> None:
     platform = Scales(web=float("nan"), ghost=7.0)
     quick = attrs.evolve(IN_FLIGHT, window_ms=20)
@@ -340,6 +355,7 @@ def test_loads_are_rounded_to_three_digits(load: float, milli: int | None) -> No
     assert milli_of(load) == milli
 
 
+@in_virtual_time
 async def test_a_plan_of_the_same_file_leaves_what_the_autoscaler_asked() -> None:
     async with opened(served()) as kit:
         await value(kit.operator.observe_load("web", 42))
@@ -350,6 +366,7 @@ async def test_a_plan_of_the_same_file_leaves_what_the_autoscaler_asked() -> Non
         assert replicas(kit) == 5
 
 
+@in_virtual_time
 async def test_after_all_was_down_the_file_says_the_number() -> None:
     async with opened(served()) as kit:
         await value(kit.operator.observe_load("web", 42))

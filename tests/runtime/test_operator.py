@@ -55,8 +55,10 @@ from tests.runtime.kit import (
     spec,
     value,
 )
+from tests.runtime.virtual import in_virtual_time
 
 
+@in_virtual_time
 async def test_a_declared_fleet_comes_up_and_says_where_it_is() -> None:
     async with opened(fleet(spec("web"), spec("job"))) as kit:
         web = await value(kit.operator.wait("web", "ready", limit_ms=LIMIT_MS))
@@ -70,6 +72,7 @@ async def test_a_declared_fleet_comes_up_and_says_where_it_is() -> None:
         assert [info.name for info in listed] == ["job", "web"]
 
 
+@in_virtual_time
 async def test_an_ad_hoc_container_lives_by_request_alone() -> None:
     async with opened(fleet()) as kit:
         operator = kit.operator
@@ -99,6 +102,7 @@ async def test_an_ad_hoc_container_lives_by_request_alone() -> None:
         assert not await value(operator.list_containers())
 
 
+@in_virtual_time
 async def test_a_restart_is_a_new_run_and_no_crash() -> None:
     async with opened(fleet(spec("web"))) as kit:
         await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
@@ -108,6 +112,7 @@ async def test_a_restart_is_a_new_run_and_no_crash() -> None:
         assert (info.run, info.crash_count, info.last_exit) == (2, 0, "stopped")
 
 
+@in_virtual_time
 async def test_a_cleared_history_lets_a_failed_container_start_again() -> None:
     async with opened(fleet(spec("dead", NEVER))) as kit:
         await kit.container("dead", "failed")
@@ -117,6 +122,7 @@ async def test_a_cleared_history_lets_a_failed_container_start_again() -> None:
         assert (await value(forced)).desired == "running"
 
 
+@in_virtual_time
 async def test_a_job_is_waited_for_until_it_completes() -> None:
     policy = RestartPolicy(when=When.ON_FAILURE, backoff=FAST)
     async with opened(fleet(spec("job", policy))) as kit:
@@ -124,6 +130,7 @@ async def test_a_job_is_waited_for_until_it_completes() -> None:
         assert info.last_exit == "exit 0"
 
 
+@in_virtual_time
 async def test_events_are_read_in_pages_and_waited_for() -> None:
     async with opened(fleet(spec("web"))) as kit:
         await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
@@ -142,6 +149,7 @@ async def test_events_are_read_in_pages_and_waited_for() -> None:
         assert isinstance(page[0].event, StopRequested)
 
 
+@in_virtual_time
 async def test_what_is_recovered_is_what_was_live() -> None:
     journal = FullJournal()
     async with opened(fleet(spec("web"), spec("dead")), journal=journal) as kit:
@@ -159,6 +167,7 @@ async def test_what_is_recovered_is_what_was_live() -> None:
     assert recovered.fleet.containers == kit.operator.fleet.containers
 
 
+@in_virtual_time
 async def test_the_same_file_again_is_not_applied_again() -> None:
     journal, platform = FullJournal(), Faulty()
     declared = fleet(spec("web"))
@@ -172,6 +181,7 @@ async def test_the_same_file_again_is_not_applied_again() -> None:
         assert kit.operator.infos()[0].run == 1
 
 
+@in_virtual_time
 async def test_a_snapshot_of_other_rules_is_folded_anew() -> None:
     journal = FullJournal()
     async with opened(fleet(spec("web")), journal=journal) as kit:
@@ -188,6 +198,7 @@ async def test_a_snapshot_of_other_rules_is_folded_anew() -> None:
         assert newest.rules == RULES
 
 
+@in_virtual_time
 async def test_a_full_disk_refuses_requests_keeps_facts_and_passes() -> None:
     async with opened(fleet(spec("web"), spec("job"))) as kit:
         await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
@@ -204,6 +215,7 @@ async def test_a_full_disk_refuses_requests_keeps_facts_and_passes() -> None:
         assert (await value(kit.operator.stop_container("web"))).desired == "stopped"
 
 
+@in_virtual_time
 async def test_a_bug_in_an_adapter_is_one_outcome_and_shows_no_secret(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -214,6 +226,7 @@ async def test_a_bug_in_an_adapter_is_one_outcome_and_shows_no_secret(
     assert "hunter2" not in caplog.text
 
 
+@in_virtual_time
 async def test_down_ends_everything_and_the_same_file_brings_it_back() -> None:
     journal, platform = FullJournal(), Faulty()
     declared = fleet(spec("web"), prune=Prune.KEEP)
@@ -228,6 +241,7 @@ async def test_down_ends_everything_and_the_same_file_brings_it_back() -> None:
         assert kit.phase("extra") == "stopped"
 
 
+@in_virtual_time
 async def test_down_ends_a_fleet_whose_template_needs_one_of_its_services() -> None:
     template = spec("any", depends_on=Table.of([("db", Condition.READY)]))
     async with opened(fleet(spec("db"), ad_hoc=template)) as kit:
@@ -238,6 +252,7 @@ async def test_down_ends_a_fleet_whose_template_needs_one_of_its_services() -> N
         assert kit.operator.fleet.settings.ad_hoc == template
 
 
+@in_virtual_time
 async def test_commands_of_one_container_stay_in_order_and_others_go_on() -> None:
     async with opened(fleet(spec("web-0"), spec("web-1"))) as kit:
         await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
@@ -271,6 +286,7 @@ class Slow(Faulty):
         return Success(found) if isinstance(found, Observation) else Failure(found)
 
 
+@in_virtual_time
 async def test_a_reconcile_is_not_answered_by_a_look_that_began_before_it() -> None:
     platform = Slow()
     async with opened(fleet(spec("web")), platform=platform) as kit:
@@ -291,6 +307,7 @@ async def test_a_reconcile_is_not_answered_by_a_look_that_began_before_it() -> N
         assert observed_at >= asked_at
 
 
+@in_virtual_time
 async def test_a_reconcile_tells_what_it_did() -> None:
     async with opened(fleet(spec("web"))) as kit:
         await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
@@ -303,6 +320,7 @@ async def test_a_reconcile_tells_what_it_did() -> None:
         )
 
 
+@in_virtual_time
 async def test_the_config_shows_placeholders_and_hides_what_looks_secret() -> None:
     env = Table.of([("API_KEY", "sk-123"), ("TOKEN", "${secret.T}"), ("LEVEL", "info")])
     secretive = spec("web", env=env, config=Table.of([("password", "x"), ("a", "b")]))
@@ -319,6 +337,7 @@ async def test_the_config_shows_placeholders_and_hides_what_looks_secret() -> No
         assert config_of(empty_fleet("x")).settings.ad_hoc is None
 
 
+@in_virtual_time
 async def test_a_platform_whose_stream_breaks_is_listened_to_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -343,6 +362,7 @@ async def test_a_platform_whose_stream_breaks_is_listened_to_again(
     assert platform.breaks < 3
 
 
+@in_virtual_time
 async def test_a_command_without_an_answer_times_out() -> None:
     class Silent(Faulty):
         def perform(self, order: Order) -> FutureResult[Accepted, PlatformError]:
@@ -362,6 +382,7 @@ async def test_a_command_without_an_answer_times_out() -> None:
     assert isinstance(kit.operator, Operator)
 
 
+@in_virtual_time
 async def test_a_bug_in_the_loop_leaves_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -381,6 +402,7 @@ async def test_a_bug_in_the_loop_leaves_nobody_waiting(
             assert await waiting == OperatorClosed()
 
 
+@in_virtual_time
 async def test_what_dies_at_once_has_not_come_up() -> None:
     policy = RestartPolicy(
         crash=CrashLimit(allowed_crashes=5, on_loop=OnLoop.HOLD), backoff=FAST
@@ -392,6 +414,7 @@ async def test_what_dies_at_once_has_not_come_up() -> None:
         assert await error(kit.operator.converge(limit_ms=10)) == TimedOut(after_ms=10)
 
 
+@in_virtual_time
 async def test_a_closed_operator_begins_nothing_more() -> None:
     """What comes due while it closes is outstanding, and given after the next boot."""
     async with opened(fleet(spec("web"))) as kit:

@@ -16,6 +16,7 @@ from orchestrator.core.steps import Step
 from orchestrator.core.table import Table
 from orchestrator.runtime import downs
 from tests.runtime.kit import LIMIT_MS, NEVER, Kit, error, fleet, opened, spec, value
+from tests.runtime.virtual import in_virtual_time
 
 STARTED, READY, COMPLETED = Condition.STARTED, Condition.READY, Condition.COMPLETED
 
@@ -31,6 +32,7 @@ CHAIN = (
 )
 
 
+@in_virtual_time
 async def test_who_waits_for_what_has_failed_has_settled() -> None:
     async with opened(fleet(*CHAIN)) as kit:
         infos = await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
@@ -42,6 +44,7 @@ async def test_who_waits_for_what_has_failed_has_settled() -> None:
 
 
 @pytest.mark.parametrize("goal", ["ready", "completed"])
+@in_virtual_time
 async def test_a_wait_for_it_is_told_why(goal: str) -> None:
     async with opened(fleet(*CHAIN)) as kit:
         for name, why in (
@@ -54,6 +57,7 @@ async def test_a_wait_for_it_is_told_why(goal: str) -> None:
             assert (failed.name, why in failed.why) == (name, True), failed.why
 
 
+@in_virtual_time
 async def test_a_wait_for_the_end_of_it_is_no_wait_for_its_start() -> None:
     async with opened(fleet(*CHAIN)) as kit:
         _ = await error(kit.operator.wait("api", limit_ms=LIMIT_MS))
@@ -99,6 +103,7 @@ ADDED = (
 )
 
 
+@in_virtual_time
 async def test_those_that_no_file_declares_go_after_their_dependents() -> None:
     async with opened(fleet(spec("web"))) as kit:
         await started(kit, *ADDED)
@@ -111,6 +116,7 @@ async def test_those_that_no_file_declares_go_after_their_dependents() -> None:
         assert {info.phase for info in kit.operator.infos()} == {"stopped"}
 
 
+@in_virtual_time
 async def test_one_that_does_not_end_in_its_time_holds_nobody_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -131,6 +137,7 @@ async def test_one_that_does_not_end_in_its_time_holds_nobody_back(
         assert watched.at["cache"] - watched.at["api"] < link_ms, "both at once"
 
 
+@in_virtual_time
 async def test_in_a_circle_that_a_journal_holds_all_go_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

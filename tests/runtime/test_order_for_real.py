@@ -41,8 +41,11 @@ signal.signal(signal.SIGTERM, end)
 tell("starts")
 time.sleep(0.2)
 if "PORT_HTTP" in os.environ:
-    server = socket.create_server(("127.0.0.1", int(os.environ["PORT_HTTP"])))
-    tell("listens")
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(("127.0.0.1", int(os.environ["PORT_HTTP"])))
+    tell("listens")  # before others may know it
+    server.listen()
 if name == "job":
     tell("is done")
     sys.exit(0)

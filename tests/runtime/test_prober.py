@@ -34,6 +34,7 @@ from orchestrator.runtime import asker, prober
 from orchestrator.runtime.interpreter import Limits
 from tests.runtime.kit import LIMIT_MS, Faulty, FullJournal, Kit, fleet, spec, value
 from tests.runtime.kit import opened as opened_with
+from tests.runtime.virtual import in_virtual_time
 
 PORTS = Table.of([("http", 80), ("admin", 81), ("start", 82)])
 ALIVE, READY, START = "http", "admin", "start"
@@ -131,6 +132,7 @@ async def opened(
         yield Clinic(kit, asked)
 
 
+@in_virtual_time
 async def test_a_thousand_healthy_containers_add_nothing_to_the_journal() -> None:
     checks = HealthChecks(
         readiness=check(READY, period_ms=1_000),
@@ -155,6 +157,7 @@ async def test_a_thousand_healthy_containers_add_nothing_to_the_journal() -> Non
         assert clinic.asked.most["one check"] == 1
 
 
+@in_virtual_time
 async def test_a_container_is_ready_when_its_checks_have_passed() -> None:
     asked = Asked()
     asked.says = {START: ILL, READY: ILL}
@@ -177,6 +180,7 @@ async def test_a_container_is_ready_when_its_checks_have_passed() -> None:
         assert still == count  # once it has passed nobody asks
 
 
+@in_virtual_time
 async def test_readiness_comes_and_goes_and_only_turns_are_written() -> None:
     asked = Asked()
     async with opened(fleet(checked(readiness=check(READY))), asked) as clinic:
@@ -194,6 +198,7 @@ async def test_readiness_comes_and_goes_and_only_turns_are_written() -> None:
         assert operator.infos()[0].phase == "running"
 
 
+@in_virtual_time
 async def test_a_liveness_check_that_fails_ends_the_run_and_is_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -225,6 +230,7 @@ async def test_a_liveness_check_that_fails_ends_the_run_and_is_told_once(
     assert lines == ["web is ended: its liveness check fails (HTTP 503)"]
 
 
+@in_virtual_time
 async def test_what_nobody_can_tell_counts_for_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -259,6 +265,7 @@ async def test_what_nobody_can_tell_counts_for_nothing(
         await clinic.kit.until(lambda: clinic.kit.phase("web") == "stopping")
 
 
+@in_virtual_time
 async def test_a_bug_of_an_adapter_is_told_by_its_type_and_ends_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -275,6 +282,7 @@ async def test_a_bug_of_an_adapter_is_told_by_its_type_and_ends_nothing(
     assert "hunter2" not in caplog.text
 
 
+@in_virtual_time
 async def test_a_bug_of_ours_is_logged_and_the_operator_goes_on(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,6 +308,7 @@ async def test_a_bug_of_ours_is_logged_and_the_operator_goes_on(
         assert line in caplog.text
 
 
+@in_virtual_time
 async def test_a_check_that_is_gone_is_given_up_at_once() -> None:
     asked = Asked()
     ended: list[str] = []
@@ -336,6 +345,7 @@ async def test_a_check_that_is_gone_is_given_up_at_once() -> None:
         assert asked.at_once.total() == 0
 
 
+@in_virtual_time
 async def test_what_cannot_be_seen_is_not_asked_until_it_is_seen_again() -> None:
     asked = Asked()
     alive = check(ALIVE, failure_threshold=1_000)
@@ -355,6 +365,7 @@ async def test_what_cannot_be_seen_is_not_asked_until_it_is_seen_again() -> None
         assert clinic.ready
 
 
+@in_virtual_time
 async def test_questions_at_once_are_bounded_and_end_with_the_operator() -> None:
     asked = Asked()
 
@@ -374,6 +385,7 @@ async def test_questions_at_once_are_bounded_and_end_with_the_operator() -> None
     assert asked.at_once.total() == 0
 
 
+@in_virtual_time
 async def test_first_questions_wait_for_the_delay_and_are_spread() -> None:
     asked = Asked()
     patient = check(ALIVE, initial_delay_ms=300)
@@ -402,7 +414,7 @@ async def test_first_questions_wait_for_the_delay_and_are_spread() -> None:
         engine: Any = clinic.kit.operator._engine
         heap = engine.prober._heap
         while not heap:  # noqa: ASYNC110 - it begins a moment after the operator
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         first = sorted(at for at, _, asking in heap if asking.name != "web")
         assert len(first) == 50
         assert 5 < first[-1] - first[0] < 10
@@ -410,6 +422,7 @@ async def test_first_questions_wait_for_the_delay_and_are_spread() -> None:
         assert web - asyncio.get_running_loop().time() < 0.25  # it is long due
 
 
+@in_virtual_time
 async def test_after_a_boot_verdicts_stand_and_rows_of_answers_begin_again() -> None:
     asked, journal = Asked(), FullJournal()
     asked.says[READY] = ILL
@@ -435,6 +448,7 @@ async def test_after_a_boot_verdicts_stand_and_rows_of_answers_begin_again() -> 
 SECRET = "correct-horse-${battery}"
 
 
+@in_virtual_time
 async def test_a_secret_in_a_question_is_in_nothing_that_is_kept(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -475,6 +489,7 @@ async def test_a_secret_in_a_question_is_in_nothing_that_is_kept(
     assert not any(SECRET in text for text in kept)
 
 
+@in_virtual_time
 async def test_a_secret_that_is_missing_is_said_once_and_is_no_failure(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -507,6 +522,7 @@ async def test_a_secret_that_is_missing_is_said_once_and_is_no_failure(
     ]
 
 
+@in_virtual_time
 async def test_where_the_platform_gives_no_ports_nobody_can_be_asked() -> None:
     class Portless(Asked):
         def ports(

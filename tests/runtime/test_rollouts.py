@@ -49,6 +49,7 @@ from tests.runtime.kit import (
     value,
 )
 from tests.runtime.receiver import receiver
+from tests.runtime.virtual import in_virtual_time
 
 TICKET = Ticket(key="one", digest="d")
 
@@ -111,6 +112,7 @@ async def journal_at(folder: Path) -> SqliteJournal:
     return await value(open_sqlite(folder / "journal.db"))
 
 
+@in_virtual_time
 async def test_a_rollout_is_waited_for_and_told_replica_by_replica() -> None:
     async with opened(served()) as kit:
         await come_up(kit)
@@ -135,6 +137,7 @@ async def test_a_rollout_is_waited_for_and_told_replica_by_replica() -> None:
         assert (service.revision, service.rollout) == (2, "done")
 
 
+@in_virtual_time
 async def test_a_rollout_can_be_seen_as_it_was() -> None:
     async with opened(served()) as kit:
         await come_up(kit)
@@ -147,6 +150,7 @@ async def test_a_rollout_can_be_seen_as_it_was() -> None:
         assert await value(kit.operator.list_rollouts(at=AfterRow(2))) == ()
 
 
+@in_virtual_time
 async def test_history_tells_what_each_revision_changed_and_no_secret() -> None:
     async with opened(served(), platform=Choosy()) as kit:
         await come_up(kit)
@@ -172,6 +176,7 @@ async def test_history_tells_what_each_revision_changed_and_no_secret() -> None:
         assert "ttwo" not in repr(told)
 
 
+@in_virtual_time
 async def test_a_boot_declares_nothing_anew_after_a_surge_and_a_revert() -> None:
     surge = attrs.evolve(QUICK, max_surge=Share(1), max_unavailable=Share(0))
     journal = FullJournal()
@@ -188,6 +193,7 @@ async def test_a_boot_declares_nothing_anew_after_a_surge_and_a_revert() -> None
     assert sum(isinstance(event, Booted) for event in told) == 2
 
 
+@in_virtual_time
 async def test_an_owner_leads_a_rollout_step_by_step() -> None:
     async with opened(served(policy=MANUAL)) as kit:
         await come_up(kit)
@@ -215,6 +221,7 @@ async def test_an_owner_leads_a_rollout_step_by_step() -> None:
         assert kit.platform.started("web-0").command == ("two",)
 
 
+@in_virtual_time
 async def test_a_fleet_has_not_converged_while_a_rollout_goes_on() -> None:
     slow = attrs.evolve(QUICK, min_ready_ms=300)
     async with opened(served(policy=slow)) as kit:
@@ -228,6 +235,7 @@ async def test_a_fleet_has_not_converged_while_a_rollout_goes_on() -> None:
         assert waits is RolloutStatus.AWAITING_PROMOTION
 
 
+@in_virtual_time
 async def test_what_cannot_be_asked_is_said() -> None:
     async with opened(served()) as kit:
         operator = kit.operator
@@ -245,6 +253,7 @@ async def test_what_cannot_be_asked_is_said() -> None:
         assert none == RolloutNotFound(service="web")
 
 
+@in_virtual_time
 async def test_a_request_is_done_once() -> None:
     async with opened(served()) as kit:
         await come_up(kit)
@@ -259,6 +268,7 @@ async def test_a_request_is_done_once() -> None:
         assert gone == ServiceNotFound(name="web")
 
 
+@in_virtual_time
 async def test_the_next_operator_goes_on_where_it_was(tmp_path: Path) -> None:
     platform = Faulty()
     journal = await journal_at(tmp_path)

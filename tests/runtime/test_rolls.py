@@ -1,4 +1,4 @@
-"""Rollouts by the platform, followed by a real operator on a simulated one."""
+"""Rollouts by the platform, followed by a real operator; in virtual time."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from orchestrator.platforms.port import RollOrder, RollSight
 from orchestrator.runtime.interpreter import Limits
 from orchestrator.runtime.rolls import order_of
 from tests.runtime.kit import Kit, fleet, opened, spec, value
+from tests.runtime.virtual import in_virtual_time
 
 QUICK = Limits(roll_every_ms=5)
 POLICY = RolloutPolicy(
@@ -78,6 +79,7 @@ async def told(kit: Kit) -> list[Any]:
     return [record.event for record in page]
 
 
+@in_virtual_time
 async def test_an_image_is_brought_and_members_move_as_they_run() -> None:
     platform: Any = Rolling()
     async with opened(serving("web:1"), platform=platform, limits=QUICK) as kit:
@@ -103,6 +105,7 @@ async def test_an_image_is_brought_and_members_move_as_they_run() -> None:
         assert first.members == ("web-0", "web-1", "web-2")
 
 
+@in_virtual_time
 async def test_those_left_behind_are_started_anew_one_after_another() -> None:
     behind = RollSight(
         outcome=RollOutcome.PROGRESSING,
@@ -119,6 +122,7 @@ async def test_those_left_behind_are_started_anew_one_after_another() -> None:
         )
 
 
+@in_virtual_time
 async def test_what_cannot_be_asked_is_told_once_and_asked_again() -> None:
     busy = RateLimited(retry_after_ms=20)
     platform: Any = Rolling(busy, busy, ValueError("a bug"), busy)
@@ -138,6 +142,7 @@ async def test_what_cannot_be_asked_is_told_once_and_asked_again() -> None:
         assert set(causes[3:]) == {""}
 
 
+@in_virtual_time
 async def test_a_failure_turns_back_by_the_same_way() -> None:
     failed = RollSight(outcome=RollOutcome.FAILED, cause="status 403")
     platform: Any = Rolling(failed)
@@ -152,6 +157,7 @@ async def test_a_failure_turns_back_by_the_same_way() -> None:
         assert containers["web-0"].spec.image == "web:1"
 
 
+@in_virtual_time
 async def test_a_rollout_that_never_gets_further_comes_to_an_end() -> None:
     stuck = RollSight(outcome=RollOutcome.PROGRESSING, updated=1, total=3, id="r-1")
     platform: Any = Rolling(*[stuck] * 10_000)
@@ -169,6 +175,7 @@ async def test_a_rollout_that_never_gets_further_comes_to_an_end() -> None:
         assert (again, len(platform.asked)) == ([], orders)
 
 
+@in_virtual_time
 async def test_another_operator_finds_what_was_begun_and_goes_on() -> None:
     stuck = RollSight(outcome=RollOutcome.PROGRESSING, updated=1, total=3, id="r-1")
     platform: Any = Rolling(*[stuck] * 10_000)
@@ -188,6 +195,7 @@ async def test_another_operator_finds_what_was_begun_and_goes_on() -> None:
         assert platform.asked[before].known == "r-1"
 
 
+@in_virtual_time
 async def test_an_operator_that_was_replaced_stands_down() -> None:
     platform: Any = Rolling(StaleOperator(epoch=1, highest=2))
     async with opened(serving("web:1"), platform=platform, limits=QUICK) as kit:
@@ -197,6 +205,7 @@ async def test_an_operator_that_was_replaced_stands_down() -> None:
         assert isinstance(kit.operator._loop.fatal, StaleOperator)
 
 
+@in_virtual_time
 async def test_a_platform_that_cannot_roll_is_not_asked() -> None:
     async with opened(serving("web:1"), limits=QUICK) as kit:
         await ready(kit)
@@ -206,12 +215,14 @@ async def test_a_platform_that_cannot_roll_is_not_asked() -> None:
         assert (over.status, over.roll) == (RolloutStatus.DONE, None)
 
 
+@in_virtual_time
 async def test_nobody_is_asked_about_what_nobody_waits_for() -> None:
     async with opened(serving("web:1")) as kit:
         command = RollService(service="web", revision=2)
         assert order_of(kit.operator.fleet, command, kit.operator._loop.members) is None
 
 
+@in_virtual_time
 async def test_all_are_replaced_at_once_where_the_policy_says_so() -> None:
     policy = attrs.evolve(POLICY, strategy="recreate")
     platform: Any = Rolling()
@@ -223,6 +234,7 @@ async def test_all_are_replaced_at_once_where_the_policy_says_so() -> None:
         assert platform.asked[0].percent == 100
 
 
+@in_virtual_time
 async def test_half_may_be_replaced_where_half_may_be_missing() -> None:
     policy = attrs.evolve(POLICY, max_unavailable=Share(2))
     platform: Any = Rolling()

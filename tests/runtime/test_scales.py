@@ -33,6 +33,7 @@ from tests.runtime.kit import (
     spec,
     value,
 )
+from tests.runtime.virtual import in_virtual_time
 
 TICKET = Ticket(key="one", digest="d")
 
@@ -61,6 +62,7 @@ async def journal_at(folder: Path) -> SqliteJournal:
     return await value(open_sqlite(folder / "journal.db"))
 
 
+@in_virtual_time
 async def test_a_scale_says_what_the_service_is_then() -> None:
     async with opened(served(1)) as kit:
         info = await value(kit.operator.scale("web", 3, by="ann", why="a sale"))
@@ -82,6 +84,7 @@ async def test_a_scale_says_what_the_service_is_then() -> None:
         )
 
 
+@in_virtual_time
 async def test_services_are_summed_up_each_from_its_own_containers() -> None:
     """A container of a service's own name is none of its replicas."""
     web, api = served(2), Service(template=spec("api"), replicas=1)
@@ -103,6 +106,7 @@ async def test_services_are_summed_up_each_from_its_own_containers() -> None:
         assert infos[2] == scaled
 
 
+@in_virtual_time
 async def test_a_replica_that_scale_has_made_has_values_of_its_own() -> None:
     async with opened(served(1)) as kit:
         await value(kit.operator.scale("web", 3))
@@ -113,6 +117,7 @@ async def test_a_replica_that_scale_has_made_has_values_of_its_own() -> None:
             assert order.env["CONTAINER_NAME"] == f"web-{index}"
 
 
+@in_virtual_time
 async def test_what_was_scaled_is_kept_by_the_next_operator(tmp_path: Path) -> None:
     platform = Faulty()
     async with opened(
@@ -133,6 +138,7 @@ async def test_what_was_scaled_is_kept_by_the_next_operator(tmp_path: Path) -> N
         assert kit.operator.fleet.services["web"].declared == 1
 
 
+@in_virtual_time
 async def test_two_scales_at_once_end_in_one_of_them() -> None:
     async with opened(served(1)) as kit:
         scales = (value(kit.operator.scale("web", each)) for each in (5, 2, 4))
@@ -145,6 +151,7 @@ async def test_two_scales_at_once_end_in_one_of_them() -> None:
             assert runs == list(range(1, len(runs) + 1))
 
 
+@in_virtual_time
 async def test_a_service_that_crash_loops_can_be_scaled() -> None:
     platform = Faulty()
     dead = attrs.evolve(spec("dead", HOLD), name="dead")
@@ -164,6 +171,7 @@ async def test_a_service_that_crash_loops_can_be_scaled() -> None:
         await kit.until(lambda: len(kit.operator.fleet.containers) == 0)
 
 
+@in_virtual_time
 async def test_a_repeated_scale_is_done_once() -> None:
     async with opened(served(1)) as kit:
         await value(kit.operator.scale("web", 3, ticket=TICKET))
@@ -182,6 +190,7 @@ async def orphaned(kit: Kit) -> None:
     assert "web-1" not in kit.operator.fleet.containers
 
 
+@in_virtual_time
 async def test_an_orphan_is_adopted_and_its_run_goes_on() -> None:
     async with opened(served(2)) as kit:
         await orphaned(kit)
@@ -196,6 +205,7 @@ async def test_an_orphan_is_adopted_and_its_run_goes_on() -> None:
         assert kit.operator.fleet.services["web"].replicas == 2
 
 
+@in_virtual_time
 async def test_an_orphan_of_another_spec_is_replaced() -> None:
     async with opened(served(2)) as kit:
         await orphaned(kit)
@@ -205,6 +215,7 @@ async def test_an_orphan_of_another_spec_is_replaced() -> None:
         assert starts(kit.platform, "web-1") == [1, 2]
 
 
+@in_virtual_time
 async def test_an_orphan_is_ended_and_forgotten() -> None:
     async with opened(served(2)) as kit:
         await orphaned(kit)
@@ -220,6 +231,7 @@ async def test_an_orphan_is_ended_and_forgotten() -> None:
         }
 
 
+@in_virtual_time
 async def test_an_adoption_is_durable_before_a_look_succeeds() -> None:
     async with opened(served(2)) as kit:
         await orphaned(kit)
@@ -235,6 +247,7 @@ async def test_an_adoption_is_durable_before_a_look_succeeds() -> None:
         assert "belongs to the fleet" in str(getattr(missing, "message", ""))
 
 
+@in_virtual_time
 async def test_an_adoption_ends_with_its_operator() -> None:
     async with opened(served(2)) as kit:
         await orphaned(kit)
@@ -244,6 +257,7 @@ async def test_an_adoption_ends_with_its_operator() -> None:
     assert (await asking).phase == "unknown"
 
 
+@in_virtual_time
 async def test_what_was_adopted_and_removed_is_not_found_again() -> None:
     async with opened(served(2)) as kit:
         await orphaned(kit)

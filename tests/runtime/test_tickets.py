@@ -57,7 +57,7 @@ async def main():
     async with Operator.open(
         fleet(spec("web")), platform=Faulty(), journal=journal
     ) as operator:
-        await settled(operator.wait("web", "ready", limit_ms=20_000))
+        await settled(operator.wait("web", "ready", limit_ms=60_000))
         ticket = Ticket(key="one", digest="d1")
         await settled(operator.restart_container("web", ticket=ticket))
     print("not killed")
@@ -243,7 +243,7 @@ async def test_a_kill_between_the_journal_and_the_answer_forgets_nothing(
         [sys.executable, "-c", KILLED, str(path)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()

@@ -2,33 +2,44 @@
 
 What sleeps is woken at once, in the right order, and the loop's clock says that so much
 time has passed. Threads are real: while one works, time stands still; one that waits
-for the loop does not work.
+for the loop does not work. A simulated platform that is made meanwhile has the loop's
+clock, too: a whole story takes no time, and no machine is too slow for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import selectors
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, TypeVar
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 
-from orchestrator.runtime import boot, following, preparing, recovery
+from orchestrator.platforms.simulated.platform import SimulatedPlatform
+from orchestrator.runtime import (
+    boot,
+    following,
+    limits,
+    preparing,
+    recovery,
+    stories,
+)
 from orchestrator.runtime.clock import Clock
 
-__all__ = ("VirtualLoop", "run_virtually")
+__all__ = ("VirtualLoop", "in_virtual_time", "run_virtually")
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 NANOS = 1_000_000_000
 CREEP_S = 1e-9
 POLL_S = 0.0005
-STUCK_S = 10.0
+STUCK_S = 60.0
 BEGIN_MS = 1_700_000_000_000
 
 
@@ -98,11 +109,33 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return done
 
     def _told(self, _: object) -> None:
-        self.call_soon_threadsafe(self._worked)
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            self.call_soon_threadsafe(self._worked)
 
     def _worked(self) -> None:
         with self._counting:
             self.at_work -= 1
+
+    def counted(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Have a thread of its own work: so long time stands still."""
+        with self._counting:
+            self.at_work += 1
+
+        def works() -> None:
+            try:
+                work()
+            finally:
+                self._told(None)
+
+        return works
+
+    def waits(self, until: threading.Event) -> None:
+        """Have a thread wait for what a test lets go: it does not work meanwhile."""
+        with self._counting:
+            self.at_work -= 1
+        _ = until.wait(STUCK_S)
+        with self._counting:
+            self.at_work += 1
 
     def waited_for(self, coro: Coroutine[Any, Any, T], _: object) -> Future[T]:
         """Run something for a thread, which waits for it and does not work."""
@@ -126,7 +159,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Asyncio:
-    """The module as a thread of recovery uses it: what it waits for is noted."""
+    """The module as those use it whose threads wait for the loop: that is noted."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.run_coroutine_threadsafe = loop.waited_for
@@ -135,14 +168,30 @@ class _Asyncio:
         return getattr(asyncio, name)
 
 
+class _Threading:
+    """The module as those use it who begin threads of their own: they are counted."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def Thread(  # noqa: N802 - it stands in for the class
+        self, *, target: Callable[[], None], **more: Any
+    ) -> threading.Thread:
+        return threading.Thread(target=self._loop.counted(target), **more)
+
+
 @contextmanager
 def _clocked(loop: VirtualLoop) -> Iterator[None]:
-    """Have operators that are opened meanwhile read the loop's clock."""
+    """Have operators, and platforms that are simulated, read the loop's clock."""
     clock = partial(Clock, loop.millis, loop.millis)
     with pytest.MonkeyPatch.context() as patch:
         for module in (boot, following, preparing):
             patch.setattr(module, "Clock", clock)
-        patch.setattr(recovery, "asyncio", _Asyncio(loop))
+        for module in (recovery, stories):
+            patch.setattr(module, "asyncio", _Asyncio(loop))
+        patch.setattr(limits, "threading", _Threading(loop))
+        made: Any = SimulatedPlatform.__init__
+        patch.setitem(made.__kwdefaults__, "clock", loop.nanos)
         yield
 
 
@@ -151,3 +200,17 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     loop = VirtualLoop()
     with _clocked(loop), asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(main)
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Have a test run in virtual time; a program or a socket is not to be waited for.
+
+    A limit that is reached there is one that nothing came before: no machine is so
+    slow, or stands still for so long, that it could be reached by chance.
+    """
+
+    @wraps(test)
+    def told(*args: P.args, **means: P.kwargs) -> None:
+        run_virtually(test(*args, **means))
+
+    return told

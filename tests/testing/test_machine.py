@@ -153,7 +153,7 @@ def pytest_run(folder: Path, *words: str) -> str:
         text=True,
         check=False,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        timeout=120,
+        timeout=240,
     )
     return done.stdout + done.stderr
 

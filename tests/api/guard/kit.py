@@ -26,7 +26,7 @@ from tests.runtime.kit import LIMIT_MS, Kit, fleet, opened, spec, value
 
 NOW: Moment = 1_000_000
 HASTY = Limits(head_s=0.5, body_s=0.5, idle_s=1.0, linger_s=0.2, stuck_s=0.5)
-SOON_S = 10.0
+SOON_S = 45.0
 """What is to happen happens in this time, or the test has failed."""
 
 

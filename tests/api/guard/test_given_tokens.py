@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.api.guard.given_tokens import GivenTokens, exported, given_tokens
@@ -14,6 +14,7 @@ from orchestrator.api.guard.tokens import Grant, TokenList, found, made
 names = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(
     named=st.dictionaries(
         names, st.tuples(st.sampled_from(Grant), st.none() | st.integers(0, 10**12))

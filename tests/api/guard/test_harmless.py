@@ -66,7 +66,7 @@ async def test_a_head_that_does_not_come_is_told_why_in_json(door: Served) -> No
 
 
 async def test_one_connection_too_many_is_told_so_in_json(tmp_path: Path) -> None:
-    few = Limits(open_most=1, idle_s=1.0, head_s=1.0)
+    few = Limits(open_most=1)
     async with served(tmp_path, limits=few) as door:
         held = await asyncio.open_connection("127.0.0.1", door.port)
         while not door.guard.connections.count:  # noqa: ASYNC110 - only tests ask
@@ -90,7 +90,7 @@ async def test_a_connection_that_cannot_be_made_is_counted_no_more() -> None:
         connections.accept(listening, broken, lambda: None)
     )
     reader, writer = await asyncio.open_connection(*listening.getsockname())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await reader.read() == b""
     assert connections.count == 0
     accepting.cancel()

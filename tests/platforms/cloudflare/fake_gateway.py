@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -71,7 +71,14 @@ class Endless:
     """Answer, and never come to an end."""
 
 
-Fault = Status | Drop | Truncate | Slow | Say | Endless | None
+@attrs.frozen
+class Held:
+    """Do it, and answer when a test lets it."""
+
+    until: asyncio.Event
+
+
+Fault = Status | Drop | Truncate | Slow | Held | Say | Endless | None
 
 
 @attrs.frozen
@@ -106,6 +113,8 @@ class FakeGateway:
     api: Any = 1
     comes_up: bool = True
     page_max: int = 1_000
+    page: int | None = None
+    at_page: Callable[[str], Awaitable[None]] | None = None
     faults: deque[Fault] = attrs.Factory(deque)
     standing: dict[str, Fault] = attrs.Factory(dict)
     seen: list[Seen] = attrs.Factory(list)
@@ -177,6 +186,8 @@ class FakeGateway:
                 return await truncated(request, told)
             case Slow(seconds=seconds):
                 await asyncio.sleep(seconds)
+            case Held(until=until):
+                await until.wait()
             case Say(body=said):
                 told = said
             case _:
@@ -197,7 +208,8 @@ class FakeGateway:
     ) -> dict[str, Any]:
         match method, *path.split("/"):
             case "GET", "about":
-                return {"api": self.api, "applications": self.applications}
+                limits = {} if self.page is None else {"limits": {"page": self.page}}
+                return {"api": self.api, "applications": self.applications, **limits}
             case "POST", "fleets", _, "attach":
                 return self._attach(body)
             case "GET", "fleets", _, "lease":
@@ -206,10 +218,11 @@ class FakeGateway:
                 return self._leased(action, body["epoch"])
             case "GET", "fleets", _, "containers":
                 self._note(query.get("epoch"))
-                return {"complete": self.complete, "containers": [*self.views.values()]}
+                return await self._listed(query)
             case "GET", "fleets", _, "loads" if self.counts_loads:
                 self._note(query.get("epoch"))
-                return {"loads": self.borne}
+                loads, more = self._part(self.borne, query)
+                return {"loads": loads, **more}
             case "GET", "fleets", _, "containers", name:
                 return self._view(name)
             case "GET", "fleets", _, "events":
@@ -392,6 +405,29 @@ class FakeGateway:
         phase = self.views.get(name, {}).get("phase")
         return phase in {"starting", "running"}
 
+    async def _listed(self, query: dict[str, str]) -> dict[str, Any]:
+        if self.at_page is not None:
+            await self.at_page(query.get("after", ""))
+        views, more = self._part([*self.views.values()], query)
+        return {
+            "generation": self.generation,
+            "cursor": f"{self.generation}:{self._seq}",
+            "complete": self.complete,
+            "containers": views,
+            **more,
+        }
+
+    def _part(self, items: Any, query: dict[str, str]) -> tuple[Any, dict[str, Any]]:
+        """Return the page that is asked for, and where it goes on; else all items."""
+        if self.page is None or not {"after", "limit"} & set(query):
+            return items, {}
+        after = query.get("after", "")
+        limit = min(int(query.get("limit", self.page)), self.page)
+        names = sorted(item["name"] for item in items if item["name"] > after)
+        named = {item["name"]: item for item in items}
+        goes_on = names[limit - 1] if len(names) > limit else None
+        return [named[name] for name in names[:limit]], {"next": goes_on}
+
     def _view(self, name: str) -> dict[str, Any]:
         if name not in self.views:
             raise Refusal(404, "not_found", "no such container")
@@ -544,7 +580,7 @@ async def serving(fake: FakeGateway) -> AsyncIterator[str]:
 
 
 def choice_of(url: str | None, **more: Any) -> CloudflareChoice:
-    more.setdefault("timeout_ms", 5_000)
+    more.setdefault("timeout_ms", 60_000)
     return CloudflareChoice(url=url, **more)
 
 

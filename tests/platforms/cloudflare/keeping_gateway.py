@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import attrs
 import orjson
@@ -41,12 +42,21 @@ class KeepingGateway(FakeGateway):
 
     archive: FakeArchive = attrs.Factory(FakeArchive)
     journal_faults: deque[Fault] = attrs.Factory(deque)
+    version: str | None = "1.4.0"
+    dead_at: str | None = None
+    """A path from which on nothing is answered any more, and nothing done."""
+    is_dead: bool = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = request.path.removeprefix("/v1/fleets/").partition("/")[2]
         if path.partition("/")[0] != "journal":
             return await super().handle(request)
         body = await request.content.read()
+        self.is_dead = self.dead_at is not None and (
+            self.is_dead or path == self.dead_at
+        )
+        if self.is_dead:
+            return dropped(request)
         fault = self.journal_faults.popleft() if self.journal_faults else None
         if isinstance(fault, Status):
             headers = dict(fault.headers)
@@ -68,6 +78,12 @@ class KeepingGateway(FakeGateway):
             case _:
                 pass
         return web.Response(status=answered[0], body=answered[1])
+
+    async def _routed(
+        self, method: str, path: str, query: dict[str, str], body: Any
+    ) -> dict[str, Any]:
+        told = await super()._routed(method, path, query, body)
+        return {**told, "gateway": self.version} if path == "about" else told
 
     def _kept(self, request: web.Request, path: str, body: bytes) -> tuple[int, bytes]:
         """Ask the archive; the epoch is one for both."""

@@ -35,7 +35,7 @@ from tests.platforms.cloudflare.fake_rest import Drop, Say, Status, Truncate
 async def dispatching(fake: FakeGateway) -> AsyncIterator[Dispatch]:
     async with serving(fake) as url:
         known = Success(Credentials(token=TOKEN))
-        gateway = Gateway(url, lambda: known, 5_000)
+        gateway = Gateway(url, lambda: known, 60_000)
         dispatch = Dispatch(gateway, f"fleets/{FLEET}/batch")
         try:
             yield dispatch
@@ -220,7 +220,7 @@ async def test_an_order_that_cannot_be_written_fails_alone(value: object) -> Non
     fake = FakeGateway()
     wrong = destroy("web-1", env={"KEY": value})
     async with dispatching(fake) as dispatch:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             answers = await send(dispatch, destroy("web-0"), wrong, destroy("web-2"))
     assert isinstance(answers[0], Success)
     refused = Refused(cause="the request cannot be written as JSON")

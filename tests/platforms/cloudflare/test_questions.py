@@ -23,6 +23,7 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.health import CommandProbe, HttpProbe, Probe, TcpProbe
 from orchestrator.core.table import Table
+from orchestrator.platforms.cloudflare import inquiry
 from orchestrator.platforms.cloudflare.gateway import CloudflarePlatform
 from orchestrator.platforms.cloudflare.questions import (
     TIMEOUT_MAX_MS,
@@ -37,6 +38,7 @@ from tests.platforms.cloudflare.fake_gateway import (
     TOKEN,
     FakeGateway,
     Fault,
+    Held,
     over,
 )
 from tests.platforms.cloudflare.fake_rest import Drop, Say, Slow, Status, Truncate
@@ -46,6 +48,11 @@ SECRET = "planted-in-a-header-51f0"
 HTTP = HttpProbe(port="http", path="/ready?full=1")
 TCP = TcpProbe(port="http")
 COMMAND = CommandProbe(command=("/bin/check", "-v"))
+
+
+def answers_within(platform: CloudflarePlatform, limit_ms: int) -> None:
+    """Give the gateway so long for a question, beside the container's own time."""
+    platform._inquiry._gateway._timeout_ms = limit_ms
 
 
 def question(probe: Probe = HTTP, **more: Any) -> Question:
@@ -247,8 +254,10 @@ async def test_a_gateway_that_fails_says_nothing_about_the_container(
     fault: Fault, error: type[PlatformError]
 ) -> None:
     fake = FakeGateway()
-    async with over(fake, timeout_ms=300) as platform:
+    async with over(fake) as platform:
         await brought_up(platform, "web-0")
+        if isinstance(fault, Slow):
+            answers_within(platform, 300)
         fake.faults.append(fault)
         found = await settled(platform.probe(question(timeout_ms=100)))
         assert isinstance(found, error)
@@ -272,7 +281,10 @@ async def test_questions_of_one_moment_and_one_time_are_one_request() -> None:
         assert {found[0]["timeout_ms"] for found in requests} == {1_000, 2_000}
 
 
-async def test_a_question_waits_a_moment_for_others() -> None:
+async def test_a_question_waits_a_moment_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inquiry, "GATHER_MS", 600_000)
     fake = FakeGateway()
     async with over(fake) as platform:
         await brought_up(platform, "web-0")
@@ -281,6 +293,9 @@ async def test_a_question_waits_a_moment_for_others() -> None:
             asking.append(asyncio.ensure_future(value(platform.probe(question()))))
             for _ in range(5):  # turns of the event loop
                 await asyncio.sleep(0)
+        assert fake.asked("/probe") == []
+        (dispatch,) = platform._inquiry._by_time.values()
+        dispatch._depart()  # the moment is over
         assert all(reply.passed for reply in await asyncio.gather(*asking))
         assert [len(s.body["questions"]) for s in fake.asked("/probe")] == [20]
 
@@ -300,24 +315,28 @@ async def test_a_slow_container_holds_up_neither_orders_nor_questions() -> None:
     fake = FakeGateway()
     async with over(fake) as platform:
         await brought_up(platform, "web-0")
-        fake.standing["probe"] = Slow(1.0)
+        goes_on = asyncio.Event()
+        fake.standing["probe"] = Held(goes_on)
         slow = [
             asyncio.ensure_future(settled(platform.probe(question(timeout_ms=100 + n))))
             for n in range(40)
         ]
         await fake.until(lambda: len(fake.asked("/probe")) >= 20)
-        async with asyncio.timeout(0.8):
+        async with asyncio.timeout(60):
             _ = await value(platform.observe())
+        assert not any(asking.done() for asking in slow)
+        goes_on.set()
         replies = await asyncio.gather(*slow)
         assert all(isinstance(reply, Reply) for reply in replies)
 
 
 async def test_a_question_may_take_its_time_beside_that_of_the_gateway() -> None:
     fake = FakeGateway()
-    async with over(fake, timeout_ms=200) as platform:
+    async with over(fake) as platform:
         await brought_up(platform, "web-0")
+        answers_within(platform, 200)
         fake.standing["probe"] = Slow(0.5)
-        reply = await settled(platform.probe(question(timeout_ms=5_000)))
+        reply = await settled(platform.probe(question(timeout_ms=25_000)))
         assert isinstance(reply, Reply)
 
 

@@ -126,11 +126,14 @@ async def test_two_creations_at_once_make_one() -> None:
     assert [seen.method for seen in fake.seen].count("POST") == 1
 
 
-@pytest.mark.parametrize("fault", [Drop(after=True), Truncate(), Say(b"null"), Slow(1)])
+@pytest.mark.parametrize(
+    "fault", [Drop(after=True), Truncate(), Say(b"null"), Slow(30)]
+)
 async def test_an_application_whose_answer_was_lost_is_found(fault: Any) -> None:
     fake = FakeRest()
     fake.faults.extend([None, fault])
-    async with served(fake, limits=SHORT) as client:
+    limits = RestLimits(request_timeout_ms=1_000 if fault == Slow(30) else 60_000)
+    async with served(fake, limits=limits) as client:
         made = await value(client.create_application(OWN))
     assert made.existed
     assert fake.writes == ["create web"]
@@ -390,7 +393,7 @@ async def test_the_server_may_ask_for_a_longer_pause() -> None:
 
 async def test_no_answer_in_time_is_said_so() -> None:
     fake = FakeRest()
-    fake.faults.append(Slow(1))
+    fake.faults.append(Slow(30))
     async with served(fake, limits=SHORT) as client:
         assert await settled(client.applications()) == TimedOut(after_ms=50)
 

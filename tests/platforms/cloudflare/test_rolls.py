@@ -53,9 +53,15 @@ from tests.runtime.kit import value
 
 TEMPLATE = ContainerSpec(name="web", image=NEWER)
 NAME = "demo-gateway-web"
-ONCE = RestLimits(retries_max=0, request_timeout_ms=200)
+ONCE = RestLimits(retries_max=0)
+LATE = Slow(30)
 BASIC = INSTANCE_TYPES["basic"]
 OWN = InstanceType(vcpu=1.0, memory_mib=4_096, disk_mb=9_000)
+
+
+def once(fault: Fault) -> RestLimits:
+    """Ask once; the limit is short only where an answer is to be late."""
+    return attrs.evolve(ONCE, request_timeout_ms=1_000) if fault == LATE else ONCE
 
 
 @attrs.frozen
@@ -241,14 +247,14 @@ async def test_a_rollout_that_is_stuck_says_how_far_it_is(
 
 @pytest.mark.parametrize(
     "fault",
-    [Drop(after=True), Truncate(), Slow(0.3), Status(500), Drop(), Status(503)],
+    [Drop(after=True), Truncate(), LATE, Status(500), Drop(), Status(503)],
     ids=["dropped", "truncated", "late", "500", "not_sent", "503"],
 )
 async def test_a_rollout_is_begun_once_whatever_became_of_the_answer(
     fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before it is begun five requests look; the sixth begins it."""
-    async with rolling(monkeypatch, limits=ONCE) as kit:
+    async with rolling(monkeypatch, limits=once(fault)) as kit:
         kit.rest.faults.extend([*[None] * 5, fault])
         answer = await settled(kit.platform.roll(kit.order()))
         if isinstance(answer, RollSight):
@@ -354,7 +360,7 @@ async def test_a_refusal_is_the_end(
     [
         (Status(500), Unreachable),
         (Drop(), Unreachable),
-        (Slow(0.3), TimedOut),
+        (LATE, TimedOut),
         (Status(429, headers=(("Retry-After", "120"),)), RateLimited),
     ],
     ids=["500", "dropped", "late", "429"],
@@ -362,7 +368,7 @@ async def test_a_refusal_is_the_end(
 async def test_what_cannot_be_asked_is_asked_again(
     fault: Fault, error: type[PlatformError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with rolling(monkeypatch, limits=ONCE) as kit:
+    async with rolling(monkeypatch, limits=once(fault)) as kit:
         for before in range(5):
             kit.rest.faults.extend([*[None] * before, fault])
             assert isinstance(await kit.fails(), error)

@@ -155,10 +155,10 @@ async def test_an_end_does_not_wait_for_long(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "LIMIT_S", 0.05)
     async with both() as kit:
         kit.rests(await kit.start(), exit_code=7)
-        kit.rest.faults.append(Slow(0.3))
+        kit.rest.faults.append(Slow(120))
         began = asyncio.get_running_loop().time()
         assert await kit.witness.exit_of("web-0", 1) == Lost()
-        assert asyncio.get_running_loop().time() - began < 0.3
+        assert asyncio.get_running_loop().time() - began < 60
 
 
 async def test_the_application_of_the_same_name_is_asked_first() -> None:
@@ -207,10 +207,10 @@ async def test_details_do_not_wait_for_long(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module, "LIMIT_S", 0.05)
     detail = PlatformDetail(name="web-0", run=1, state="running")
     async with both() as kit:
-        kit.rest.faults.append(Slow(0.3))
+        kit.rest.faults.append(Slow(120))
         began = asyncio.get_running_loop().time()
         assert await kit.witness.completed((detail,)) == (detail,)
-        assert asyncio.get_running_loop().time() - began < 0.3
+        assert asyncio.get_running_loop().time() - began < 60
 
 
 # Without an account
