@@ -19,9 +19,13 @@ from orchestrator.core.errors import JournalLocked
 
 __all__ = ("Lock", "holder_of", "take_lock")
 
-_TRIES: Final = 3
+_TRIES: Final = 400
 _PAUSE_S: Final = 0.005
-"""``holder_of`` has the lock for some microseconds: that is no reason to fail."""
+"""Two seconds in all, for those who only look (``holder_of``).
+
+They have the lock for some microseconds, or for as long as a busy machine lets their
+process wait in between. That is no reason to fail.
+"""
 
 
 class Lock:
@@ -37,15 +41,21 @@ class Lock:
 
 
 def take_lock(path: Path) -> Result[Lock, JournalLocked]:
-    """Take the lock at *path*, or say who holds it."""
+    """Take the lock at *path*, or say who holds it.
+
+    Who looks shares the lock, and a writer does not: only that one is in the way.
+    """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    for attempt in range(_TRIES):
+    for _ in range(_TRIES):
         if _is_locked(file, fcntl.LOCK_EX):
             with contextlib.suppress(OSError):  # a full disk: only the lock counts
                 os.ftruncate(file, 0)
                 os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
             return Success(Lock(file))
-        time.sleep(_PAUSE_S * attempt)
+        if not _is_locked(file, fcntl.LOCK_SH):
+            break
+        fcntl.flock(file, fcntl.LOCK_UN)
+        time.sleep(_PAUSE_S)
     holder = _holder(file)
     os.close(file)
     return Failure(JournalLocked(holder=holder))
