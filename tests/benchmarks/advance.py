@@ -23,7 +23,7 @@ from orchestrator.core.events import Event
 from orchestrator.core.reduce import reduce
 from orchestrator.core.state import Container, empty_fleet
 from orchestrator.core.terms import FixedTerms
-from tests.benchmarks.figures import Asked, Curve, Figures, Sheet, costs, told
+from tests.benchmarks.figures import Asked, Figures, Sheet, costs, told
 from tests.benchmarks.harness import Case, Goal, interleaved
 from tests.benchmarks.loop import Loop, Record, is_alike
 from tests.benchmarks.trace import SETTINGS, steps
@@ -53,7 +53,7 @@ class Meeting:
 
 
 def figures(asked: Asked) -> Figures:
-    """Time each kind of event, and all of them together."""
+    """Time each kind of event."""
     events = asked.events or (1_500 if asked.smoke else EVENTS)
     containers = asked.containers or (40 if asked.smoke else CONTAINERS)
     kinds = meetings(events, containers)
@@ -82,13 +82,9 @@ def figures(asked: Asked) -> Figures:
             for kind, met in kinds.items()
         ),
     )
-    whole = sum(timing.cost(kind).median * len(met) for kind, met in kinds.items())
-    mean = whole / sum(len(met) for met in kinds.values())
-    points = ((containers, mean),)
     return Figures(
         sheets=(costs("One event on one container", timing), shares),
         ratios=speeds,
-        curves=(Curve(name="one event", unit="ns", points=points),),
     )
 
 

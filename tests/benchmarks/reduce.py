@@ -100,15 +100,20 @@ def figures(asked: Asked) -> Figures:
             why=GROWTH,
         )
     )
-    points = tuple((size, timing.cost(f"reduce at {size}").median) for size in sizes)
+    curves = (("one event", "fold"), ("reduce", "reduce"))
     return Figures(
         sheets=(
             costs("One event", timing, _named(timing, opened=False)),
             costs("A whole fleet", timing, _named(timing, opened=True), "ms", 1e6),
         ),
         reached=reached(timing, goals),
-        curves=(Curve(name="reduce", unit="ns", points=points),),
+        curves=tuple(_curve(timing, name, way, sizes) for name, way in curves),
     )
+
+
+def _curve(timing: Timing, name: str, way: str, sizes: tuple[int, ...]) -> Curve:
+    costs_at = ((size, timing.cost(f"{way} at {size}").median) for size in sizes)
+    return Curve(name=name, unit="ns", points=tuple(costs_at))
 
 
 def _named(timing: Timing, *, opened: bool) -> list[str]:
