@@ -213,7 +213,9 @@ def scanned(fleet: Fleet) -> Table[str, Awaited]:
     for container in fleet.containers.values():
         reckon(scan, None, container)  # type: ignore[arg-type]
     services = tuple(scan.awaited)
-    count_members(scan, services, fleet.containers.values())  # type: ignore[arg-type]
+    everybody = fleet.containers.values()
+    members = [each for each in everybody if each.spec.service in scan.awaited]
+    count_members(scan, services, members)  # type: ignore[arg-type]
     return scan.awaited
 
 

@@ -184,8 +184,7 @@ class _Following:
         calm_since: float | None = None
         while True:
             began = time.monotonic()
-            infos = self._infos()
-            is_rolling = self.rolling.look()
+            infos, is_rolling = self._looked()
             now = time.monotonic()
             self._show(infos, err=err)
             ours = [info for info in infos if self._is_ours(info)]
@@ -197,15 +196,16 @@ class _Following:
                 return self._late(ours, rest, limit_ms)
             time.sleep(max(LOOK_S, (now - began) * LOOKS))
 
-    def _infos(self) -> list[Info]:
+    def _looked(self) -> tuple[list[Info], bool]:
+        """Ask for all containers, and whether anything is rolled out."""
         try:
             infos: list[Info] = self.client.get("containers")
+            return infos, self.rolling.look()
         except Failed as error:
             if error.code != UNREACHABLE:
                 raise
             told = "the fleet is declared so; it settles when its operator runs again"
             raise Failed(f"{error.message}\n{told}", UNREACHABLE) from None
-        return infos
 
     def _is_ours(self, info: Info) -> bool:
         """Say whether a container is one of the file, also under another name."""

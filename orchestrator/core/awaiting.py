@@ -216,9 +216,9 @@ def _added(row: Table[str, int], service: str, more: int) -> Table[str, int]:
 
 
 def count_members(
-    draft: Dependent, services: Iterable[str], containers: Iterable[Container]
+    draft: Dependent, services: Iterable[str], members: Iterable[Container]
 ) -> None:
-    """Look for the members of services that nobody depended on until now."""
+    """Count the members of services that nobody depended on until now."""
     fresh = {
         service: attrs.evolve(
             entry, members=0, wanted=0, lacking=Table(), asleep=Table(), held=Table()
@@ -226,11 +226,9 @@ def count_members(
         for service in services
         if (entry := draft.awaited.get(service)) is not None
     }
-    for container in containers:
-        entry = fresh.get(container.spec.service)
-        if entry is not None:
-            member = as_member(container)
-            counted = _with_member(entry, container.name, _NOBODY, member, more=1)
-            fresh[container.spec.service] = counted
+    for container in members:
+        entry, member = fresh[container.spec.service], as_member(container)
+        counted = _with_member(entry, container.name, _NOBODY, member, more=1)
+        fresh[container.spec.service] = counted
     for service, entry in fresh.items():
         draft.awaited = draft.awaited.put(service, entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -230,9 +231,10 @@ def test_an_operator_that_dies_meanwhile_is_told(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        until = time.monotonic() + LIMIT_S
-        while "slow" not in infos(state) and time.monotonic() < until:
-            time.sleep(0.05)
+        assert applying.stdout is not None
+        said = applying.stdout.readline()
+        while said and not re.match(r"[\d:.]+ +slow ", said):  # until it is followed
+            said = applying.stdout.readline()
         operator.kill()
         _, err = applying.communicate(timeout=LIMIT_S)
         assert applying.returncode == 5, err

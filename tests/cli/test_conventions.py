@@ -57,6 +57,7 @@ def command(state: Path, *words: str, env: dict[str, str] | None = None) -> Done
 
 
 def test_several_are_waited_for_at_once(state: Path) -> None:
+    assert command(state, "wait", "job", "--for", "completed").code == 0
     done = command(state, "wait", "web-0", "web-1", "job", "--for", "settled")
     assert done.code == 0, done.err
     assert [line.split()[:2] for line in done.out.splitlines()] == [

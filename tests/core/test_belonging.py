@@ -11,7 +11,7 @@ import pytest
 from orchestrator.codec.wire import encode_fleet
 from orchestrator.core import belonging, hash_table
 from orchestrator.core.admit import admit
-from orchestrator.core.belonging import belonging_to
+from orchestrator.core.belonging import belonging_to, is_indexed
 from orchestrator.core.dependencies import Condition
 from orchestrator.core.events import FleetObserved
 from orchestrator.core.fleet_specs import FleetSettings, FleetSpec
@@ -85,13 +85,13 @@ def fixture_searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_all_are_looked_at_once_and_nobody_again(searches: list[int]) -> None:
     fleet = declared(of_services({"api": 3, "web": 2}, spec("alone")))
-    assert searches == []
+    assert (searches, is_indexed(fleet)) == ([], False)
     for replicas in (4, 1, 3):
         fleet = after(fleet, Scale(service="web", replicas=replicas))
         assert len(names(fleet)) == replicas
     assert names(fleet, "api") == ["api-0", "api-1", "api-2"]
     assert names(fleet, "alone") == []
-    assert searches == [6]
+    assert (searches, is_indexed(fleet)) == ([6], True)
 
 
 def test_who_goes_last_leaves_nothing(searches: list[int]) -> None:
