@@ -21,6 +21,7 @@ from orchestrator.cli.failing import Failed
 from orchestrator.cli.gateway_files import look, write
 from orchestrator.cli.gateway_hosting import hosted_of, hosting_options
 from orchestrator.cli.gateway_operator import operator
+from orchestrator.cli.gateway_options import fleet_option, secrets_option
 from orchestrator.cli.gateway_told import tell
 from orchestrator.cli.journal_kinds import secrets_of
 from orchestrator.cli.python_files import source_of
@@ -56,15 +57,6 @@ EXITS: Final = {Cause.FILE: 2, Cause.REACH: 5, Cause.RIGHTS: 7, Cause.MISMATCH: 
 """The exit code of a problem, by where it lies."""
 
 _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
-
-fleet_option = click.option(
-    "--fleet",
-    "fleet_path",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="The fleet file.",
-)
 
 
 @click.group()
@@ -168,13 +160,7 @@ def _dockerfiles_are_there(path: Path, plan: Plan) -> None:
 
 @gateway.command("check")
 @fleet_option
-@click.option(
-    "--secrets",
-    "secrets_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="KEY=value lines, mode 0600; otherwise the environment is looked into.",
-)
+@secrets_option
 @output_option("table", "json", "yaml")
 def check(fleet_path: Path, secrets_path: Path | None, output: str) -> int:
     """Check that the gateway can run the fleet; say what to do where it cannot.

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.failing import Failed, failed
+from orchestrator.cli.gateway_options import fleet_option, secrets_option
 from orchestrator.cli.journal_kinds import secrets_of
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.shown import age, output_option, show_table, until
@@ -42,21 +43,8 @@ _COLOURS = {
 
 
 @click.command("operator")
-@click.option(
-    "--fleet",
-    "fleet_path",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="The fleet file.",
-)
-@click.option(
-    "--secrets",
-    "secrets_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="KEY=value lines, mode 0600; otherwise the environment is looked into.",
-)
+@fleet_option
+@secrets_option
 @click.option("--start", is_flag=True, help="Have it run.")
 @click.option("--stop", is_flag=True, help="Have it stopped.")
 @output_option("table", "json", "yaml")
