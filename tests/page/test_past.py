@@ -399,6 +399,50 @@ async def test_a_journal_that_was_compacted_is_seen_from_where_it_begins(
         await expect(card(old, "why").locator(".phase")).to_be_visible()
 
 
+async def test_who_comes_back_before_another_view_was_loaded_stays_in_the_past(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with scene(tmp_path) as it:
+        page = await windows.open(it.url, "#/past?at=5")
+        await stands_at(page, 5)
+        await page.evaluate(
+            """() => {
+              for (const hash of ["#/", "#/past?at=4"]) {
+                history.pushState(null, "", hash);
+                dispatchEvent(new HashChangeEvent("hashchange"));
+              }
+            }"""
+        )
+        await stands_at(page, 4)
+        await page.keyboard.press("ArrowLeft")
+        await stands_at(page, 3)
+
+
+async def test_a_place_that_is_gone_is_told_whichever_way_it_is_asked_for(
+    windows: Windows, tmp_path: Path
+) -> None:
+    written = MemoryJournal()
+    async with opened(fleet(spec("web")), journal=written) as kit:
+        await kit.container("web", "running")
+    head = await value(written.head())
+    shortened = MemoryJournal(snapshot_of(kit.operator.fleet, head))
+    async with (
+        opened(fleet(spec("web")), journal=shortened) as kit,
+        served(kit.operator, tmp_path) as url,
+    ):
+        await kit.container("web", "running")
+        page = await windows.open(url, "#/past", allow="status of 410")
+        await stands_at(
+            page, await page.locator("input[type=range]").evaluate("n => +n.max")
+        )
+        await page.evaluate("location.hash = '#/past?at=1'")
+        behind = JournalCompacted(asked=1, base=head.seq)
+        await expect(note(page)).to_contain_text(behind.message)
+        await page.keyboard.press("ArrowRight")
+        await stands_at(page, head.seq)
+        await expect(note(page)).not_to_contain_text(behind.message)
+
+
 @pytest.mark.parametrize("look", ["light", "dark"])
 async def test_it_is_accessible_and_fits_a_narrow_screen(
     windows: Windows, tmp_path: Path, look: str

@@ -25,11 +25,12 @@ let turn = 0;
 async function show() {
   const { view, params } = where();
   const key = ["container", "service"].includes(view) ? `${view} ${params.name}` : view;
+  // Who comes back before another view was loaded has called that view off.
+  const mine = (turn += 1);
   if (key === current.key && current.unmount?.update) {
     current.unmount.update(params);
     return;
   }
-  const mine = (turn += 1);
   const module = await load(view);
   if (mine !== turn) return;
   current.unmount?.();

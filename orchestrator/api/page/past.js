@@ -53,7 +53,7 @@ export function mount(root, params) {
   unmount.update = (next) => {
     if (next.follow !== undefined) named(view, next.follow);
     view.asked = next.at;
-    move(view, rowOf(next.at) ?? view.head);
+    if (view.at !== null) move(view, Math.min(rowOf(next.at) ?? view.head, view.head), true);
   };
   return unmount;
 }
@@ -180,15 +180,16 @@ function placed(view) {
   );
 }
 
-function move(view, at, isFirst = false) {
-  if (view.at === null && !isFirst) return;
-  const place = isFirst ? at : Math.max(view.base, Math.min(view.head, at));
+// Also a place before the first row that is kept may be asked for: then that is told.
+function move(view, at, isAsked = false) {
+  if (view.at === null && !isAsked) return;
+  const place = isAsked ? at : Math.max(view.base, Math.min(view.head, at));
   adjust({ at: place, follow: view.name || null });
   if (place === view.at) return;
   view.at = place;
   view.slider.at(Math.min(place, view.head));
   mark(view.place.closest(".past"), "aria-busy", "true");
-  if (isFirst) look(view);
+  if (isAsked) look(view);
   else view.soon();
 }
 
