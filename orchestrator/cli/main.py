@@ -11,50 +11,12 @@ import sys
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from orchestrator.cli.colours import colour_option
+from orchestrator.cli.commands import COMMANDS, SECTIONS
 
-__all__ = ("COMMANDS", "cli", "main")
-
-COMMANDS: Final[dict[str, str]] = {
-    "demo": "orchestrator.cli.demo:demo",
-    "up": "orchestrator.cli.up:up",
-    "down": "orchestrator.cli.up:down",
-    "plan": "orchestrator.cli.planning:plan",
-    "apply": "orchestrator.cli.applying:apply",
-    "diff": "orchestrator.cli.differences:diff",
-    "list": "orchestrator.cli.reads:list_",
-    "ps": "orchestrator.cli.reads:list_",
-    "status": "orchestrator.cli.reads:status",
-    "explain": "orchestrator.cli.reads:explain",
-    "logs": "orchestrator.cli.reads:logs",
-    "events": "orchestrator.cli.reads:events",
-    "wait": "orchestrator.cli.asks:wait",
-    "start": "orchestrator.cli.asks:start",
-    "stop": "orchestrator.cli.asks:stop",
-    "restart": "orchestrator.cli.asks:restart",
-    "remove": "orchestrator.cli.asks:remove",
-    "reset": "orchestrator.cli.asks:reset",
-    "scale": "orchestrator.cli.services:scale",
-    "load": "orchestrator.cli.loads:load",
-    "services": "orchestrator.cli.services:services",
-    "rollout": "orchestrator.cli.rollouts:rollout",
-    "adopt": "orchestrator.cli.services:adopt",
-    "orphans": "orchestrator.cli.services:orphans",
-    "reconcile": "orchestrator.cli.asks:reconcile",
-    "policy": "orchestrator.cli.policy:policy",
-    "validate": "orchestrator.cli.tools:validate",
-    "fleet": "orchestrator.cli.fleet:fleet",
-    "simulate": "orchestrator.cli.simulate:simulate",
-    "replay": "orchestrator.cli.replay:replay",
-    "journal": "orchestrator.cli.journals:journal",
-    "token": "orchestrator.cli.tokens:token",
-    "context": "orchestrator.cli.contexts:context",
-    "gateway": "orchestrator.cli.gateway:gateway",
-    "completion": "orchestrator.cli.tools:completion",
-    "version": "orchestrator.cli.tools:version",
-}
-"""Where each command is; ``ps`` is ``list`` under its other name."""
+__all__ = ("cli", "main")
 
 USAGE: Final = 2
 UNREACHABLE: Final = 5
@@ -64,19 +26,43 @@ INTERNAL: Final = 70
 
 
 class _Commands(click.Group):
-    """Finds the commands, in the order of the table."""
+    """Finds the commands; to list them, it needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return [name for name in COMMANDS if name != "ps"]
+        return [name for section in SECTIONS.values() for name in section]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        module, _, name = COMMANDS[cmd_name].place.partition(":")
+        found = importlib.import_module(f"orchestrator.cli.{module}")
+        command: click.Command = getattr(found, name)
         return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the list, each with its line, under its heading."""
+        del ctx
+        width = max(map(len, COMMANDS))
+        for heading, section in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(name.ljust(width), it.summary) for name, it in section.items()]
+                )
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the name of a command, or an option of ours."""
+        names = [
+            CompletionItem(name, help=COMMANDS[name].summary)
+            for name in self.list_commands(ctx)
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -87,6 +73,9 @@ class _Commands(click.Group):
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(
+    package_name="cf-container-orchestrator", message="orchestrator %(version)s"
+)
 @colour_option
 def cli() -> None:
     """Keep a fleet of containers in the shape that its owner asked for."""

@@ -11,9 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
+from orchestrator.cli.commands import COMMANDS, SECTIONS
 from orchestrator.cli.demo import quickstart
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.main import cli
@@ -86,10 +88,52 @@ def test_version_and_help() -> None:
     told = run_afresh("version").out
     assert told.startswith(f"orchestrator 0.1.0 (rules {RULES}, schema 1")
     assert run("version").out == told
+    assert run("--version").out == "orchestrator 0.1.0\n"
     helped = run("--help").out
-    for name in ("demo", "up", "down", "list", "explain", "journal", "policy"):
-        assert f"  {name} " in helped
+    for heading, section in SECTIONS.items():
+        assert f"\n{heading}:\n" in helped
+        for name, listed in section.items():
+            assert f"\n  {name:10}  {listed.summary}\n" in helped
     assert run("-h").out == helped
+
+
+def test_every_command_is_where_the_list_has_it_and_has_a_line_of_its_own() -> None:
+    context = click.Context(cli)
+    for name, listed in COMMANDS.items():
+        command = cli.get_command(context, name)
+        assert command is not None, name
+        assert not command.hidden, name
+        assert command.name in {name, "list"}
+        assert listed.summary.endswith("."), name
+        assert len(f"  {name:10}  {listed.summary}") <= 80, name
+    assert sorted(cli.list_commands(context)) == sorted({*COMMANDS} - {"ps"})
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("re", ["restart", "remove", "reset", "reconcile", "replay"]),
+        ("--v", ["--version"]),
+        ("x", []),
+    ],
+)
+def test_a_command_is_completed_before_any_is_loaded(
+    word: str, found: list[str]
+) -> None:
+    program = (
+        "import sys, click\n"
+        "from orchestrator.cli.main import cli\n"
+        "for it in cli.shell_complete(click.Context(cli), sys.argv[1]):\n"
+        "    print(it.value)\n"
+        "assert not [n for n in sys.modules if n.startswith('orchestrator.core')]"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, word],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == found
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -260,5 +304,7 @@ def test_the_command_loads_nothing_of_ours_before_it_can_be_interrupted() -> Non
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    loaded = [f"orchestrator.cli{end}" for end in ("", ".colours", ".main")]
+    loaded = [
+        f"orchestrator.cli{end}" for end in ("", ".colours", ".commands", ".main")
+    ]
     assert done.stdout == f"{loaded}\n"

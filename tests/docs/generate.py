@@ -15,7 +15,8 @@ from pathlib import Path
 import click
 
 from orchestrator.api.statuses import EXITS, STATUSES
-from orchestrator.cli.main import COMMANDS, cli
+from orchestrator.cli.commands import COMMANDS
+from orchestrator.cli.main import cli
 from orchestrator.cli.replay import SHOW, replay
 from orchestrator.core.advance import advance
 from orchestrator.core.drafts import is_removable
