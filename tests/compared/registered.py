@@ -55,6 +55,9 @@ UP_LIMIT_S: Final = 900.0
 AT_ONCE: Final = 200
 """So many start at a time: how fast is measured elsewhere."""
 
+STILL_S: Final = 20.0
+"""A fleet of which nobody else became ready for so long is up, as far as it goes."""
+
 
 @attrs.define(kw_only=True)
 class Ours:
@@ -72,6 +75,23 @@ class Ours:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Operator]:
         """Open an operator, and wait until every container is ready."""
+        async with self._opened() as operator:
+            names = [one.name for one in self.declared.containers]
+            async with asyncio.timeout(UP_LIMIT_S):
+                await asyncio.gather(*(settled(operator.wait(name)) for name in names))
+            yield operator
+
+    async def kept(self) -> int:
+        """Open an operator, and say how many are ready when no more become so."""
+        async with self._opened() as operator, asyncio.timeout(UP_LIMIT_S):
+            ready, before = _ready(operator), -1
+            while ready != before or not ready:
+                await asyncio.sleep(STILL_S)
+                ready, before = _ready(operator), ready
+            return ready
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Operator]:
         journal = await settled(open_sqlite(self.folder / "state" / "journal.db"))
         assert isinstance(journal, SqliteJournal), journal
         choice = CloudflareChoice(url=self.url, timeout_ms=60_000)
@@ -79,9 +99,6 @@ class Ours:
         async with Operator.open(
             self.declared, platform=platform, journal=journal
         ) as operator:
-            names = [one.name for one in self.declared.containers]
-            async with asyncio.timeout(UP_LIMIT_S):
-                await asyncio.gather(*(settled(operator.wait(name)) for name in names))
             yield operator
 
     async def look(self, operator: Operator, times: int) -> list[float]:
@@ -119,6 +136,10 @@ class Ours:
         ):
             assert await said.json() == times
         return [(time.perf_counter() - began) * 1_000 / times]
+
+
+def _ready(operator: Operator) -> int:
+    return sum(info.phase == "running" for info in operator.infos())
 
 
 @asynccontextmanager
