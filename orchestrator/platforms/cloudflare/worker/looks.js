@@ -12,6 +12,7 @@
 
 import { PAGE_MAX } from "./bounds.js";
 import { refuse } from "./http.js";
+import { saysTheSame } from "./ledger.js";
 import { objectOf, placeOf } from "./objects.js";
 import { borneBy } from "./traffic.js";
 import { pause, within } from "./waiting.js";
@@ -115,7 +116,7 @@ export class Looks {
     try {
       const view = await within(LOOK_LIMIT_MS, this.object(row).look());
       if (view.run < row.run) return { ...view, name: row.name, run: row.run, phase: "admitted" };
-      this.ledger.keepView(row.name, view);
+      if (!saysTheSame(row.view, view)) this.ledger.keepView(row.name, view);
       return view;
     } catch {
       return unseen(row);

@@ -84,6 +84,20 @@ process.stdout.write(JSON.stringify(await does[what](...words)));
 process.exit(0);
 """
 
+KEPT = """
+const { saysTheSame } = await import("./ledger.js");
+const told = JSON.parse(process.argv[2]).map(([kept, view]) => saysTheSame(kept, view));
+process.stdout.write(JSON.stringify(told));
+"""
+VIEW: dict[str, Any] = {
+    "name": "web",
+    "run": 1,
+    "phase": "running",
+    "problem": {"raw": 'it said {"a":1,"now":5}'},
+    "running": True,
+    "now": 1_764_000_000_000,
+}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -92,12 +106,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (made / name).write_bytes(data)
     (made / "package.json").write_text('{"type": "module"}')
     (made / "ask.js").write_text(ASK)
+    (made / "kept.js").write_text(KEPT)
     return made
 
 
-def asked(folder: Path, *question: Any) -> Any:
+def asked(folder: Path, *question: Any, script: str = "ask.js") -> Any:
     done = subprocess.run(
-        [str(node("pinned")), "ask.js", json.dumps(question)],
+        [str(node("pinned")), script, json.dumps(question)],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -148,3 +163,21 @@ def test_a_registry_that_has_come_back_asks_some_pages_with_each_call(
 def test_it_leaves_the_rest_to_an_operator_that_looks_by_itself(folder: Path) -> None:
     told = asked(folder, 17_000, "answers", "returns", 1)
     assert told["after"] == [8_000, 8_001, 8_001, 8_001]
+
+
+def test_what_a_container_says_is_kept_unless_only_its_clock_went_on(
+    folder: Path,
+) -> None:
+    kept = json.dumps(VIEW, separators=(",", ":"))
+    others: dict[str, Any] = {
+        "run": 2,
+        "phase": "ended",
+        "problem": {"raw": 'it said {"a":1,"now":6}'},
+        "running": False,
+    }
+    changed = [{**VIEW, fact: other} for fact, other in others.items()]
+    later = {**VIEW, "now": VIEW["now"] + 5}
+    views = [VIEW, later, *changed]
+    told = asked(folder, *((kept, view) for view in views), script="kept.js")
+    assert told == [True, True, *(False for _ in changed)]
+    assert asked(folder, (None, VIEW), script="kept.js") == [False]
