@@ -32,6 +32,9 @@ ON_THE_RUNTIME = (
 )
 """Tests that start Cloudflare's runtime and a Docker engine for it."""
 
+OF_THE_COMMAND = "tests/cli"
+"""Tests that start the command as a process; what else is left takes as long."""
+
 IN_A_BROWSER = "tests/page"
 """Tests that look at the page through Chromium."""
 
@@ -41,8 +44,8 @@ FULLY_COVERED = ("core", "codec", "replay", "simulation", "journal")
 # A tracer doubles the time: only the examples that must cover run under it.
 PURE = tuple(f"tests/{floor}" for floor in FULLY_COVERED)
 
-AT_ONCE = 3
-"""Stages that run beside one another, on two cores: some wait more than they work."""
+AT_ONCE = 4
+"""Stages that run beside one another, on two cores: most wait as long as they work."""
 
 LAST = "coverage"
 """The stage that reads what others have left."""
@@ -52,16 +55,17 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     "format": (("ruff", "format", "--check", "."),),
     "lint": (("ruff", "check", "."),),
     "runtime": (("pytest", "-q", "-rs", *ON_THE_RUNTIME),),
+    "properties": (("pytest", "-q", "-rs", "property_tests"),),
     "tests": (
         (
             *("pytest", "-q", "-rs", "tests"),
             *(
                 f"--ignore={folder}"
-                for folder in (*ON_THE_RUNTIME, IN_A_BROWSER, *PURE)
+                for folder in (*ON_THE_RUNTIME, OF_THE_COMMAND, IN_A_BROWSER, *PURE)
             ),
         ),
     ),
-    "properties": (("pytest", "-q", "-rs", "property_tests"),),
+    "command": (("pytest", "-q", "-rs", OF_THE_COMMAND),),
     "page": (("pytest", "-q", "-rs", IN_A_BROWSER),),
     "pure": (("coverage", "run", "-m", "pytest", "-q", "-rs", *PURE),),
     "types": (
