@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from orchestrator.core.moments import Millis, format_duration
+from orchestrator.platforms.broken import broken_words
 
 __all__ = ("post",)
 
@@ -53,16 +53,8 @@ async def post(
         return f"no answer within {format_duration(timeout_ms)}"
     except (_NotHttp, ValueError):
         return "the answer is not HTTP"
-    except ssl.SSLCertVerificationError:
-        return "its certificate is not trusted"
-    except ssl.SSLError:
-        return "no secure connection could be made"
-    except socket.gaierror:
-        return "its name cannot be looked up"
-    except ConnectionRefusedError:
-        return "the connection was refused"
     except OSError as error:
-        return f"the connection failed: {type(error).__name__}"
+        return broken_words(error) or "the connection failed"
     if status in _TAKEN:
         return None
     note = " (redirects are not followed)" if status in _MOVED else ""

@@ -26,6 +26,7 @@ from orchestrator.core.errors import (
     Unreachable,
 )
 from orchestrator.core.moments import Millis
+from orchestrator.platforms.broken import connection_told
 from orchestrator.platforms.cloudflare.refusals import (
     HOLD_MAX_MS,
     HeldByAnother,
@@ -254,5 +255,5 @@ def _as_tree(status: int, data: bytes, credentials: Credentials) -> Tree | None:
 
 def _cause(error: BaseException, credentials: Credentials) -> str:
     """Say what went wrong on the way; it may quote what was answered."""
-    text = str(getattr(error, "os_error", None) or error).encode(errors="replace")
-    return f"{type(error).__name__}: {credentials.hidden(text).decode()}"[:200]
+    text = connection_told(error).encode(errors="replace")
+    return credentials.hidden(text).decode()[:200]

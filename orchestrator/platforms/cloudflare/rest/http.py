@@ -20,6 +20,7 @@ from returns.result import Failure, Result
 
 from orchestrator.core.errors import RateLimited, Refused, TimedOut, Unreachable
 from orchestrator.core.moments import Millis
+from orchestrator.platforms.broken import connection_told
 from orchestrator.platforms.cloudflare.rest.errors import (
     Answer,
     Reply,
@@ -172,8 +173,8 @@ class RestHttp:
             late = TimedOut(after_ms=self.limits.request_timeout_ms)
             return Failure(Trouble(error=late))
         except (aiohttp.ClientError, OSError) as error:
-            named = "" if isinstance(error, _Lost) else f"{type(error).__name__}: "
-            cause = told(f"{named}{error}", self._token)
+            lost = error.__cause__ if isinstance(error, _Lost) else error
+            cause = told(connection_told(lost), self._token)
             return Failure(Trouble(error=Unreachable(cause=cause), again=True))
         if reply is None:
             cause = f"the answer is longer than {self.limits.answer_max_bytes} bytes"
@@ -235,4 +236,4 @@ async def _once(
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Lost(f"{type(error).__name__}: {error}") from error
+        raise _Lost from error
