@@ -431,10 +431,9 @@ async def test_a_place_that_is_gone_is_told_whichever_way_it_is_asked_for(
         served(kit.operator, tmp_path) as url,
     ):
         await kit.container("web", "running")
-        page = await windows.open(url, "#/past", allow="status of 410")
-        await stands_at(
-            page, await page.locator("input[type=range]").evaluate("n => +n.max")
-        )
+        first = head.seq + 1
+        page = await windows.open(url, f"#/past?at={first}", allow="status of 410")
+        await stands_at(page, first)
         await page.evaluate("location.hash = '#/past?at=1'")
         behind = JournalCompacted(asked=1, base=head.seq)
         await expect(note(page)).to_contain_text(behind.message)
