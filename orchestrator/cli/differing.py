@@ -21,7 +21,6 @@ from orchestrator.replay.fleet_differences import FleetsDiffer
 
 __all__ = (
     "command_lines",
-    "counted",
     "difference_lines",
     "differences_json",
     "event_words",
@@ -69,16 +68,6 @@ def command_lines(commands: Iterable[Any]) -> Iterator[str]:
         words = [tree.pop("type"), *filter(None, [tree.pop("name", None)])]
         more = (f"{key}={value}" for key, value in tree.items())
         yield cleaned(" ".join([*words, *more]))
-
-
-def counted(number: int, what: str) -> str:
-    """Write how many there are of something.
-
-    >>> counted(1, "row"), counted(2, "row")
-    ('1 row', '2 rows')
-
-    """
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def difference_lines(found: Sequence[Difference]) -> Iterator[str]:

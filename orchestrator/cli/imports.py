@@ -24,9 +24,9 @@ from orchestrator.cli.journal_kinds import (
 from orchestrator.cli.other_rules import OtherRules
 from orchestrator.cli.readings import JOURNAL, good, reading, shown_while
 from orchestrator.cli.transfers import (
-    counted,
     not_empty,
     redacted_before,
+    rows_told,
     to_the_end,
 )
 from orchestrator.core.errors import JournalError
@@ -74,7 +74,7 @@ def import_(source: Path, target: Path, *, damaged: bool) -> None:
         if not damaged:
             rows = to_the_end(rows, read)
         head = good(into(rows, read.source.base))
-        said = "".join(counted(read.source.base, head))
+        said = "".join(rows_told(read.source.base, head))
         click.echo(f"{said}{_origin(redacted_before(read))}")
         rules.warn(older=False, then="its operator may understand them in another way")
 

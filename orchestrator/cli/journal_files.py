@@ -19,6 +19,7 @@ from orchestrator.cli.journal_kinds import (
     waiting_for,
 )
 from orchestrator.cli.named import OPTION, policies_named
+from orchestrator.cli.plain import counted
 from orchestrator.cli.readings import good, policies_option, unregistered
 from orchestrator.cli.shown import Duration
 from orchestrator.core.custom import CustomPolicies
@@ -156,7 +157,7 @@ def _told(done: Compacted) -> list[str]:
     begins = done.last if done.further is None else done.further
     lines = [
         f"rows {done.first} to {done.last} are {where}",
-        f"the journal begins behind row {begins} and has {done.kept} rows",
+        f"the journal begins behind row {begins} and has {counted(done.kept, 'row')}",
         f"{size_of(done.size_before)} before, {size_of(done.size_after)} now",
     ]
     if done.further is not None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import click
 
 from orchestrator.cli.client import Client
+from orchestrator.cli.plain import counted
 from orchestrator.cli.shown import show_containers
 from orchestrator.cli.trees import tree_text
 
@@ -55,7 +56,7 @@ def show_pages(pages: Iterable[Page], output: str) -> None:
         total += len(page)
         texts.show(page)
     texts.end()
-    click.echo(f"{total} containers", err=True)
+    click.echo(counted(total, "container"), err=True)
 
 
 class _Texts:

@@ -164,7 +164,7 @@ def _counts(shown: Rehearsal) -> list[str]:
     commands = ", ".join(f"{n} {kind}" for kind, n in shown.commands.items())
     stale = f", {shown.stale_orders} stale orders refused" if shown.stale_orders else ""
     return [
-        _wrapped(f"{shown.steps} events: {events}"),
+        _wrapped(f"{counted(shown.steps, 'event')}: {events}"),
         _wrapped(f"commands: {commands or 'none'}"),
         f"operators: {shown.boots}{stale}",
     ]

@@ -14,7 +14,6 @@ from returns.result import Failure, Success
 from orchestrator.cli.asked_condition import condition_of
 from orchestrator.cli.differing import (
     command_lines,
-    counted,
     difference_lines,
     differences_json,
     row_words,
@@ -23,7 +22,7 @@ from orchestrator.cli.failing import failed
 from orchestrator.cli.journal_kinds import token_option
 from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.other_rules import OtherRules
-from orchestrator.cli.plain import cleaned
+from orchestrator.cli.plain import cleaned, counted
 from orchestrator.cli.readings import (
     JOURNAL,
     beginning_of,

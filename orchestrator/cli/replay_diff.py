@@ -10,7 +10,6 @@ import click
 from returns.result import Failure
 
 from orchestrator.cli.differing import (
-    counted,
     difference_lines,
     differences_json,
     event_words,
@@ -22,6 +21,7 @@ from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.journal_kinds import token_option
 from orchestrator.cli.named import OPTION, policies_named
 from orchestrator.cli.other_rules import OtherRules
+from orchestrator.cli.plain import counted
 from orchestrator.cli.readings import (
     JOURNAL,
     At,

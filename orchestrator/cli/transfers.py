@@ -14,6 +14,7 @@ import click
 
 from orchestrator.cli.failing import Failed, failed
 from orchestrator.cli.outputs import Output
+from orchestrator.cli.plain import counted
 from orchestrator.core.errors import JournalCorrupt
 from orchestrator.journal.port import START, Head, Row, Snapshot
 from orchestrator.journal.provenance import Redacted
@@ -22,13 +23,13 @@ from orchestrator.journal.reading import Reading
 __all__ = (
     "CUT",
     "begin",
-    "counted",
     "expect_something",
     "expect_whole",
     "is_whole",
     "not_empty",
     "passed_on",
     "redacted_before",
+    "rows_told",
     "tell",
     "to_the_end",
 )
@@ -92,7 +93,7 @@ def passed_on(rows: Iterable[Row], read: Reading, out: Output, how: str) -> None
 
 def tell(base: Snapshot | None, head: Head, out: Output, how: str) -> None:
     """Say what was written."""
-    many, which = counted(base, head)
+    many, which = rows_told(base, head)
     digest = head.digest.hex()[:16]
     said = f"{many}{how}{which}, the last with digest {digest}"
     click.echo(said, err=out.is_standard)
@@ -108,11 +109,11 @@ def redacted_before(read: Reading) -> Redacted | None:
     return getattr(read.source, "redacted", None)
 
 
-def counted(base: Snapshot | None, head: Head) -> tuple[str, str]:
+def rows_told(base: Snapshot | None, head: Head) -> tuple[str, str]:
     """Say how many rows there are, and which, where they are not the first."""
     before = begin(base).seq
     count = head.seq - before
-    many = "1 row" if count == 1 else f"{count} rows"
+    many = counted(count, "row")
     if not before:
         return many, ""
     if not count:

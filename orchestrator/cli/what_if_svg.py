@@ -36,8 +36,7 @@ from orchestrator.cli.svg import (
     text_width,
 )
 from orchestrator.cli.time_axis import axis_of_day
-from orchestrator.cli.times_of_day import clock_of, day_of
-from orchestrator.cli.what_if_words import parted_words, share
+from orchestrator.cli.what_if_words import headline, parted_words, share
 from orchestrator.core.moments import Millis, format_duration
 from orchestrator.core.phases import phase_name
 from orchestrator.core.state import Container
@@ -162,12 +161,8 @@ def _strips(sketch: Sketch, shown: list[Compared]) -> Iterator[Strip]:
 
 
 def _title(answer: WhatIf, source: str) -> Iterator[str]:
-    begins = f"{day_of(answer.begins)} {clock_of(answer.begins)}"
-    span = format_duration(max(0, answer.ends - answer.begins))
     yield text(MARGIN, 30, f"What if, from {source}", kind="title")
-    yield text(
-        MARGIN, 52, f"{answer.rows} rows, from {begins} for {span}", kind="faint"
-    )
+    yield text(MARGIN, 52, headline(answer), kind="faint")
     yield text(MARGIN, 74, _totals_in_words(answer), kind="strong")
 
 

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from orchestrator.cli.plain import counted
 from orchestrator.cli.readings import iso_time
 from orchestrator.cli.timeline_words import plain
 from orchestrator.cli.times_of_day import clock_of, day_of
@@ -26,7 +27,7 @@ from orchestrator.replay.imagined.assumptions import ALWAYS
 from orchestrator.replay.imagined.beats import Parted
 from orchestrator.replay.imagined.imagining import Compared, Side, WhatIf
 
-__all__ = ("parted_words", "share", "text_of", "tree_of_answer")
+__all__ = ("headline", "parted_words", "share", "text_of", "tree_of_answer")
 
 WIDTH: Final = 96
 NAMED_MOST: Final = 12
@@ -57,7 +58,7 @@ def text_of(answer: WhatIf, names: tuple[str, ...] = ()) -> str:
     """Write an answer for people; *names* are the containers to show."""
     shown = _shown(answer, names)
     rest = [one for one in answer.containers if one not in shown]
-    parts = [[_headline(answer)], *(_block(one) for one in shown)]
+    parts = [[headline(answer)], *(_block(one) for one in shown)]
     if not names:
         parts += [_as_recorded(rest)] if rest else []
         parts.append(["in total", *_table(_total_rows(answer))])
@@ -73,10 +74,11 @@ def _shown(answer: WhatIf, names: tuple[str, ...]) -> list[Compared]:
     ]
 
 
-def _headline(answer: WhatIf) -> str:
+def headline(answer: WhatIf) -> str:
+    """Say how much was looked at, and of which time."""
     span = format_duration(max(0, answer.ends - answer.begins))
     begins = f"{day_of(answer.begins)} {clock_of(answer.begins)}"
-    return f"{answer.rows} rows, from {begins} for {span}"
+    return f"{counted(answer.rows, 'row')}, from {begins} for {span}"
 
 
 def _as_recorded(rest: list[Compared]) -> list[str]:

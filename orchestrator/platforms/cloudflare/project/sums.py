@@ -89,9 +89,10 @@ def _beyond(total: Sum) -> str:
 
 
 def _told(cost: DailyCost) -> str:
+    many = "1 container" if cost.containers == 1 else f"{cost.containers} containers"
     return (
         f"{cost.idle:,.2f} USD idle to {cost.busy:,.2f} USD with every processor in"
-        f" use, for {cost.containers} containers all day: memory {cost.memory:,.2f},"
+        f" use, for {many} all day: memory {cost.memory:,.2f},"
         f" disk {cost.disk:,.2f}, processors 0 to {cost.cpu:,.2f}, objects in memory"
         f" {cost.objects:,.2f}, requests {cost.requests:,.2f}; list prices, traffic not"
         f" counted. Workers Paid is {PLAN_PER_MONTH:.0f} USD a month and includes"
