@@ -133,11 +133,16 @@ def _hosts() -> Iterator[Address]:
 
 
 def _needs_a_token(listen: str, state: Path) -> Failed:
-    return Failed(
-        f"{listen} can be reached from other machines, and no token is there:"
-        f" `orchestrator token create NAME --scope write --state {state}` makes one",
-        2,
-    )
+    """Say that nobody could come in, and where a token has to come from."""
+    if VARIABLE in os.environ:
+        missing = f"no token of ${VARIABLE} is valid"
+        makes = "`orchestrator token create` makes one, `token export` prints it for it"
+    else:
+        missing = "no token is there"
+        create = f"orchestrator token create NAME --scope write --state {state}"
+        makes = f"`{create}` makes one"
+    told = f"{listen} can be reached from other machines, and {missing}: {makes}"
+    return Failed(told, 2)
 
 
 def _certificate(choice: ApiChoice) -> Certificate | None:

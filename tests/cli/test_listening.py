@@ -44,6 +44,9 @@ def test_without_a_token_that_can_be_used_nothing_is_opened(
     with pytest.raises(Failed) as refused:
         opened(tmp_path)
     assert refused.value.code == 2
+    told = refused.value.message
+    assert "ORCHESTRATOR_TOKENS" in told  # and no folder, which would not be looked at
+    assert str(tmp_path) not in told
 
 
 def test_hosts_that_are_given_stand_beside_those_of_the_file(
