@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from orchestrator.cli.client import NoOperator
+from orchestrator.cli.completing import CONTAINER
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
@@ -35,7 +36,9 @@ TIMED_OUT: Final = 3
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...")
+NAMES = click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", type=CONTAINER
+)
 WHY = click.option("--why", default="", help="Kept with the request, for `explain`.")
 
 

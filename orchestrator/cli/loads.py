@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from orchestrator.cli.completing import SERVICE
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.shown import output_option, show_facts
 from orchestrator.cli.trees import TREES
@@ -15,7 +16,7 @@ __all__ = ("load",)
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=SERVICE)
 @click.argument("value", metavar="LOAD", type=click.FloatRange(0))
 @output_option("table", "json", "yaml")
 @reach_options

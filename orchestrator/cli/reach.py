@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -22,7 +22,7 @@ from orchestrator.cli.remembered import Context, remembered
 from orchestrator.cli.state import states, the_state
 from orchestrator.cli.transports import OverHttp, over_http
 
-__all__ = ("Reach", "reach_options", "read_token")
+__all__ = ("Reach", "reach_options", "reach_said", "read_token")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,29 +134,26 @@ class Reach:
         )
 
 
+_NAMES: Final = tuple(field.name for field in attrs.fields(Reach))
+
+
+def reach_said(params: Mapping[str, Any]) -> Reach:
+    """Return what the parameters of a command say of the operator that is meant."""
+    said: dict[str, Any] = {name: params.get(name) for name in _NAMES}
+    said["allow_http"] = bool(said["allow_http"])
+    return Reach(**said)
+
+
 def reach_options(function: F) -> F:
     """Add what says which operator is meant; the function is given it as *reach*."""
 
     @functools.wraps(function)
     def reached(
         *args: Any,
-        state: Path | None,
-        url: str | None,
-        token_file: Path | None,
-        ca: Path | None,
-        context: str | None,
-        allow_http: bool,
         **more: Any,
     ) -> Any:
-        reach = Reach(
-            state=state,
-            url=url,
-            token_file=token_file,
-            ca=ca,
-            context=context,
-            allow_http=allow_http,
-        )
-        return function(*args, reach=reach, **more)
+        said = {name: more.pop(name) for name in _NAMES}
+        return function(*args, reach=reach_said(said), **more)
 
     for option in reversed(_OPTIONS):
         reached = option(reached)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.completing import CONTAINER
 from orchestrator.cli.leader_words import show_leader
 from orchestrator.cli.listing import show_fleet
 from orchestrator.cli.past import at_option, look_back, show_place
@@ -64,7 +65,7 @@ def _watching(at: Place | None) -> ModuleType:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=CONTAINER)
 @click.option("--platform", is_flag=True, help="Show what the platform itself says.")
 @click.option("-w", "--watch", is_flag=True, help="Go on with what changes.")
 @at_option
@@ -114,7 +115,7 @@ def _of(reach: Reach, at: Place | None, output: str, *path: str) -> Any:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=CONTAINER)
 @at_option
 @output_option("table", "json", "yaml")
 @reach_options
@@ -141,7 +142,7 @@ def readable(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=CONTAINER)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what it writes.")
 @click.option("--timestamps", is_flag=True, help="Show when each line was written.")
 @reach_options

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from orchestrator.cli.asks import WHY, duration_option
+from orchestrator.cli.completing import SERVICE
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
 from orchestrator.cli.rollout_following import followed, known_rollouts
@@ -47,7 +48,7 @@ def _asking(function: F) -> F:
             default=False,
             help="Follow it to its end, or leave at once (the default).",
         ),
-        click.argument("service"),
+        click.argument("service", type=SERVICE),
     ):
         function = option(function)
     return function
@@ -169,7 +170,7 @@ def _asked(
 
 
 @rollout.command()
-@click.argument("service", required=False)
+@click.argument("service", required=False, type=SERVICE)
 @click.option("--wait", is_flag=True, help="Follow it to its end.")
 @duration_option("1h")
 @output_option("table", "json", "yaml")
@@ -237,7 +238,7 @@ def _show_all(infos: list[Info], output: str) -> None:
 
 
 @rollout.command()
-@click.argument("service")
+@click.argument("service", type=SERVICE)
 @output_option("table", "json", "yaml")
 @reach_options
 def history(service: str, output: str, reach: Reach) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from orchestrator.cli.asks import duration_option
 from orchestrator.cli.client import Client
+from orchestrator.cli.completing import ORPHAN, SERVICE
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.plain import cleaned
 from orchestrator.cli.reach import Reach, reach_options
@@ -32,7 +33,7 @@ WHY = click.option("--why", default="", help="Kept with the request, for `explai
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=SERVICE)
 @click.argument("replicas", metavar="N", type=click.IntRange(0))
 @click.option("--wait", is_flag=True, help="Leave when they are up, and the rest gone.")
 @duration_option("60s")
@@ -166,7 +167,7 @@ def _show(
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=ORPHAN)
 @click.option(
     "--as",
     "whose",
@@ -210,7 +211,7 @@ def orphans(output: str, reach: Reach) -> None:
 
 
 @orphans.command()
-@click.argument("name")
+@click.argument("name", type=ORPHAN)
 @WHY
 @reach_options
 def stop(name: str, why: str, reach: Reach) -> None:

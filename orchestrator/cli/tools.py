@@ -73,6 +73,9 @@ def completion(context: click.Context, shell: str) -> None:
     """Print what makes a shell complete this command.
 
     For bash: eval "$(orchestrator completion bash)"
+
+    Names of containers, services and orphans are those of the operator that is meant;
+    where it does not answer within two seconds, none are offered.
     """
     kind = get_completion_class(shell)
     root = context.find_root().command

@@ -1,0 +1,88 @@
+"""Names that a shell completes: those that the operator has, and nothing on trouble."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.completing import MOST
+from tests.cli.kit import file_at, reached, run_afresh, up
+
+FLEET = f"""
+[fleet]
+name = "completed"
+[platform]
+kind = "local"
+[[containers]]
+name = "job"
+command = ["true"]
+[[containers]]
+name = "web"
+replicas = 2
+command = ["sleep", "990"]
+[[containers]]
+name = "many"
+replicas = {MOST + 20}
+command = ["true"]
+restart = {{ when = "never" }}
+"""
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Run a fleet for the tests of this module."""
+    folder = tmp_path_factory.mktemp("fleet")
+    with up(file_at(folder, FLEET), folder / "state"):
+        _ = reached(folder / "state")
+        yield folder / "state"
+
+
+def completed(*words: str, env: dict[str, str] | None = None) -> list[str]:
+    """Return what a shell is offered for the last of the words."""
+    asked = {
+        **os.environ,
+        **(env or {}),
+        "_ORCHESTRATOR_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(("orchestrator", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+    done = run_afresh(env=asked)
+    assert (done.code, done.err) == (0, "")
+    return [line.removeprefix("plain,") for line in done.out.splitlines() if line]
+
+
+def test_containers_are_offered_by_how_they_begin(state: Path) -> None:
+    at = ("--state", str(state))
+    assert completed("status", *at, "w") == ["web-0", "web-1"]
+    assert completed("logs", *at, "web-1") == ["web-1"]
+    assert completed("stop", *at, "web-0", "w") == ["web-1"]
+    assert completed("explain", *at, "x") == []
+    assert len(completed("restart", *at, "many-")) == MOST
+    env = {"ORCHESTRATOR_STATE": str(state)}
+    assert completed("wait", "j", env=env) == ["job"]
+
+
+def test_services_and_orphans_are_offered(state: Path) -> None:
+    at = ("--state", str(state))
+    assert completed("scale", *at, "") == ["many", "web"]
+    assert completed("rollout", "start", *at, "w") == ["web"]
+    assert completed("adopt", *at, "") == []
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        ("--state", "/nowhere"),
+        ("--url", "http://127.0.0.1:1"),
+        ("--context", "nobody"),
+        ("--state", "/nowhere", "--url", "http://127.0.0.1:1"),
+    ],
+)
+def test_on_any_trouble_nothing_is_offered_and_nothing_is_said(
+    way: tuple[str, ...], tmp_path: Path
+) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
+    assert completed("status", *way, "w", env=env) == []
