@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
-from orchestrator import MemoryJournal
+from orchestrator import FleetSpec, MemoryJournal
 from orchestrator.api import pages_of_events
 from orchestrator.core.errors import JournalCompacted
 from orchestrator.core.events import ContainerEnded
@@ -40,6 +42,24 @@ async def stands_at(page: Page, row: int) -> None:
     await until(page, "!document.querySelector('.past').hasAttribute('aria-busy')")
     place = await page.evaluate("location.hash")
     assert re.fullmatch(rf"#/past\?at={row}(&follow=.*)?", place), place
+
+
+@asynccontextmanager
+async def compacted(
+    declared: FleetSpec, folder: Path
+) -> AsyncIterator[tuple[str, int]]:
+    """Serve a fleet whose journal begins behind a row: yield the URL, and that row."""
+    written = MemoryJournal()
+    async with opened(declared, journal=written) as kit:
+        await kit.container("web", "running")
+    head = await value(written.head())
+    shortened = MemoryJournal(snapshot_of(kit.operator.fleet, head))
+    async with (
+        opened(declared, journal=shortened) as kit,
+        served(kit.operator, folder) as url,
+    ):
+        await kit.container("web", "running")
+        yield url, head.seq
 
 
 def note(page: Page) -> Locator:
@@ -361,35 +381,25 @@ async def test_the_fleet_of_the_past_is_filtered_and_leads_to_its_containers(
 async def test_a_journal_that_was_compacted_is_seen_from_where_it_begins(
     windows: Windows, tmp_path: Path
 ) -> None:
-    declared = fleet(spec("web"), spec("late"))
-    written = MemoryJournal()
-    async with opened(declared, journal=written) as kit:
-        await kit.container("web", "running")
-    head = await value(written.head())
-    shortened = MemoryJournal(snapshot_of(kit.operator.fleet, head))
-    async with (
-        opened(declared, journal=shortened) as kit,
-        served(kit.operator, tmp_path) as url,
-    ):
-        await kit.container("web", "running")
-        first = head.seq + 1
+    async with compacted(fleet(spec("web"), spec("late")), tmp_path) as (url, base):
+        first = base + 1
         page = await windows.open(url, f"#/past?at={first}", allow="status of 410")
         await stands_at(page, first)
-        await expect(note(page)).to_contain_text(f"behind row {head.seq}")
-        await expect(slider(page)).to_have_attribute("min", str(head.seq))
+        await expect(note(page)).to_contain_text(f"behind row {base}")
+        await expect(slider(page)).to_have_attribute("min", str(base))
         await slider(page).focus()
         await page.keyboard.press("Home")
-        await stands_at(page, head.seq)
+        await stands_at(page, base)
         await expect(card(page, "step")).to_contain_text("what it was is not kept")
         # What was said of a place that is gone is said no more elsewhere.
         await page.evaluate("location.hash = '#/'")
         await page.evaluate("location.hash = '#/past?at=1'")
-        behind = JournalCompacted(asked=1, base=head.seq)
+        behind = JournalCompacted(asked=1, base=base)
         await expect(note(page)).to_contain_text(behind.message)
         await note(page).get_by_role("button", name=f"To row {first}").click()
         await stands_at(page, first)
         await expect(note(page)).not_to_contain_text(behind.message)
-        await expect(note(page)).to_contain_text(f"behind row {head.seq}")
+        await expect(note(page)).to_contain_text(f"behind row {base}")
         # What was compacted away is said in a sentence, wherever it is asked for.
         old = await windows.open(url, "#/c/web?at=1")
         await expect(old.locator(".note-box")).to_contain_text(behind.message)
@@ -421,24 +431,15 @@ async def test_who_comes_back_before_another_view_was_loaded_stays_in_the_past(
 async def test_a_place_that_is_gone_is_told_whichever_way_it_is_asked_for(
     windows: Windows, tmp_path: Path
 ) -> None:
-    written = MemoryJournal()
-    async with opened(fleet(spec("web")), journal=written) as kit:
-        await kit.container("web", "running")
-    head = await value(written.head())
-    shortened = MemoryJournal(snapshot_of(kit.operator.fleet, head))
-    async with (
-        opened(fleet(spec("web")), journal=shortened) as kit,
-        served(kit.operator, tmp_path) as url,
-    ):
-        await kit.container("web", "running")
-        first = head.seq + 1
+    async with compacted(fleet(spec("web")), tmp_path) as (url, base):
+        first = base + 1
         page = await windows.open(url, f"#/past?at={first}", allow="status of 410")
         await stands_at(page, first)
         await page.evaluate("location.hash = '#/past?at=1'")
-        behind = JournalCompacted(asked=1, base=head.seq)
+        behind = JournalCompacted(asked=1, base=base)
         await expect(note(page)).to_contain_text(behind.message)
         await page.keyboard.press("ArrowRight")
-        await stands_at(page, head.seq)
+        await stands_at(page, base)
         await expect(note(page)).not_to_contain_text(behind.message)
 
 
