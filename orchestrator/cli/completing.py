@@ -34,18 +34,17 @@ class Named(click.types.StringParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Offer the names that begin so and are not given yet; none on any trouble."""
+        given = ctx.params.get(param.name or "") or ()
+        page = _page(incomplete) if self.kind == "containers" else {}
         try:
             client = reach_said(ctx.params).client()
-            page = _page(incomplete) if self.kind == "containers" else {}
-            found = client.get(self.kind, timeout_s=AT_ONCE_S, **page)
-        except (click.ClickException, OSError):
-            return []
-        given = ctx.params.get(param.name or "") or ()
-        return [
-            CompletionItem(cleaned(one["name"]), help=one.get("phase"))
-            for one in found
-            if one["name"].startswith(incomplete) and one["name"] not in given
-        ]
+            return [
+                CompletionItem(cleaned(one["name"]), help=one.get("phase"))
+                for one in client.get(self.kind, timeout_s=AT_ONCE_S, **page)
+                if one["name"].startswith(incomplete) and one["name"] not in given
+            ]
+        except (click.ClickException, OSError, LookupError, TypeError, AttributeError):
+            return []  # nobody answers, or who answers is no operator
 
 
 def _page(beginning: str) -> dict[str, str | int]:

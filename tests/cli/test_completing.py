@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -95,3 +97,25 @@ def test_on_any_trouble_nothing_is_offered_and_nothing_is_said(
 ) -> None:
     env = {"XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
     assert completed("status", *way, "w", env=env) == []
+
+
+def test_who_is_no_operator_offers_nothing(tmp_path: Path) -> None:
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(next(answers))
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Say nothing."""
+
+    answers = iter((b'{"a": 1}', b"[1]", b'[{"name": 7}]', b"[{}]", b"<html>"))
+    server = HTTPServer(("127.0.0.1", 0), Stranger)
+    Thread(target=server.serve_forever, daemon=True).start()
+    env = {"XDG_CONFIG_HOME": str(tmp_path)}
+    url = f"http://127.0.0.1:{server.server_port}"
+    for _ in range(5):
+        assert completed("status", "--url", url, "w", env=env) == []
+    assert next(answers, None) is None
+    server.shutdown()
+    server.server_close()
