@@ -98,6 +98,12 @@ async def test_a_leader_that_was_not_heard_of_is_replaced_and_changes_nothing(
     async with asyncio.timeout(WAIT_S):
         operator = await leading
         assert isinstance(operator, Operator)
+        booted = operator.seq
+
+        async def has_looked() -> bool:
+            return operator.seq > booted
+
+        assert await until("the row of the first look", has_looked)
         seq = operator.seq
         refused = await settled(leader.reconcile())
         assert isinstance(refused, StaleOperator)
