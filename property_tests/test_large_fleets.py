@@ -28,6 +28,7 @@ from orchestrator.core.observations import (
 )
 from orchestrator.core.phases import Running, Starting, Unknown, live_run
 from orchestrator.core.reduce import step_of
+from orchestrator.core.service_events import OrphanStopRequested
 from orchestrator.core.sights import differences
 from orchestrator.core.state import Container, Fleet, empty_fleet
 from orchestrator.core.steps import Step
@@ -91,6 +92,13 @@ def looks(draw: st.DrawFn) -> tuple[Fleet, Observation]:
     fleet = empty_fleet("demo")
     for event in draw(histories(max_size=25)):
         fleet = step_of(fleet, event).after
+    if draw(st.booleans()):
+        met = Table.of([("other", 1)])
+        for event in (
+            FleetObserved(at=fleet.at, complete=True, strangers=met),
+            OrphanStopRequested(at=fleet.at, name="other", run=1),
+        ):
+            fleet = step_of(fleet, event).after
     names = st.sampled_from((*fleet.containers, *fleet.strangers, "other", "a-other"))
     seen = draw(st.lists(names, max_size=8))
     return fleet, Observation(
@@ -119,6 +127,16 @@ def test_a_look_finds_what_comparing_each_with_each_finds(
     fleet, seen = look
     at = max(fleet.at, seen.began)
     assert differences(fleet, seen, at) == compared(fleet, seen, at)
+
+
+@given(looks())
+def test_nobody_is_a_stranger_whom_the_same_look_lets_go_of(
+    look: tuple[Fleet, Observation],
+) -> None:
+    fleet, seen = look
+    for event in differences(fleet, seen, max(fleet.at, seen.began)):
+        fleet = step_of(fleet, event).after
+    assert set(fleet.strangers) & set(fleet.forgetting) == set()
 
 
 def compared(fleet: Fleet, seen: Observation, at: Moment) -> tuple[Event, ...]:
@@ -156,7 +174,11 @@ def compared(fleet: Fleet, seen: Observation, at: Moment) -> tuple[Event, ...]:
     strangers = {
         name: each.run
         for name, each in newest.items()
-        if name not in fleet.containers and name not in fleet.forgetting
+        if name not in fleet.containers
+        and name not in fleet.forgetting
+        and not (
+            isinstance(each.sight, SeenEnded) and fleet.evicting.get(name) == each.run
+        )
     }
     over = FleetObserved(
         at=at, complete=seen.complete, strangers=Table.of(strangers.items())

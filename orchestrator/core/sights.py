@@ -148,9 +148,9 @@ def differences(
         moved = moved or container.place != sighting.place
         if container.changed_at < began and not _is_as_believed(container, sighting):
             differing.append(sighting)
-    strange = () if known == len(seen) else _strange(fleet, seen)
-    if strange:
-        differing += (each for each in strange if _ends_eviction(fleet, each))
+    over, strange = ((), ()) if known == len(seen) else _others(fleet, seen)
+    if over:
+        differing += over
         differing.sort(key=_name)
     events: list[Event] = [
         ContainerObserved(
@@ -162,12 +162,10 @@ def differences(
         )
         for sighting in differing
     ]
-    strangers = Table.of(
-        (each.name, each.run) for each in strange if each.name not in fleet.forgetting
-    )
     events += lost
     if moved:
         events += _places(fleet, seen.values(), at)
+    strangers = Table.of((each.name, each.run) for each in strange)
     events.append(
         FleetObserved(at=at, complete=observation.complete, strangers=strangers)
     )
@@ -186,10 +184,17 @@ def _lost(container: Container, began: Moment, at: Moment) -> Iterator[Event]:
             yield ContainerObserved(at=at, name=name, run=run, sight=SeenAbsent())
 
 
-def _strange(fleet: Fleet, seen: Mapping[str, Sighting]) -> tuple[Sighting, ...]:
-    """Return what is seen of others than the fleet has."""
-    containers = fleet.containers
-    return tuple(each for name, each in seen.items() if name not in containers)
+def _others(
+    fleet: Fleet, seen: Mapping[str, Sighting]
+) -> tuple[tuple[Sighting, ...], tuple[Sighting, ...]]:
+    """Return what is seen of others than the fleet has: news, and the strangers.
+
+    Whoever was to end, and has, is let go of by these news, and no stranger any more.
+    """
+    others = [each for name, each in seen.items() if name not in fleet.containers]
+    over = tuple(each for each in others if _ends_eviction(fleet, each))
+    gone = {*fleet.forgetting, *(each.name for each in over)}
+    return over, tuple(each for each in others if each.name not in gone)
 
 
 def _places(

@@ -375,6 +375,8 @@ class TestEviction:
         ended = Sighting(name="old", run=3, sight=SeenEnded(exit=Lost()))
         look(story, ended)
         assert story.fleet.forgetting.get("old") == 3
+        # The same look lists it no more: it would be back until the next one.
+        assert len(story.fleet.strangers) == 0
 
     def test_a_look_that_began_before_its_end_shows_no_stranger_anew(self) -> None:
         story = orphaned().asked(StopOrphan(name="old"))
