@@ -41,6 +41,9 @@ LINE_MAX: Final = 8_190
 
 SHUTDOWN_S: Final = 1.0
 
+PORTS_TRIED: Final = 8
+"""Where any port will do: one that is free at one address may be in use at another."""
+
 _LACKING: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What a machine answers of an address that it has not."""
 
@@ -101,25 +104,39 @@ def bound_to(text: str) -> Result[Bound, InvalidSpec]:
         )
     except OSError:
         return Failure(invalid("listen", "a host whose address is known", text))
-    sockets: list[socket.socket] = []
-    port, failed = address.port, 0
-    for family, host in dict.fromkeys((one[0], one[4][0]) for one in found):
-        try:
-            sockets.append(_bound(family, str(host), port))
-        except OSError as error:
-            failed = error.errno or 0
-            # A name may stand for an address that this machine has not, such as ::1.
-            if failed not in _LACKING:
-                break
-        else:
-            port, failed = sockets[0].getsockname()[1], 0
-    if not sockets or failed not in {0, *_LACKING}:
-        for each in sockets:
-            each.close()
+    places = tuple(dict.fromkeys((one[0], str(one[4][0])) for one in found))
+    sockets, failed = _all_bound(places, address.port)
+    for _ in range(PORTS_TRIED if address.port == 0 else 0):
+        if sockets:
+            break
+        sockets, failed = _all_bound(places, address.port)
+    if not sockets:
         why = _WHY.get(failed, "an address to listen on")
         return Failure(invalid("listen", why, text))
-    address = attrs.evolve(address, port=port)
-    return Success(Bound(address=address, sockets=tuple(sockets)))
+    address = attrs.evolve(address, port=sockets[0].getsockname()[1])
+    return Success(Bound(address=address, sockets=sockets))
+
+
+def _all_bound(
+    places: tuple[tuple[socket.AddressFamily, str], ...], port: int
+) -> tuple[tuple[socket.socket, ...], int]:
+    """Take the same port at all these addresses; or none, and the error's number."""
+    sockets: list[socket.socket] = []
+    lacking = 0
+    for family, host in places:
+        try:
+            sockets.append(_bound(family, host, port))
+        except OSError as error:
+            lacking = error.errno or 0
+            # A name may stand for an address that this machine has not, such as ::1.
+            if lacking in _LACKING:
+                continue
+            for each in sockets:
+                each.close()
+            return (), lacking
+        else:
+            port = sockets[0].getsockname()[1]
+    return tuple(sockets), lacking
 
 
 def _bound(family: int, host: str, port: int) -> socket.socket:

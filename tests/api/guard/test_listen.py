@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 from returns.result import Failure
 
+from orchestrator.api import listen
 from orchestrator.api.listen import bound_to
 from tests.api.guard.kit import served
 
@@ -43,6 +45,30 @@ def test_a_name_of_loopback_is_loopback_on_one_port() -> None:
     assert len({each.getsockname()[1] for each in bound.sockets}) == 1
     assert bound.url().startswith("http://localhost:")
     bound.close()
+
+
+def test_another_port_is_taken_where_one_is_free_at_the_first_address_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    two = [(socket.AF_INET, 0, 0, "", (f"127.0.0.{n}", 0)) for n in (1, 2)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: two)
+    one = socket.socket()
+    one.bind(("127.0.0.2", 0))
+    one.listen()
+    taken, real = one.getsockname()[1], listen._bound
+    asked: list[tuple[str, int]] = []
+
+    def bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+        asked.append((host, port))
+        return real(family, host, port or (taken if len(asked) == 1 else 0))
+
+    monkeypatch.setattr(listen, "_bound", bound)
+    found = bound_to("both.invalid:0").unwrap()
+    assert found.address.port != taken
+    assert [host for host, _ in asked] == ["127.0.0.1", "127.0.0.2"] * 2
+    assert {each.getsockname()[1] for each in found.sockets} == {found.address.port}
+    found.close()
+    one.close()
 
 
 def test_an_address_of_ipv6_has_its_brackets() -> None:
