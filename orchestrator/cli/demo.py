@@ -64,8 +64,10 @@ async def _show(operator: Operator, end: asyncio.Event) -> int:
         else show_lines(operator, done)
     )
     until = asyncio.get_running_loop().time() + LIMIT_S
+    infos = operator.infos()
     while not end.is_set() and asyncio.get_running_loop().time() < until:
-        if all(map(has_shown_its_point, operator.infos())):
+        infos = operator.infos()
+        if all(map(has_shown_its_point, infos)):
             break
         await asyncio.sleep(0.1)
     done.set()
@@ -73,9 +75,10 @@ async def _show(operator: Operator, end: asyncio.Event) -> int:
     if end.is_set():
         raise Failed("interrupted: everything is stopped", 130)
     click.echo()
-    for info in operator.infos():
+    # As they were when the last point was shown: they go on meanwhile.
+    for info in infos:
         click.echo(f"{info.name:<8} {info.phase}: {info.why}")
-    late = [i.name for i in operator.infos() if not has_shown_its_point(i)]
+    late = [info.name for info in infos if not has_shown_its_point(info)]
     if late:
         click.echo(f"not there within {LIMIT_S:.0f} s: {', '.join(late)}", err=True)
     click.echo("\nNow stopping everything.")
