@@ -10,15 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
-from collections.abc import AsyncIterator
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Route,
+    expect,
+)
 from returns.result import Success
 
 from orchestrator.api.app import make_app
@@ -28,6 +39,7 @@ from orchestrator.api.guard.token_file import TokenFile, change_tokens
 from orchestrator.api.guard.tokens import Grant, TokenList, made
 from orchestrator.api.listen import bound_to, serve_http
 from orchestrator.runtime.operator import Operator
+from tests.platforms.local_kit import shims
 
 LIST = re.compile(r"/v1/containers\?limit=")
 """How the page asks for the containers of the fleet."""
@@ -56,6 +68,25 @@ async def served(
     app = make_app(operator, version="9.9", guard=guard)
     async with serve_http(app, bound, state, guard=guard) as url:
         yield url
+
+
+@contextlib.contextmanager
+def kept_port() -> Iterator[int]:
+    """Keep a port for who serves at it again: nobody else is given it meanwhile.
+
+    It is taken and not listened at, so who asks while nobody serves is refused.
+    """
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
+
+
+def end_shims(root: Path) -> None:
+    """Leave nothing of a test that failed; some may end by themselves meanwhile."""
+    for pid in shims(root):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
 
 def token(state: Path, name: str, scope: Grant = Grant.READ) -> str:
@@ -90,15 +121,20 @@ class Windows:
             self.allowed.append(allow)
         look.setdefault("viewport", {"width": 1280, "height": 800})
         look.setdefault("reduced_motion", "reduce")
-        context = await self.browser.new_context(**look)
-        context.set_default_timeout(LIMIT_MS)
-        self.contexts.append(context)
+        context = await self.window(**look)
         context.on("console", self._heard)
         context.on("weberror", lambda found: self.complaints.append(str(found.error)))
         context.on("request", lambda request: self._asked(url, request.url))
         page = await context.new_page()
         await page.goto(f"{url}/{path}")
         return page
+
+    async def window(self, **look: Any) -> BrowserContext:
+        """Return a window whose complaints nobody hears."""
+        context = await self.browser.new_context(**look)
+        context.set_default_timeout(LIMIT_MS)
+        self.contexts.append(context)
+        return context
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning", "assert"}:
@@ -145,6 +181,24 @@ async def until(page: Page, condition: str, argument: object = None) -> None:
     async with asyncio.timeout(LIMIT_MS / 1_000):
         while not await page.evaluate(condition, argument):
             await page.evaluate("new Promise(requestAnimationFrame)")
+
+
+async def is_live(page: Page) -> None:
+    """Wait until the page hears of what happens."""
+    await expect(page.locator(".pill .word")).to_have_text("live")
+
+
+async def held(page: Page, pattern: str | re.Pattern[str]) -> asyncio.Event:
+    """Have what is asked for so be answered now, and hear of it when that is set."""
+    told = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        await told.wait()
+        await route.fulfill(response=answer)
+
+    await page.route(pattern, late)
+    return told
 
 
 async def is_accessible(page: Page) -> None:

@@ -57,7 +57,7 @@ def service(template: ContainerSpec, policy: RolloutPolicy, replicas: int) -> Se
 def rolled_fleet(*services: Service) -> FleetSpec:
     """Return a fleet of these services, with their replicas spelt out."""
     return attrs.evolve(
-        fleet(),
+        fleet(reconcile_interval_ms=0),  # no row but those that are asked for
         containers=tuple(
             replica_of(each, index)
             for each in services

@@ -2,7 +2,8 @@
 
 ``dead`` crash-loops and is held, ``doomed`` waits long for its next start, ``web`` runs
 with a readiness check, ``job`` is done. Names, configs, reasons, log lines and errors
-hold markup that would run if it ever became part of a page.
+hold markup that would run if it ever became part of a page. Nothing happens by itself
+while a test looks: no start comes due, and the platform is looked at only once.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ MARKUP = "<img src=x onerror='document.title=1'><script>document.title=2</script
 
 PATIENT = RestartPolicy(
     crash=CrashLimit(allowed_crashes=5, on_loop=OnLoop.HOLD),
-    backoff=Backoff(initial_ms=60_000, max_ms=60_000, jitter=0.0),
+    backoff=Backoff(initial_ms=600_000, max_ms=600_000, jitter=0.0),
 )
 READY_CHECK = HealthChecks(
     readiness=HealthCheck(probe=HttpProbe(port="http", path="/up"), period_ms=50)
@@ -71,6 +72,7 @@ async def scene(folder: Path, *, read_only: bool = False) -> AsyncIterator[Scene
         spec("doomed", PATIENT),
         spec("job"),
         spec("web", ports=Table.of([("http", 8080)]), health=READY_CHECK),
+        reconcile_interval_ms=0,
     )
     async with opened(declared, platform=Talking()) as kit:
         await kit.container("dead", "crash_looping")

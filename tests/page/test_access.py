@@ -9,8 +9,10 @@ from playwright.async_api import Page, expect
 
 from orchestrator.api.guard.tokens import Grant
 from tests.page.kit import (
+    LIST,
     UNAUTHORIZED,
     Windows,
+    held,
     is_accessible,
     row,
     served,
@@ -51,6 +53,26 @@ async def test_a_door_that_asks_for_a_token_is_opened_in_a_dialog(
         await page.get_by_role("button", name="Forget the token").click()
         await expect(page.get_by_label("Token", exact=True)).to_be_visible()
         await expect(row(page, "web")).to_have_count(0)
+
+
+async def test_a_refusal_that_comes_late_is_none_of_the_token_given_since(
+    windows: Windows, tmp_path: Path
+) -> None:
+    secret = token(tmp_path, "ops")
+    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+        page = await windows.open(url, allow=UNAUTHORIZED)
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_be_visible()
+        told = await held(page, LIST)
+        async with page.expect_request(LIST):
+            await page.reload()
+        await dialog.get_by_label("Token", exact=True).fill(secret)
+        await page.keyboard.press("Enter")
+        await expect(dialog).to_be_hidden()
+        async with page.expect_response(LIST):
+            told.set()
+        await expect(row(page, "web")).to_be_visible()
+        await expect(dialog).to_be_hidden()
 
 
 async def test_a_dialog_that_was_put_off_can_be_opened_again(

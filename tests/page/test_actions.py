@@ -12,7 +12,15 @@ from playwright.async_api import Page, Route, expect
 from orchestrator.api.guard.tokens import Grant
 from orchestrator.core.events import StartRequested, StopRequested
 from orchestrator.core.phases import Running
-from tests.page.kit import UNAUTHORIZED, Windows, is_accessible, row, token
+from tests.page.kit import (
+    UNAUTHORIZED,
+    Windows,
+    is_accessible,
+    is_live,
+    row,
+    token,
+    until,
+)
 from tests.page.scenes import MARKUP, ask, card, scene
 from tests.runtime.kit import value
 
@@ -41,6 +49,7 @@ async def test_a_stop_is_accepted_as_a_row_and_followed_to_its_end(
 ) -> None:
     async with scene(tmp_path) as it:
         page = await windows.open(it.url, "#/c/web")
+        await is_live(page)  # that is said as well, and is not to be said last
         await ask(page, "Stop", why=MARKUP, by="ada")
         await settles(page, "✓ Stop: done", "It rests: stopped by ada")
         accepted = await row_of(page)
@@ -87,6 +96,7 @@ async def test_a_refusal_is_told_with_its_sentence_and_its_code(
 ) -> None:
     async with scene(tmp_path) as it:
         page = await windows.open(it.url, "#/c/dead", allow=REFUSED)
+        await is_live(page)  # that is said as well, and is not to be said last
         before = it.seq
         await ask(page, "Start")
         newest = page.locator(".outcome").first
@@ -122,7 +132,7 @@ async def test_a_run_that_ends_right_after_it_was_ready_is_told_as_well(
     async with scene(tmp_path) as it:
         page = await windows.open(it.url, "#/c/job")
         # What happened before the page listened, it can only see the end of.
-        await expect(page.locator(".pill .word")).to_have_text("live")
+        await is_live(page)
         await ask(page, "Force start")
         await settles(
             page,
@@ -152,7 +162,7 @@ async def test_an_answer_that_is_ahead_of_the_rows_does_not_tell_the_end_of_them
             now = await route.fetch(url=f"{it.url}/v1/containers/job", method="GET")
             await route.fulfill(response=answer, body=await now.text())
 
-        await expect(page.locator(".pill .word")).to_have_text("live")
+        await is_live(page)
         await page.get_by_role("button", name="Pause", exact=True).click()
         await page.route("**/v1/events?*with=containers*", held_back)
         await page.route("**/v1/containers/job/start", answered_late)
@@ -236,26 +246,39 @@ async def test_the_command_line_equivalent_is_shown_and_copied(
             it.url, "#/c/web", permissions=["clipboard-read", "clipboard-write"]
         )
         await page.get_by_text("The same on the command line").click()
-        listed = await card(page, "actions").locator(".commands code").all_inner_texts()
-        assert listed == [
-            f"orchestrator {words} --url {it.url}"
-            for words in (
-                "start web",
-                "start web --force",
-                "stop web",
-                "restart web",
-                "reset web",
-                "remove web",
-            )
-        ]
+        listed = card(page, "actions").locator(".commands code")
+        await expect(listed).to_have_text(
+            [
+                f"orchestrator {words} --url {it.url}"
+                for words in (
+                    "start web",
+                    "start web --force",
+                    "stop web",
+                    "restart web",
+                    "reset web",
+                    "remove web",
+                )
+            ]
+        )
         await page.get_by_role("button", name="Stop\u2026", exact=True).click()
         dialog = page.get_by_role("dialog")
         await dialog.get_by_label("Why?").fill("it's $(late)")
+        await page.evaluate(NOTE_WHAT_A_DIALOG_SAYS)
         await dialog.get_by_role("button", name="Copy the command").click()
-        await expect(dialog.get_by_text("Copied")).to_be_visible()
+        await until(page, "noted.some((text) => text.includes('Copied'))")
         copied = await page.evaluate("navigator.clipboard.readText()")
         why = r"'it'\''s $(late)'"
         assert copied == f"orchestrator stop web --why {why} --url {it.url}"
+
+
+NOTE_WHAT_A_DIALOG_SAYS = """() => {
+  window.noted = [];
+  const dialog = document.querySelector("dialog[open]");
+  const note = () => window.noted.push(dialog.textContent);
+  const all = { characterData: true, childList: true, subtree: true };
+  new MutationObserver(note).observe(dialog, all);
+}"""
+"""What is said for a moment only may be over when somebody looks."""
 
 
 async def test_a_dialog_is_used_by_keyboard_alone_and_cancelled_without_a_trace(
@@ -274,6 +297,7 @@ async def test_a_dialog_is_used_by_keyboard_alone_and_cancelled_without_a_trace(
         await expect(stop).to_be_focused()
         assert it.seq == before
         await page.keyboard.press("Enter")
+        await expect(page.get_by_label("Why?")).to_be_focused()
         await page.keyboard.type("by keyboard")
         await page.keyboard.press("Control+Enter")
         await settles(page, "✓ Stop: done", "stopped by owner: by keyboard")

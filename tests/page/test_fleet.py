@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from orchestrator.core.fleet_specs import FleetSpec
 from orchestrator.core.phases import PHASE_NAMES
-from tests.page.kit import Windows, cell, names, row, served, until
+from tests.page.kit import Windows, cell, is_live, names, row, served, until
 from tests.runtime.kit import HOLD, LIMIT_MS, NEVER, Kit, fleet, opened, spec, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-DECLARED = tuple(map(spec, ("web-10", "web-2", "web-1", "late")))
+DECLARED = (
+    *map(spec, ("web-10", "web-2", "web-1")),
+    spec("late", start_timeout_ms=600_000),
+)
 BY_NAME = ["dead", "doomed", "late", "web-1", "web-2", "web-10"]
 
 
@@ -30,14 +34,30 @@ class Scene:
 
 @asynccontextmanager
 async def scene(folder: Path) -> AsyncIterator[Scene]:
+    """Open the fleet, wait until each container is where it stays, and serve it."""
     declared = fleet(*DECLARED, spec("dead", HOLD), spec("doomed", NEVER))
     async with opened(declared) as kit:
+        await kit.container("late", "running")
         await kit.container("dead", "crash_looping")
         await kit.container("doomed", "failed")
         for name in ("web-1", "web-2", "web-10"):
             await value(kit.operator.wait(name, limit_ms=LIMIT_MS))
         async with served(kit.operator, folder) as url:
             yield Scene(kit, declared, url)
+
+
+@asynccontextmanager
+async def many(
+    windows: Windows, folder: Path, count: int, path: str = "", **look: Any
+) -> AsyncIterator[Page]:
+    """Show a fleet of so many, all of which run: nothing moves under the pointer."""
+    declared = fleet(*(spec(f"c-{number}") for number in range(count)))
+    async with opened(declared) as kit, served(kit.operator, folder) as url:
+        await kit.until(lambda: all(one.ready for one in kit.operator.infos()))
+        page = await windows.open(url, path, **look)
+        await expect(page.get_by_text(f"{count} ready")).to_be_visible()
+        await is_live(page)
+        yield page
 
 
 async def test_the_table_says_of_each_container_what_its_owner_wants_to_know(
@@ -99,7 +119,7 @@ async def test_a_text_filters_by_name_reason_and_exit_and_stands_in_the_url(
         await field.fill("WEB 1")
         await expect(page.get_by_text("2 of 6 shown")).to_be_visible()
         assert await names(page) == ["web-1", "web-10"]
-        assert page.url.endswith("#/?q=WEB+1")
+        await expect(page).to_have_url(f"{it.url}/#/?q=WEB+1")
         await field.fill("fails too")
         await expect(row(page, "dead")).to_be_visible()
         assert await names(page) == ["dead"]
@@ -107,7 +127,7 @@ async def test_a_text_filters_by_name_reason_and_exit_and_stands_in_the_url(
         await expect(page.get_by_text("No container matches")).to_be_visible()
         await page.locator(".state").get_by_role("button").click()
         await until(page, "document.querySelectorAll('tr[data-name]').length === 6")
-        assert page.url.endswith("#/")
+        await expect(page).to_have_url(f"{it.url}/#/")
 
 
 async def test_phases_filter_together_and_the_url_brings_it_all_back(
@@ -120,8 +140,9 @@ async def test_phases_filter_together_and_the_url_brings_it_all_back(
         await expect(page.get_by_text("2 of 6 shown")).to_be_visible()
         assert await names(page) == ["dead", "doomed"]
         await page.get_by_role("button", name="Container").click()
-        assert page.url.endswith("#/?phase=crash_looping,failed&sort=-name")
-        again = await windows.open(it.url, page.url.removeprefix(f"{it.url}/"))
+        path = "#/?phase=crash_looping,failed&sort=-name"
+        await expect(page).to_have_url(f"{it.url}/{path}")
+        again = await windows.open(it.url, path)
         await expect(again.get_by_text("2 of 6 shown")).to_be_visible()
         assert await names(again) == ["doomed", "dead"]
         pressed = again.get_by_role("button", name="failed", pressed=True)
@@ -140,7 +161,7 @@ async def test_a_heading_sorts_and_says_so(windows: Windows, tmp_path: Path) -> 
         await expect(heading).to_have_attribute("aria-sort", "descending")
         turned = ["web-1", "web-2", "web-10", "late", "doomed", "dead"]
         assert await names(page) == turned
-        assert page.url.endswith("#/?sort=-phase")
+        await expect(page).to_have_url(f"{it.url}/#/?sort=-phase")
         crashes = page.get_by_role("columnheader", name="Crashes")
         await crashes.get_by_role("button").click()
         await expect(heading).not_to_have_attribute("aria-sort", "descending")
@@ -178,7 +199,7 @@ async def test_a_revision_can_be_picked_once_there_are_two(
         await revisions.select_option("2")
         await expect(page.get_by_text("1 of 6 shown")).to_be_visible()
         assert await names(page) == ["web-2"]
-        assert page.url.endswith("#/?rev=2")
+        await expect(page).to_have_url(f"{it.url}/#/?rev=2")
 
 
 async def test_an_empty_fleet_says_how_to_fill_it(
@@ -197,9 +218,8 @@ async def test_a_fleet_of_hundreds_keeps_only_the_rows_in_sight(
     windows: Windows, tmp_path: Path, width: int
 ) -> None:
     """In the middle and at the end, the rows in sight are there, without a hole."""
-    declared = fleet(*(spec(f"c-{number}") for number in range(400)))
-    async with opened(declared) as kit, served(kit.operator, tmp_path) as url:
-        page = await windows.open(url, viewport={"width": width, "height": 800})
+    size = {"width": width, "height": 800}
+    async with many(windows, tmp_path, 400, viewport=size) as page:
         await expect(row(page, "c-0")).to_be_visible()
         table = page.get_by_role("table")
         await expect(table).to_have_attribute("aria-rowcount", "401")
@@ -217,9 +237,8 @@ async def test_a_fleet_of_hundreds_keeps_only_the_rows_in_sight(
 async def test_the_columns_fill_the_table_where_rows_are_left_out(
     windows: Windows, tmp_path: Path, width: int
 ) -> None:
-    declared = fleet(*(spec(f"c-{number}") for number in range(100)))
-    async with opened(declared) as kit, served(kit.operator, tmp_path) as url:
-        page = await windows.open(url, viewport={"width": width, "height": 800})
+    size = {"width": width, "height": 800}
+    async with many(windows, tmp_path, 100, viewport=size) as page:
         await expect(row(page, "c-0")).to_be_visible()
         await page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
         await expect(row(page, "c-50")).to_be_visible()
@@ -237,9 +256,7 @@ async def test_the_columns_fill_the_table_where_rows_are_left_out(
 async def test_who_comes_back_from_a_container_stands_where_they_left(
     windows: Windows, tmp_path: Path
 ) -> None:
-    declared = fleet(*(spec(f"c-{number}") for number in range(200)))
-    async with opened(declared) as kit, served(kit.operator, tmp_path) as url:
-        page = await windows.open(url, "#/?sort=-name")
+    async with many(windows, tmp_path, 200, "#/?sort=-name") as page:
         await expect(row(page, "c-199")).to_be_visible()
         await page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
         await expect(row(page, "c-100")).to_be_in_viewport()

@@ -25,8 +25,17 @@ from orchestrator import (
 from orchestrator.api.pages import page_files
 from orchestrator.platforms.local.folders import Folders
 from orchestrator.platforms.local.records import read_run
-from tests.page.kit import LIST, Windows, cell, row, served, until
-from tests.platforms.local_kit import script, shims
+from tests.page.kit import (
+    LIST,
+    Windows,
+    cell,
+    end_shims,
+    is_live,
+    row,
+    served,
+    until,
+)
+from tests.platforms.local_kit import script
 from tests.runtime.kit import LIMIT_MS, Faulty, fleet, opened, spec, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -62,8 +71,7 @@ async def test_a_real_process_that_is_killed_is_seen_to_end_and_to_wait(
                 await counts_down(page)
             await value(operator.down())
     finally:
-        for pid in shims(tmp_path / "local"):  # a failed test leaves nothing
-            os.kill(pid, signal.SIGTERM)
+        end_shims(tmp_path / "local")
 
 
 async def counts_down(page: Page) -> None:
@@ -108,7 +116,7 @@ async def test_a_pause_keeps_the_view_and_a_resume_misses_nothing(
         await expect(cell(page, "web", "why")).to_have_text("stopped by owner: enough")
         await until(page, f"window.heard?.includes({kit.operator.seq})")
         rows = await page.evaluate("window.heard")
-        assert rows == list(range(rows[0], kit.operator.seq + 1))
+        assert rows == list(range(rows[0], rows[0] + len(rows)))
 
 
 async def test_a_row_that_is_caught_up_with_does_not_put_the_clock_back(
@@ -186,7 +194,7 @@ async def heard_rows(page: Page) -> None:
 
 
 async def test_an_operator_that_restarts_is_found_again_with_all_that_happened(
-    windows: Windows, tmp_path: Path
+    windows: Windows, tmp_path: Path, port: int
 ) -> None:
     journal, platform, declared = MemoryJournal(), Faulty(), fleet(spec("web"))
 
@@ -195,7 +203,7 @@ async def test_an_operator_that_restarts_is_found_again_with_all_that_happened(
 
     async with operator() as first:
         await value(first.wait("web", limit_ms=LIMIT_MS))
-        async with served(first, tmp_path) as url:
+        async with served(first, tmp_path, port=port) as url:
             page = await windows.open(url)
             await expect(page.locator(".pill")).to_contain_text("live")
             await expect(cell(page, "web", "phase")).to_have_text("running")
@@ -204,7 +212,7 @@ async def test_an_operator_that_restarts_is_found_again_with_all_that_happened(
     await expect(cell(page, "web", "phase")).to_have_text("running")
     async with operator() as second:
         await value(second.stop_container("web", why="meanwhile"))
-        async with served(second, tmp_path, port=int(url.rpartition(":")[2])):
+        async with served(second, tmp_path, port=port):
             await expect(page.locator(".pill")).to_contain_text("live")
             await expect(cell(page, "web", "phase")).to_have_text("stopped")
             await expect(page.get_by_text("What you see is old.")).to_be_hidden()
@@ -213,12 +221,14 @@ async def test_an_operator_that_restarts_is_found_again_with_all_that_happened(
 
 
 async def test_another_fleet_at_the_same_address_replaces_the_old_one(
-    windows: Windows, tmp_path: Path
+    windows: Windows, tmp_path: Path, port: int
 ) -> None:
-    async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
+    async with (
+        opened(fleet(spec("web"))) as kit,
+        served(kit.operator, tmp_path, port=port) as url,
+    ):
         page = await windows.open(url)
         await expect(row(page, "web")).to_be_visible()
-    port = int(url.rpartition(":")[2])
     other = FleetSpec(name="other", containers=(spec("api"),))
     async with opened(other) as kit, served(kit.operator, tmp_path, port=port):
         await expect(row(page, "api")).to_be_visible()
@@ -232,9 +242,7 @@ async def test_an_operator_that_never_answers_is_told_and_found_when_it_does(
 ) -> None:
     """The page itself comes from the browser; what it asks for does not."""
     async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
-        context = await windows.browser.new_context()
-        windows.contexts.append(context)
-        page = await context.new_page()
+        page = await (await windows.window()).new_page()
         await page.route("**/v1/**", lambda route: route.abort())
         await page.goto(url)
         told = page.get_by_text("The fleet cannot be shown")
@@ -274,9 +282,12 @@ async def test_a_request_that_is_never_answered_is_given_up_and_tried_anew(
         while not tried.empty():
             tried.get_nowait()
         await tried.get()  # it tries again by itself, and waits again
+        soon = float(await page.evaluate("Date.now() / 1_000 + 1"))
+        await page.clock.pause_at(soon)  # from now on it gives nothing up by itself
         goes_on.set()
-        async with page.expect_response("**/v1/fleet", timeout=8_000):
+        async with page.expect_response("**/v1/fleet"):
             await page.get_by_role("button", name="Try now").dispatch_event("click")
+        await page.clock.resume()
         await expect(row(page, "web")).to_be_visible()
 
 
@@ -307,11 +318,11 @@ async def test_facts_that_are_older_than_the_list_beside_them_are_of_the_same_fl
 
 
 async def test_a_view_opens_though_the_operator_went_away_before_it_was_asked_for(
-    windows: Windows, tmp_path: Path
+    windows: Windows, tmp_path: Path, port: int
 ) -> None:
     scripts = [f"/page/{name}" for name in page_files() if name.endswith(".js")]
     async with opened(fleet(spec("web"))) as kit:
-        async with served(kit.operator, tmp_path) as url:
+        async with served(kit.operator, tmp_path, port=port) as url:
             page = await windows.open(url)
             await expect(row(page, "web")).to_be_visible()
             await until(page, ARE_LOADED, scripts)
@@ -321,19 +332,16 @@ async def test_a_view_opens_though_the_operator_went_away_before_it_was_asked_fo
         await page.get_by_role("link", name="Fleet", exact=True).click()
         await row(page, "web").get_by_role("link").click()
         await expect(page.locator("#card-runs")).to_be_visible()
-        port = int(url.rpartition(":")[2])
         async with served(kit.operator, tmp_path, port=port):
             await expect(page.locator(".pill")).to_contain_text("live")
 
 
 async def test_a_view_that_could_not_be_loaded_is_tried_again_once_there_is_an_answer(
-    windows: Windows, tmp_path: Path
+    windows: Windows, tmp_path: Path, port: int
 ) -> None:
     async with opened(fleet(spec("web"))) as kit:
-        async with served(kit.operator, tmp_path) as url:
-            context = await windows.browser.new_context()
-            windows.contexts.append(context)
-            page = await context.new_page()
+        async with served(kit.operator, tmp_path, port=port) as url:
+            page = await (await windows.window()).new_page()
             await page.route("**/page/past.js", lambda route: route.abort())
             await page.goto(url)
             await expect(row(page, "web")).to_be_visible()
@@ -342,7 +350,6 @@ async def test_a_view_that_could_not_be_loaded_is_tried_again_once_there_is_an_a
         told = page.get_by_text("This part of the page could not be loaded.")
         await expect(told).to_be_visible()
         await page.unroute("**/page/past.js")
-        port = int(url.rpartition(":")[2])
         async with served(kit.operator, tmp_path, port=port):
             await expect(page.get_by_role("heading", name="The past")).to_be_visible()
             await expect(told).to_be_hidden()
@@ -361,7 +368,11 @@ async def test_what_the_operator_doubts_is_told_above_the_fleet(
 ) -> None:
     async with opened(fleet(spec("web"))) as kit, served(kit.operator, tmp_path) as url:
         page = await windows.open(url)
+        await is_live(page)
         await expect(page.locator(".notes")).to_be_hidden()
+        # Paused, it does not ask for what is true, in the place of what is planted.
+        await page.get_by_role("button", name="Pause").click()
+        await expect(page.locator(".pill .word")).to_have_text("paused")
         facts = await page.evaluate("fetch('/v1/fleet').then((told) => told.json())")
         doubts = {
             "journal_error": "no space left",
@@ -375,8 +386,8 @@ async def test_what_the_operator_doubts_is_told_above_the_fleet(
             "(facts) => import('/page/store.js').then((it) => it.setFacts(facts))",
             facts | doubts,
         )
+        await expect(page.locator(".notes li")).to_have_count(len(doubts))
         notes = await page.locator(".notes li").all_inner_texts()
-        assert len(notes) == len(doubts)
         assert "Nothing can be recorded: no space left" in notes
         assert any("this page came with 9.9" in note for note in notes)
         assert "Not of this fleet, and left alone: odd-one" in notes

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.page.kit import Windows, cell, is_accessible, row, served, until
-from tests.runtime.kit import HOLD, fleet, opened, spec
+from tests.runtime.kit import HOLD, LIMIT_MS, fleet, opened, spec, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -21,8 +21,13 @@ LONG = f"a-{'long-' * 12}1"
 
 @asynccontextmanager
 async def scene(folder: Path) -> AsyncIterator[str]:
-    declared = fleet(spec("web"), spec("late"), spec(LONG), spec("dead", HOLD))
+    """Serve a fleet in which each container is where it stays: no control goes away."""
+    late = spec("late", start_timeout_ms=600_000)
+    declared = fleet(spec("web"), late, spec(LONG), spec("dead", HOLD))
     async with opened(declared) as kit, served(kit.operator, folder) as url:
+        for name in ("web", LONG):
+            await value(kit.operator.wait(name, limit_ms=LIMIT_MS))
+        await kit.container("late", "running")
         await kit.container("dead", "crash_looping")
         yield url
 

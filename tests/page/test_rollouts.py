@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 from pathlib import Path
 
 import attrs
@@ -24,7 +22,7 @@ from orchestrator import (
 from orchestrator.core.lineages import ENDED, RolloutAction, RolloutStatus
 from orchestrator.core.rollout_requests import may
 from orchestrator.core.service_events import RolloutRequested
-from tests.page.kit import Windows, is_accessible, served
+from tests.page.kit import Windows, end_shims, held, is_accessible, served, until
 from tests.page.rollout_scenes import (
     WAITING,
     RolloutScene,
@@ -35,7 +33,7 @@ from tests.page.rollout_scenes import (
     strip_card,
 )
 from tests.page.scenes import MARKUP, ask, card
-from tests.platforms.local_kit import script, shims
+from tests.platforms.local_kit import script
 from tests.runtime.kit import LIMIT_MS, opened, spec, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -51,12 +49,17 @@ async def settles(page: Page, headline: str, end: str) -> None:
     await expect(newest.locator(".outcome-end")).to_have_text(re.compile(end))
 
 
-async def enabled(page: Page) -> set[str]:
-    """Return the actions of a service that can be pressed."""
-    found: list[str] = await page.locator(".actions button:enabled").evaluate_all(
-        "buttons => buttons.map(button => button.dataset.action)"
+async def can_be_pressed(page: Page, *actions: str) -> None:
+    """Wait until these actions of a service can be pressed, and no others."""
+    await until(
+        page,
+        """(wanted) => {
+          const buttons = document.querySelectorAll(".actions button:enabled");
+          const found = [...buttons].map((button) => button.dataset.action);
+          return found.sort().join() === wanted;
+        }""",
+        ",".join(sorted(actions)),
     )
-    return set(found)
 
 
 async def test_a_rollout_of_real_processes_is_seen_live_promoted_and_done(
@@ -97,8 +100,7 @@ async def test_a_rollout_of_real_processes_is_seen_live_promoted_and_done(
                 await expect(web.locator(".service-status")).to_contain_text("done")
             await value(operator.down())
     finally:
-        for pid in shims(tmp_path / "local"):  # a failed test leaves nothing
-            os.kill(pid, signal.SIGTERM)
+        end_shims(tmp_path / "local")
 
 
 async def test_a_rollout_is_paused_resumed_and_aborted_with_reasons(
@@ -109,18 +111,16 @@ async def test_a_rollout_is_paused_resumed_and_aborted_with_reasons(
         page = await windows.open(it.url, "#/s/web")
         status = card(page, "rollout").locator(STATUS)
         await expect(status).to_have_text("awaiting promotion")
-        await expect(page.locator('button[data-action="undo"]')).to_be_enabled()
-        assert await enabled(page) == {"pause", "promote", "abort", "undo", "scale"}
+        await can_be_pressed(page, "pause", "promote", "abort", "undo", "scale")
         await ask(page, "Pause", why=MARKUP, by="ada")
         await settles(page, "✓ Pause: done", "revision 2: paused")
         await expect(status).to_have_text("paused")
-        assert await enabled(page) == {"resume", "abort", "undo", "scale"}
+        await can_be_pressed(page, "resume", "abort", "undo", "scale")
         await ask(page, "Resume", by="ada")
         await settles(page, "✓ Resume: done", "awaiting promotion")
         await ask(page, "Abort", why="not today", by="ada")
         await settles(page, "✓ Abort: done", "went back.*aborted by ada: not today")
-        await expect(page.locator('button[data-action="start"]')).to_be_enabled()
-        assert await enabled(page) == {"start", "undo", "scale"}
+        await can_be_pressed(page, "start", "undo", "scale")
         asked = [
             (record.event.action, record.event.by, record.event.why)
             for record in await value(it.kit.operator.events(0, limit=1000))
@@ -143,7 +143,7 @@ async def test_a_service_is_rolled_out_again_back_to_a_revision_and_scaled(
     async with rollout_scene(tmp_path) as it:
         page = await windows.open(it.url, "#/s/web")
         await expect(card(page, "history")).to_contain_text("no rollout yet")
-        assert await enabled(page) == {"start", "scale"}
+        await can_be_pressed(page, "start", "scale")
         await it.apply(2, AUTO)
         await it.until(RolloutStatus.DONE)
         await page.get_by_role("button", name="Undo…").click()
@@ -166,6 +166,32 @@ async def test_a_service_is_rolled_out_again_back_to_a_revision_and_scaled(
         await settles(page, "✓ Scale: done", "6 replicas run")
         await expect(card(page, "facts")).to_contain_text("6 of 6 asked for")
         await expect(card(page, "members").locator("li")).to_have_count(6)
+
+
+async def test_to_what_one_can_go_back_may_come_while_one_is_asked(
+    windows: Windows, tmp_path: Path
+) -> None:
+    async with rollout_scene(tmp_path) as it:
+        await it.apply(2, AUTO)
+        await it.until(RolloutStatus.DONE)
+        page = await windows.open(it.url)
+        told = await held(page, "**/rollout/history")
+        async with page.expect_request("**/rollout/history"):
+            await (
+                strip_card(page, "web")
+                .get_by_role("link", name="web", exact=True)
+                .click()
+            )
+        await page.get_by_role("button", name="Undo…").click()
+        choices = page.get_by_label("Back to").locator("option")
+        await expect(choices).to_have_count(1)
+        told.set()
+        await expect(choices).to_have_count(2)
+        await page.get_by_label("Back to").select_option("1")
+        await it.apply(3, AUTO)
+        await it.until(RolloutStatus.DONE)
+        await expect(choices).to_have_count(3)
+        await expect(page.get_by_label("Back to")).to_have_value("1")
 
 
 async def test_a_release_that_crashes_goes_back_and_says_why(
@@ -204,8 +230,7 @@ async def test_a_release_that_crashes_goes_back_and_says_why(
                 await expect(revision).to_contain_text("raise SystemExit(7)")
             await value(operator.down())
     finally:
-        for pid in shims(tmp_path / "local"):  # a failed test leaves nothing
-            os.kill(pid, signal.SIGTERM)
+        end_shims(tmp_path / "local")
 
 
 async def test_what_is_no_longer_possible_is_refused_with_a_sentence(
@@ -234,12 +259,16 @@ async def test_the_commands_of_all_actions_are_shown(
     async with rollout_scene(tmp_path) as it:
         page = await windows.open(it.url, "#/s/web")
         await page.get_by_text("The same on the command line").click()
-        listed = await card(page, "actions").locator(".commands code").all_inner_texts()
         actions = ("pause", "resume", "promote", "abort", "undo", "start")
-        assert listed == [
-            *(f"orchestrator rollout {word} web --url {it.url}" for word in actions),
-            f"orchestrator scale web N --url {it.url}",
-        ]
+        await expect(card(page, "actions").locator(".commands code")).to_have_text(
+            [
+                *(
+                    f"orchestrator rollout {word} web --url {it.url}"
+                    for word in actions
+                ),
+                f"orchestrator scale web N --url {it.url}",
+            ]
+        )
 
 
 async def test_who_may_only_look_sees_the_rollout_and_no_button(
@@ -285,11 +314,10 @@ async def test_the_past_shows_the_rollout_as_it_was_then(
 
 
 async def test_a_page_that_was_cut_off_catches_up_with_the_rollout(
-    windows: Windows, tmp_path: Path
+    windows: Windows, tmp_path: Path, port: int
 ) -> None:
     async with opened(release(1)) as kit:
-        async with served(kit.operator, tmp_path) as url:
-            port = int(url.rsplit(":", 1)[1])
+        async with served(kit.operator, tmp_path, port=port) as url:
             page = await windows.open(url)
             web = strip_card(page, "web")
             await expect(web).to_contain_text("revision 1")
@@ -332,6 +360,7 @@ async def test_a_narrow_screen_and_a_keyboard_do_in_both_colours(
         await page.keyboard.press("Escape")
         await expect(pause).to_be_focused()
         await page.keyboard.press("Enter")
+        await expect(page.get_by_label("Why?")).to_be_focused()
         await page.keyboard.type("by keyboard")
         await page.keyboard.press("Control+Enter")
         await settles(page, "✓ Pause: done", "paused")

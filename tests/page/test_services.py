@@ -46,7 +46,11 @@ async def test_a_service_that_scales_by_itself_says_by_what(
     windows: Windows, tmp_path: Path
 ) -> None:
     policy = Autoscaling(
-        metric=Metric.PUSHED, target_milli=100_000, most=5, up_after_ms=0
+        metric=Metric.PUSHED,
+        target_milli=100_000,
+        most=5,
+        up_after_ms=0,
+        window_ms=600_000,
     )
     web = Service(template=spec("web"), replicas=2, autoscaling=policy)
     async with (
@@ -64,7 +68,7 @@ async def test_a_service_that_scales_by_itself_says_by_what(
         await strip_card(page, "web").get_by_role("link", name="web").first.click()
         facts = card(page, "facts")
         await expect(facts).to_contain_text("1 at least, 5 at most")
-        await expect(facts).to_contain_text("Its load is 390 on the average of 1m")
+        await expect(facts).to_contain_text("Its load is 390 on the average of 10m")
 
 
 async def test_a_replica_says_to_which_revision_of_what_it_belongs(

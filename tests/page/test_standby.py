@@ -26,7 +26,7 @@ async def test_a_standby_says_quietly_that_it_is_one_and_who_leads(
     ):
         _ = await value(leader.wait("web", limit_ms=LIMIT_MS))
         await standby._watch._look()
-        await until(lambda: standby.operator.seq >= leader.seq)
+        await until(lambda: standby.operator.seq >= leader.seq, LIMIT_MS / 1_000)
         async with served(standby.operator, tmp_path) as url:
             page = await windows.open(url)
             await expect(row(page, "web")).to_be_visible()

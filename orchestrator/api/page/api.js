@@ -15,8 +15,11 @@
 //   onToken(fn) -> off          called whenever that changes
 //   ROOT                        the path that the operator is below: "" where it has a host
 //                               of its own, "/operator" where a gateway passes it on
-//   askedForToken(anew)         a promise that is kept when a token was given; who has
-//                               put that off is asked again only when `anew` is true
+//   tokensGiven()               how often a token was given or forgotten until now
+//   askedForToken(anew, since)  a promise that is kept when a token was given; who has
+//                               put that off is asked again only when `anew` is true;
+//                               `since`: what tokensGiven() was when the refused request
+//                               was sent: a token given since then is not refused by it
 //   declineToken()              for token.js: the person gave none
 // Paths begin with "/v1/...", and are looked for below ROOT. Params that are null,
 // undefined or "" are left out.
@@ -32,6 +35,7 @@ const listeners = new Set();
 const changes = new Set();
 let token = kept();
 let state = token ? "given" : "none";
+let count = 0;
 let waiting = null;
 
 export class ApiError extends Error {
@@ -45,6 +49,7 @@ export class ApiError extends Error {
 
 export function setToken(text) {
   token = text;
+  count += 1;
   try {
     if (text) sessionStorage.setItem(KEY, text);
     else sessionStorage.removeItem(KEY);
@@ -66,12 +71,17 @@ export function tokenState() {
   return state;
 }
 
+export function tokensGiven() {
+  return count;
+}
+
 export function onToken(fn) {
   listeners.add(fn);
   return () => listeners.delete(fn);
 }
 
-export function askedForToken(anew = false) {
+export function askedForToken(anew = false, since = count) {
+  if (since !== count) return Promise.resolve();
   if (!waiting) {
     waiting = {};
     waiting.promise = new Promise((keep) => {
@@ -89,7 +99,7 @@ export function declineToken() {
 }
 
 export async function get(path, params, signal = undefined) {
-  return read(await answered(() => open(path, params, {}, signal), () => askedForToken()));
+  return read(await answered(() => open(path, params, {}, signal), (since) => askedForToken(false, since)));
 }
 
 export function newKey() {
@@ -111,16 +121,17 @@ export function open(path, params, headers = {}, signal = undefined) {
 
 async function answered(ask, allowed) {
   for (;;) {
+    const since = count;
     const response = await ask();
     if (response.status !== 401) return response;
-    await allowed();
+    await allowed(since);
   }
 }
 
-function givenOrDeclined() {
+function givenOrDeclined(since) {
   return new Promise((keep, giveUp) => {
     changes.add(giveUp);
-    void askedForToken(true).then(() => {
+    void askedForToken(true, since).then(() => {
       changes.delete(giveUp);
       keep();
     });

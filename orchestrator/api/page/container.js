@@ -37,6 +37,7 @@ export function mount(root, { name, at = null }) {
     info: null,
     explanation: null,
     checks: null,
+    specText: null,
     isGone: false,
     // The newest row that its events are known up to.
     row: null,
@@ -193,10 +194,16 @@ function spec(view) {
     ({ body }) => {
       view.checks = body;
       write(view.places.spec_note, view.at === null ? "" : "As it is declared now.");
-      showSpec(view.places.spec, body);
+      const text = JSON.stringify(body);
+      // The same again is left as it is: who has opened a part of it may be reading.
+      if (text !== view.specText) showSpec(view.places.spec, body);
+      view.specText = text;
       showChecks(view);
     },
-    (error) => replace(view.places.spec, el("p", { class: "muted" }, error.message)),
+    (error) => {
+      view.specText = null;
+      replace(view.places.spec, el("p", { class: "muted" }, error.message));
+    },
   );
 }
 

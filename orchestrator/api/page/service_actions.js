@@ -28,8 +28,10 @@ export function mountServiceActions(host, name, { isShort = false } = {}) {
   commands.addEventListener("toggle", listed);
   let one = null;
   let box = null;
+  let extra = null;
   const press = (action) => {
-    box = dialog(action, name, one);
+    extra = extraOf(action, one);
+    box = dialog(action, name, one, extra);
   };
   const buttons = ALL.filter(({ id }) => !isShort || !["start", "undo", "scale"].includes(id)).map((action) => [
     action,
@@ -57,6 +59,7 @@ export function mountServiceActions(host, name, { isShort = false } = {}) {
   return {
     show(next, may) {
       one = next;
+      extra?.fill?.(one);
       group.hidden = may !== "yes" || (isShort && !isUnderWay(one.rollout));
       commands.hidden = may !== "yes";
       readOnly.hidden = may !== "no";
@@ -105,22 +108,22 @@ function earlier({ revisions, serving }, rollout) {
   return revisions.filter(({ number }) => number !== at).reverse();
 }
 
-function dialog(action, name, one) {
+function dialog(action, name, one, extra) {
   const what = action.id === "scale" ? `${action.word} ${name}` : `${action.word} the rollout of ${name}`;
   return askFor({
     title: what,
     says: action.says,
     word: action.word,
     danger: action.danger,
-    extra: extraOf(action, one),
+    extra,
     command: (why, value) => serviceCommand(action, name, why, value),
     submit: (words, value) => void asked(action, one, words, value),
   });
 }
 
-function extraOf({ id }, { service, rollout, history }) {
-  if (id === "scale") return numberField(service);
-  return id === "undo" ? revisionField(history, rollout) : undefined;
+function extraOf({ id }, one) {
+  if (id === "scale") return numberField(one.service);
+  return id === "undo" ? revisionField(one) : undefined;
 }
 
 function numberField({ replicas, autoscaling }) {
@@ -141,17 +144,28 @@ function numberField({ replicas, autoscaling }) {
   };
 }
 
-function revisionField(history, rollout) {
-  const choices = history ? earlier(history, rollout) : [];
-  const field = el(
-    "select",
-    { id: "action-to" },
-    el("option", { value: "" }, "The newest good one that is not serving"),
-    choices.map(({ number, outcome, why }) =>
-      el("option", { value: number }, `Revision ${number}, ${outcome}${why ? `: ${why}` : ""}`),
-    ),
-  );
+// The history may come while the dialog is open: what was chosen stays.
+function revisionField(one) {
+  const field = el("select", { id: "action-to" });
+  let filled = null;
+  const fill = ({ history, rollout }) => {
+    const choices = history ? earlier(history, rollout) : [];
+    const key = JSON.stringify(choices);
+    if (key === filled) return;
+    filled = key;
+    const chosen = field.value;
+    replace(
+      field,
+      el("option", { value: "" }, "The newest good one that is not serving"),
+      choices.map(({ number, outcome, why }) =>
+        el("option", { value: number }, `Revision ${number}, ${outcome}${why ? `: ${why}` : ""}`),
+      ),
+    );
+    if (choices.some(({ number }) => String(number) === chosen)) field.value = chosen;
+  };
+  fill(one);
   return {
+    fill,
     node: el("div", {}, el("label", { for: "action-to" }, "Back to"), field),
     isReady: () => true,
     value: () => (field.value === "" ? null : Number(field.value)),

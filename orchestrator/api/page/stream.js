@@ -14,7 +14,7 @@
 // does is left as it is, so nothing ever steps back. Who was away for more than
 // BEHIND_MAX rows begins with the present ones.
 
-import { ApiError, askedForToken, get, onToken, open, refused, tokenState } from "./api.js";
+import { ApiError, askedForToken, get, onToken, open, refused, tokenState, tokensGiven } from "./api.js";
 import { messages } from "./messages.js";
 import * as store from "./store.js";
 import { setClock } from "./times.js";
@@ -200,9 +200,10 @@ function startedAnew() {
 // True: try again at once.
 async function follow() {
   const params = { after: last, with: "containers", heartbeat_ms: HEARTBEAT_MS };
+  const since = tokensGiven();
   const response = await open("/v1/events", params, { Accept: "text/event-stream" }, cut.signal);
   if (response.status === 401) {
-    await askedForToken();
+    await askedForToken(false, since);
     return true;
   }
   if (!response.ok) throw refused(response, await response.json().catch(() => null));
