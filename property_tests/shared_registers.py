@@ -31,13 +31,21 @@ from orchestrator.testing.histories import (
 )
 from orchestrator.testing.verdicts import StartSeen
 
-__all__ = ("Recorded", "Told", "recordings")
+__all__ = ("BUSY", "Recorded", "Told", "recordings")
 
 NAMES = ("web-0", "web-1")
 RUNS = 3
 
 TAKES_OVER = ((0, 9, 0), (0, 9, 1), (0, 9, 1))
 """The steps of the first process until it has an epoch."""
+
+APPENDS = ((0, 6, 1), (0, 9, 0), (0, 9, 1))
+STARTS = ((0, 4, 1), (0, 9, 0), (0, 9, 1))
+BUSY = (*APPENDS, *APPENDS, *APPENDS, *STARTS)
+"""What the first process does then, where something has to have happened.
+
+Of three appends only the last may be made again: two are certainly told once.
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -197,10 +205,17 @@ class Recorded:
 
 
 @st.composite
-def recordings(draw: st.DrawFn, *, least: int = 0, most: int = 60) -> Told:
+def recordings(
+    draw: st.DrawFn,
+    *,
+    least: int = 0,
+    most: int = 60,
+    opening: tuple[tuple[int, int, int], ...] = (),
+) -> Told:
     """Draw what two to four processes were answered by one true register.
 
-    They go so many steps in all; with some dozens of them, something happens.
+    They go so many steps in all, behind those of the *opening*; with some dozens of
+    them, something happens.
     """
     count = draw(st.integers(2, 4))
     recorded = Recorded([Process(f"p{number}") for number in range(count)])
@@ -211,6 +226,6 @@ def recordings(draw: st.DrawFn, *, least: int = 0, most: int = 60) -> Told:
             max_size=most,
         )
     )
-    for who, what, later in (*TAKES_OVER, *steps):
+    for who, what, later in (*TAKES_OVER, *opening, *steps):
         recorded.step(who, what, later)
     return recorded.told()

@@ -36,7 +36,7 @@ from orchestrator.testing.verdicts import (
     judge_journal,
     judge_starts,
 )
-from property_tests.shared_registers import Told, recordings
+from property_tests.shared_registers import BUSY, Told, recordings
 
 LONG = 400
 
@@ -134,12 +134,11 @@ def _refusals(one: Operation, head: Head, told: Told) -> list[Conflict | StaleEp
     return [Conflict(head), StaleEpoch(told.register.epoch)]
 
 
-@given(told=recordings(least=40, most=80), data=st.data())
+@given(told=recordings(least=40, most=80, opening=BUSY), data=st.data())
 def test_an_acknowledged_append_that_is_lost_is_found(
     told: Told, data: st.DataObject
 ) -> None:
     acknowledged = writers(told)
-    assume(acknowledged)
     one = data.draw(st.sampled_from(acknowledged))
     assert one.returned_at is not None
     assert isinstance(one.call, AppendRows)
@@ -154,17 +153,16 @@ def test_an_acknowledged_append_that_is_lost_is_found(
     assert broken(judge_journal(told.operations, kept)) == JOURNAL
 
 
-@given(told=recordings(least=40, most=80), data=st.data())
+@given(told=recordings(least=40, most=80, opening=BUSY), data=st.data())
 def test_rows_that_nobody_wrote_are_found(told: Told, data: st.DataObject) -> None:
     acknowledged = writers(told)
-    assume(acknowledged)
     one = data.draw(st.sampled_from(acknowledged))
     others = [each for each in told.operations if each is not one]
     assert broken(judge_calls(others)) == CALLS
     assert broken(judge_journal(others, told.journal)) == JOURNAL
 
 
-@given(told=recordings(least=40, most=80), data=st.data())
+@given(told=recordings(least=40, most=80, opening=BUSY), data=st.data())
 def test_a_write_of_an_older_epoch_is_found(told: Told, data: st.DataObject) -> None:
     grants = [one for one in told.operations if isinstance(one.answer, Granted)]
     assume(len(grants) > 1)
@@ -178,7 +176,7 @@ def test_a_write_of_an_older_epoch_is_found(told: Told, data: st.DataObject) -> 
     )
 
 
-@given(told=recordings(least=40, most=80), data=st.data())
+@given(told=recordings(least=40, most=80, opening=BUSY), data=st.data())
 def test_appends_whose_moments_are_swapped_are_found(
     told: Told, data: st.DataObject
 ) -> None:
@@ -189,7 +187,6 @@ def test_appends_whose_moments_are_swapped_are_found(
         for second in acknowledged
         if first.returned_at is not None and first.returned_at < second.called_at
     ]
-    assume(pairs)
     first, second = data.draw(st.sampled_from(pairs))
     swapped = {first: second, second: first}
     operations = [
@@ -203,9 +200,8 @@ def test_appends_whose_moments_are_swapped_are_found(
     assert broken(judge_calls(operations)) == CALLS
 
 
-@given(told=recordings(least=40, most=80), data=st.data())
+@given(told=recordings(least=40, most=80, opening=BUSY), data=st.data())
 def test_a_second_start_of_a_run_is_found(told: Told, data: st.DataObject) -> None:
-    assume(told.started)
     one = data.draw(st.sampled_from(told.started))
     again = attrs.evolve(one, identity="another")
     assert broken(judge_starts(told.operations, [*told.started, again])) == STARTS
@@ -214,10 +210,9 @@ def test_a_second_start_of_a_run_is_found(told: Told, data: st.DataObject) -> No
     assert broken(judge_starts((), [one])) == STARTS
 
 
-@given(told=recordings(least=40, most=80), data=st.data())
+@given(told=recordings(least=40, most=80, opening=BUSY), data=st.data())
 def test_a_journal_that_was_altered_is_found(told: Told, data: st.DataObject) -> None:
     """Rows are left out, put in, or put elsewhere."""
-    assume(len(told.journal) > 1)
     at = data.draw(st.integers(0, len(told.journal) - 2))
     rows = list(told.journal)
     match data.draw(st.sampled_from(["swapped", "stranger", "missing"])):
@@ -232,7 +227,7 @@ def test_a_journal_that_was_altered_is_found(told: Told, data: st.DataObject) ->
     assert broken(judge_journal(told.operations, rows)) == JOURNAL
 
 
-@given(told=recordings(least=40, most=80), data=st.data())
+@given(told=recordings(least=40, most=80, opening=BUSY), data=st.data())
 def test_the_counterexample_is_the_shortest_beginning(
     told: Told, data: st.DataObject
 ) -> None:

@@ -73,7 +73,8 @@ class Talking(Faulty):
 @asynccontextmanager
 async def api(folder: Path) -> AsyncIterator[Api]:
     ended = asyncio.Event()
-    declared = fleet(spec("web"), spec("dead", HOLD))
+    """Serve a fleet that is quiet: there are no rows but those that a test makes."""
+    declared = fleet(spec("web"), spec("dead", HOLD), reconcile_interval_ms=0)
     async with opened(declared, platform=Talking()) as kit:
         app = make_app(kit.operator, version="9.9", end=ended.set)
         async with serve(app, folder) as path, session_of(path) as session:

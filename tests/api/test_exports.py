@@ -91,7 +91,8 @@ class Exporting:
 
 @asynccontextmanager
 async def exporting(folder: Path, **means: Any) -> AsyncIterator[Exporting]:
-    declared = means.pop("declared", None) or fleet(spec("web"))
+    quiet = fleet(spec("web"), reconcile_interval_ms=0)
+    declared = means.pop("declared", None) or quiet
     means.setdefault("journal", Moody())
     async with opened(declared, **means) as kit:
         app = make_app(kit.operator, version="9.9")

@@ -123,7 +123,10 @@ async def test_who_asked_for_something_and_waits_is_answered_when_the_operator_l
     assert answer.headers["Orchestrator-Seq"] == str(row)
 
 
-async def test_an_outcome_that_comes_while_the_operator_leaves_is_the_answer() -> None:
+async def test_an_outcome_that_comes_while_the_operator_leaves_is_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator.api.leaving.PATIENCE_S", 60.0)
     leaving, is_over = Leaving(), asyncio.Event()
     asking = asyncio.ensure_future(leaving.answered(is_over.wait()))
     await asyncio.sleep(0)

@@ -24,7 +24,7 @@ from orchestrator.core.table import Table
 from orchestrator.runtime.operator import Operator
 from orchestrator.runtime.reports import config_of
 from orchestrator.runtime.views import View
-from tests.runtime.kit import opened, spec, value
+from tests.runtime.kit import LIMIT_MS, opened, spec, value
 
 SLOW = FleetSettings(reconcile_interval_ms=0)
 
@@ -70,7 +70,7 @@ async def listed(count: int) -> AsyncIterator[Listed]:
     declared = FleetSpec(name="demo", settings=SLOW, containers=(spec("x"),))
     async with opened(declared) as kit:
         operator = kit.operator
-        _ = await value(operator.wait("x", limit_ms=20_000))
+        _ = await value(operator.wait("x", limit_ms=LIMIT_MS))
         operator._loop.fleet = many(operator.fleet, count)
         app = make_app(operator, version="9")
         async with TestClient(TestServer(app)) as client:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import attrs
 import pytest
 
 from orchestrator.api.app import make_app
@@ -16,7 +17,11 @@ from orchestrator.core.autoscaling import Autoscaling
 from tests.api.test_app import Api, session_of
 from tests.api.test_asks import event_of
 from tests.runtime.kit import opened
-from tests.runtime.test_measurer import IN_FLIGHT, POLICY, served
+from tests.runtime.test_measurer import IN_FLIGHT, served
+from tests.runtime.test_measurer import POLICY as SHORT
+
+POLICY = attrs.evolve(SHORT, window_ms=600_000)
+"""What was told is not forgotten before it is asked for."""
 
 LOAD = "/v1/services/web/load"
 

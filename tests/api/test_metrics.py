@@ -330,7 +330,7 @@ def test_names_have_units_and_kinds_that_prometheus_expects() -> None:
 
 async def test_a_live_operator_shows_every_metric_and_true_counts() -> None:
     telemetry = Telemetry()
-    declared_fleet = fleet(spec("web"), spec("dead", HOLD))
+    declared_fleet = fleet(spec("web"), spec("dead", HOLD), reconcile_interval_ms=0)
     async with opened(declared_fleet, telemetry=telemetry) as kit:
         await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
         await kit.container("dead", "crash_looping")

@@ -11,7 +11,7 @@ from orchestrator.core.origins import Origin
 from tests.api.test_app import Answer, api
 from tests.runtime.kit import HOLD, fleet, spec
 
-DECLARED = fleet(spec("web"), spec("dead", HOLD))
+DECLARED = fleet(spec("web"), spec("dead", HOLD), reconcile_interval_ms=0)
 
 
 def tree(*names: str) -> Any:

@@ -48,7 +48,7 @@ class Pair:
 
     async def until_ahead(self) -> None:
         """Wait until the standby has come as far as the leader."""
-        await until(lambda: self.seat.operator.seq >= self.leader.seq)
+        await until(lambda: self.seat.operator.seq >= self.leader.seq, LIMIT_S)
 
     async def until_led(self) -> Operator:
         """Have the leader leave, and the standby take over."""

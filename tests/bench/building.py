@@ -17,7 +17,7 @@ from tests.bench.engine import Engine
 
 __all__ = ("build", "docker")
 
-LIMIT_S = 120.0
+LIMIT_S = 240.0
 
 
 def build(engine: Engine, name: str, folder: Path, dockerfile: str) -> str:

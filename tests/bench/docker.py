@@ -11,6 +11,7 @@ import io
 import json
 import socket
 import tarfile
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -141,6 +142,15 @@ class Docker:
         """Remove every container of this engine, sidecars too."""
         every = self.containers(stopped=True, sidecars=True)
         self.remove(one.id for one in every)
+
+    def is_emptied(self) -> bool:
+        """Say whether no container is left; what is being removed may still go."""
+        until = time.monotonic() + CALL_LIMIT_S
+        while self.containers(stopped=True, sidecars=True):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        return True
 
     def import_image(
         self,

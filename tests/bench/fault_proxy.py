@@ -28,6 +28,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from tests.bench.workerd import bound
+
 HEAD_MAX = 1 << 20
 CHUNK = 1 << 16
 END_OF_HEAD = b"\r\n\r\n"
@@ -155,10 +157,11 @@ class FaultProxy:
     async def open(self) -> None:
         """Listen, on the same port as before."""
         assert self._server is None
+        listener = bound(self.port)
+        self.port = listener.getsockname()[1]
         self._server = await asyncio.start_server(
-            self._connected, "127.0.0.1", self.port, limit=HEAD_MAX
+            self._connected, sock=listener, limit=HEAD_MAX
         )
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Break every connection and refuse new ones, until it is opened again."""

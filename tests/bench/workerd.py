@@ -17,6 +17,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -132,7 +133,8 @@ class Workerd:
         assert self._process.stdin is not None
         group = self._process.pid
         while members(group):
-            os.killpg(group, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # the last one died since it was listed
+                os.killpg(group, signal.SIGKILL)
             self._process.poll()
             await asyncio.sleep(STEP_S)
         self._process.wait()

@@ -50,7 +50,10 @@ def is_like_ours(env: Mapping[str, str] | None) -> bool:
 def run_forked(
     words: tuple[str, ...], env: Mapping[str, str] | None, limit_s: float
 ) -> Ended:
-    """Run the command to its end, as ``subprocess.run`` would, within the limit."""
+    """Run the command to its end, as ``subprocess.run`` would, within the limit.
+
+    The limit is one for the command, and counts from when its process is there.
+    """
     request = {
         "words": words,
         "env": dict(os.environ if env is None else env),
@@ -62,7 +65,6 @@ def run_forked(
         socket.socket(socket.AF_UNIX) as asked,
         ThreadPoolExecutor(2) as pool,
     ):
-        asked.settimeout(limit_s)
         asked.connect(_loaded())
         length = len(text).to_bytes(LENGTH)
         socket.send_fds(asked, [length], [0, out_end, err_end])
@@ -72,6 +74,7 @@ def run_forked(
         said = pool.submit(_read, out), pool.submit(_read, err)
         with asked.makefile() as answers:
             process = int(answers.readline())
+            asked.settimeout(limit_s)
             try:
                 code = int(answers.readline())
             except TimeoutError:

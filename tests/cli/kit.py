@@ -15,6 +15,7 @@ import attrs
 from orchestrator.cli.client import Client
 from orchestrator.cli.failing import Failed
 from tests.cli.forked import is_like_ours, run_forked
+from tests.platforms.local_kit import shims
 
 COMMAND = (sys.executable, "-m", "orchestrator")
 LIMIT_S = 120.0
@@ -94,6 +95,14 @@ def file_at(folder: Path, text: str) -> Path:
     path = folder / "fleet.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def all_ended(folder: Path) -> None:
+    """Wait until no shim is left: each tells of its end before its process is over."""
+    until = time.monotonic() + LIMIT_S
+    while left := shims(folder):
+        assert time.monotonic() < until, left
+        time.sleep(0.02)
 
 
 def has_said(state: Path, name: str, line: str) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.cli.inside import ran
-from tests.cli.kit import COMMAND, LIMIT_S, Done, file_at, reached, up
-from tests.platforms.local_kit import marked, shims
+from tests.cli.kit import COMMAND, LIMIT_S, Done, all_ended, file_at, reached, up
+from tests.platforms.local_kit import marked
 
 FLEET = """
 [fleet]
@@ -28,10 +28,12 @@ name = "web"
 replicas = 2
 command = ["sleep", "991"]
 """
+# Without a port it would be ready for as long as nobody has seen it end.
 DOOMED = """
 [[containers]]
 name = "doomed"
 command = ["false"]
+ports = { http = 8080 }
 restart = { crash = { allowed_crashes = 1 } }
 """
 STUCK = """
@@ -56,9 +58,11 @@ ports = { http = 8080 }
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("changing")
     with up(file_at(folder, FLEET), folder / "state"):
-        reached(folder / "state").get("containers", "web-1", "wait")
+        client = reached(folder / "state")
+        for name in ("web-0", "web-1"):
+            client.get("containers", name, "wait")
         yield folder / "state"
-    assert shims(folder) == []
+    all_ended(folder)
     assert marked(str(folder)) == []
 
 
@@ -106,14 +110,15 @@ def test_what_has_left_the_file_is_gone_when_the_command_ends(
 
 
 def test_another_environment_takes_effect(state: Path, tmp_path: Path) -> None:
-    before = infos(state)["web-0"]["run"]
+    before = infos(state)
     file = file_at(tmp_path, FLEET + 'env = { API_TOKEN = "hunter2" }\n')
     done = apply(state, file)
     assert done.code == 0
     assert "~ restart  web-0, web-1: what it was started with has changed" in done.out
     assert "hunter2" not in done.out + done.err
     found = infos(state)
-    assert all(found[name]["run"] == before + 1 for name in ("web-0", "web-1"))
+    for name in ("web-0", "web-1"):
+        assert found[name]["run"] == before[name]["run"] + 1
 
 
 def test_a_container_that_fails_makes_the_command_fail(
@@ -240,4 +245,4 @@ def test_an_operator_that_dies_meanwhile_is_told(tmp_path: Path) -> None:
         assert applying.returncode == 5, err
         assert "it settles when its operator runs again" in err
         assert ran("plan", slow, "--state", state).code == 0
-    assert shims(tmp_path) == []
+    all_ended(tmp_path)

@@ -20,8 +20,8 @@ import pytest
 
 from orchestrator.cli.client import Client
 from orchestrator.cli.failing import Failed
-from tests.cli.kit import COMMAND, file_at, reached, run
-from tests.platforms.local_kit import marked, shims
+from tests.cli.kit import COMMAND, LIMIT_S, all_ended, file_at, reached, run
+from tests.platforms.local_kit import marked
 
 KILLS = 50
 _STOPPED: dict[str, Any] = {"for": "stopped"}
@@ -98,13 +98,13 @@ def test_an_operator_killed_fifty_times_loses_nothing_and_runs_nothing_twice(
             operator.send_signal(signal.SIGKILL)
             assert operator.wait() == -signal.SIGKILL, (tmp_path / "up.log").read_text()
     assert len(acknowledged) > KILLS
-    events = _settled_events(file, state, marks)
-    _holds_what_was_acknowledged(events, acknowledged)
-    _holds_every_end(events, marks)
+    rows = _settled_rows(file, state, marks)
+    _holds_what_was_acknowledged(rows, acknowledged)
+    _holds_every_end(rows, marks)
     assert not list(marks.glob("twice-*"))
     verified = run("journal", "verify", str(state / "journal.db"))
     assert verified.code == 0, verified.err
-    assert shims(state) == []
+    all_ended(state)
     assert marked(str(marks)) == []
 
 
@@ -124,8 +124,8 @@ def _ask_something(
         acknowledged.append((name, word))
 
 
-def _settled_events(file: Path, state: Path, marks: Path) -> list[dict[str, Any]]:
-    """Bring an operator back once more, take everything down, return all events.
+def _settled_rows(file: Path, state: Path, marks: Path) -> list[dict[str, Any]]:
+    """Bring an operator back once more, take everything down, return all rows.
 
     On a busy machine fewer runs have ended than operators were killed: they go on until
     there are enough to tell something by.
@@ -148,19 +148,20 @@ def _settled_events(file: Path, state: Path, marks: Path) -> list[dict[str, Any]
             client.get("containers", name, "wait", **_STOPPED)
         client.post("down")
     finally:
-        operator.wait(60)
+        operator.wait(LIMIT_S)
     exported = folder / "journal.jsonl"
     done = run("journal", "export", str(state / "journal.db"), str(exported))
     assert done.code == 0, done.err
     import json
 
     rows = [json.loads(line) for line in exported.read_bytes().splitlines()]
-    return [row["event"] for row in rows if "event" in row]
+    return [row for row in rows if "event" in row]
 
 
 def _holds_what_was_acknowledged(
-    events: list[dict[str, Any]], acknowledged: list[tuple[str, str]]
+    rows: list[dict[str, Any]], acknowledged: list[tuple[str, str]]
 ) -> None:
+    events = [row["event"] for row in rows]
     words = {(event.get("name"), event.get("why")) for event in events}
     lost = [request for request in acknowledged if request not in words]
     assert not lost
@@ -170,17 +171,25 @@ def _ends_said(marks: Path) -> list[Path]:
     return list(marks.glob("end-*"))
 
 
-def _holds_every_end(events: list[dict[str, Any]], marks: Path) -> None:
-    """Every run that said how it would end is known to have ended so, or by us."""
+def _holds_every_end(rows: list[dict[str, Any]], marks: Path) -> None:
+    """Every run that said how it would end is known to have ended so, or by us.
+
+    A run is ended by what a row commands, also where the operator is killed before it
+    can write down that this was accepted.
+    """
     ends: dict[tuple[str, int], dict[str, Any]] = {}
     ordered: set[tuple[str, int]] = set()
-    for event in events:
+    for row in rows:
+        event = row["event"]
         if event["type"] in {"container_ended", "container_observed"}:
             exit_ = event.get("exit") or event["sight"].get("exit")
             if exit_ is not None:
                 ends.setdefault((event["name"], event["run"]), exit_)
-        if event["type"] == "command_accepted" and event["kind"] != "start":
-            ordered.add((event["name"], event["run"]))
+        ordered |= {
+            (command["name"], command["run"])
+            for command in row["commands"]
+            if command["type"] in {"stop_container", "destroy_container"}
+        }
     said = _ends_said(marks)
     assert len(said) > KILLS
     for path in said:

@@ -245,8 +245,9 @@ name = "own"
 min_restart_delay = "1ms"
 {line}
 [[containers]]
-name = "web"
+name = "web" # never ready, however late its end is seen: nobody listens there
 command = ["false"]
+ports = {{ http = 8080 }}
 restart = {{ custom = {{ name = "own", version = {version} }} }}
 """
     return str(file_at(folder, text))

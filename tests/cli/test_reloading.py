@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import select
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +24,7 @@ from orchestrator.core.dependencies import Condition
 from orchestrator.core.errors import JournalUnavailable
 from orchestrator.core.table import Table
 from tests.cli.inside import ran
-from tests.cli.kit import COMMAND, LIMIT_S, file_at, reached, run, up
+from tests.cli.kit import COMMAND, LIMIT_S, all_ended, file_at, reached, run, up
 from tests.platforms.local_kit import shims
 from tests.runtime.kit import opened, spec, value
 
@@ -104,7 +107,7 @@ def test_hang_up_has_the_file_read_again(tmp_path: Path) -> None:
         told.waits_for("not taken until the next start: policies")
         told.waits_for("is not taken: ")
         assert operator.poll() is None
-    assert shims(tmp_path) == []
+    all_ended(tmp_path)
 
 
 def test_a_watched_file_is_read_when_it_has_stood_still(tmp_path: Path) -> None:
@@ -123,7 +126,7 @@ def test_a_watched_file_is_read_when_it_has_stood_still(tmp_path: Path) -> None:
         file_at(tmp_path, FLEET)
         told.waits_for("was read again: 1 to stop, revision 3")
         assert operator.poll() is None
-    assert shims(tmp_path) == []
+    all_ended(tmp_path)
 
 
 def test_a_watch_does_not_go_with_leaving_at_once(tmp_path: Path) -> None:
@@ -222,11 +225,12 @@ async def test_a_reading_that_does_not_end_is_left_alone_and_is_the_only_one(
     file = file_at(tmp_path, FLEET)
     said: list[str] = []
     begun: list[Path] = []
-    ending, ended = threading.Event(), threading.Event()
+    begins, ending, ended = (threading.Event() for _ in range(3))
     declared = parsed_file(file)
 
     def read(path: Path) -> FleetFile:
         begun.append(path)
+        begins.set()
         if len(begun) == 1:
             ending.wait(LIMIT_S)
             ended.set()
@@ -243,6 +247,7 @@ async def test_a_reading_that_does_not_end_is_left_alone_and_is_the_only_one(
         )
         try:
             await reloading.again()
+            assert begins.wait(LIMIT_S)  # its thread may do so when the time is up
             assert said == [
                 f"{file} is not taken: it did not come to its end within 0.05s"
             ]
@@ -295,7 +300,7 @@ def test_a_fleet_in_python_is_read_again_whatever_it_does(tmp_path: Path) -> Non
         told.waits_for("hangs")
         operator.terminate()
         assert operator.wait(LIMIT_S) == 0
-    assert shims(tmp_path) == []
+    all_ended(tmp_path)
 
 
 def in_terminal(*words: str) -> tuple[int, int]:
@@ -305,6 +310,25 @@ def in_terminal(*words: str) -> tuple[int, int]:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
         os.execv(sys.executable, (*COMMAND, *words))  # noqa: S606 - a program
     return pid, terminal
+
+
+@contextmanager
+def looked_at(terminal: int) -> Iterator[None]:
+    """Read what a terminal shows, for a block: one that is full holds up who writes."""
+    end = threading.Event()
+
+    def look() -> None:
+        while not end.is_set():
+            if select.select([terminal], [], [], 0.05)[0]:
+                os.read(terminal, 65_536)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield
+    finally:
+        end.set()
+        looking.join(LIMIT_S)
 
 
 def is_over(pid: int) -> bool:
@@ -322,16 +346,17 @@ def test_a_terminal_that_is_closed_ends_the_operator(tmp_path: Path) -> None:
     file = file_at(tmp_path, FLEET)
     pid, terminal = in_terminal("up", str(file), "--state", str(state))
     try:
-        reached(state).get("containers", "web", "wait")
-        os.kill(pid, signal.SIGHUP)
-        assert os.waitpid(pid, os.WNOHANG) == (0, 0)
-        assert names(state) == ["web"]
+        with looked_at(terminal):
+            reached(state).get("containers", "web", "wait")
+            os.kill(pid, signal.SIGHUP)
+            assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+            assert names(state) == ["web"]
         os.close(terminal)
         assert is_over(pid)
         assert len(shims(tmp_path)) == 1
     finally:
         assert run("down", "--state", str(state)).code == 0
-    assert shims(tmp_path) == []
+    all_ended(tmp_path)
 
 
 def test_who_was_started_to_outlive_its_terminal_does(tmp_path: Path) -> None:
@@ -346,4 +371,4 @@ def test_who_was_started_to_outlive_its_terminal_does(tmp_path: Path) -> None:
         operator.send_signal(signal.SIGHUP)
         told.waits_for("was read again: nothing to change")
         assert operator.poll() is None
-    assert shims(tmp_path) == []
+    all_ended(tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.client import Client
-from tests.cli.kit import Done, file_at, has_said, reached, run, up
+from tests.cli.kit import LIMIT_S, Done, file_at, has_said, reached, run, up
 
 FLEET = """
 [fleet]
@@ -21,9 +21,10 @@ name = "web"
 replicas = {replicas}
 command = ["sh", "-c", "echo I am ${{name}} ${{replica.index}}; exec sleep 999"]
 [[containers]]
-name = "doomed"
+name = "doomed" # never ready, however late its end is seen: nobody listens there
 replicas = 0
 command = ["false"]
+ports = {{ http = 8080 }}
 restart = {{ when = "never" }}
 [[containers]]
 name = "job"
@@ -112,7 +113,7 @@ def test_what_was_scaled_outlives_an_operator_that_is_killed(tmp_path: Path) -> 
 
 
 def wait_for(client: Client, expected: list[str]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + LIMIT_S
     while names(client) != expected:
         assert time.monotonic() < until, names(client)
         time.sleep(0.05)
@@ -178,7 +179,7 @@ def test_orphans_are_adopted_or_ended(lost: Path, tmp_path: Path) -> None:
         done = run("orphans", "--state", str(lost), "stop", "web-1")
         assert "of web-1 is being ended" in done.out
         wait_for(client, ["extra", "web-0", "web-2"])
-        until = time.monotonic() + 60
+        until = time.monotonic() + LIMIT_S
         while client.get("orphans"):
             assert time.monotonic() < until
             time.sleep(0.05)

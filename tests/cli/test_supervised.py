@@ -37,7 +37,7 @@ async def test_a_supervisor_is_told_that_the_process_alone_was_ended(
 ) -> None:
     session = ground.session(supervised=supervised, standby=is_standby)
     async with running_session(session) as task:
-        await until((ground.folder / "state" / "operator.sock").exists)
+        await until((ground.folder / "state" / "operator.sock").exists, LIMIT_S)
         os.kill(os.getpid(), number)
         async with asyncio.timeout(LIMIT_S):
             assert await task == code
@@ -62,7 +62,7 @@ async def test_a_supervisor_is_told_that_the_fleet_was_brought_down(
 ) -> None:
     session = ground.session(supervised=True, standby=is_standby)
     async with running_session(session) as task:
-        await until((ground.folder / "state" / "operator.sock").exists)
+        await until((ground.folder / "state" / "operator.sock").exists, LIMIT_S)
         client = Client(ground.folder / "state")
         if is_standby:
             await ground.until_said("leading")

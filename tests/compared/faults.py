@@ -50,7 +50,7 @@ __all__ = ("FAULTS", "main", "suffered", "table", "two_operators")
 AWAY_S: Final = 5.0
 """How long the fault lasts; both end at its beginning."""
 
-ENDED_S: Final = 20.0
+ENDED_S: Final = 60.0
 """Within it our operator that was replaced has to end."""
 
 Noticed: TypeAlias = Mapping[str, tuple[float, str]]

@@ -51,7 +51,7 @@ __all__ = (
 NAMES: Final = ("steady", "leaver", "killed")
 ENDING: Final = ("leaver", "killed")
 REFERENCE: Final = Path(__file__).parent / "reference"
-LIMIT_S: Final = 90.0
+LIMIT_S: Final = 120.0
 """So long a container may take to run again: theirs looks once a minute."""
 
 STEP_S: Final = 0.02

@@ -31,7 +31,7 @@ from tests.bench.engine import Engine
 from tests.bench.images import APP_1
 from tests.bench.machine import CACHE, RELEASES, Variant, locked, node, npm_script
 from tests.bench.workerd import COMPATIBILITY_DATE
-from tests.platforms.cloudflare.real.kit import TOKEN, Stage, spec, stage
+from tests.platforms.cloudflare.real.kit import PATIENT_MS, TOKEN, Stage, spec, stage
 
 __all__ = (
     "SIDES",
@@ -116,7 +116,7 @@ async def ours(engine: Engine, folder: Path, plan: Plan) -> Measured:
         assert isinstance(journal, SqliteJournal), journal
         async with Operator.open(
             declared,
-            platform=it.platform(),
+            platform=it.platform(timeout_ms=60_000),
             journal=journal,
         ) as operator:
             asked = [_answered(operator, it, session, name) for name in hearing]
@@ -125,7 +125,7 @@ async def ours(engine: Engine, folder: Path, plan: Plan) -> Measured:
             ready_ms = tuple((moment - began) * 1_000 for moment in answered)
             times = 0 if plan.deaf else plan.healthy
             took = [await _reconciled(operator, plan.n) for _ in range(times)]
-            assert len(it.running()) == plan.n
+            await it.runs(plan.n)
             return Measured(ready_ms=ready_ms, over_http_ms=tuple(took))
 
 
@@ -139,7 +139,8 @@ async def _answered(
     """Wait until a container is ready, and ask it; return when it has answered."""
     info = await settled(operator.wait(name))
     url = f"{it.workerd.url}/v1/fleets/demo/containers/{name}/probe"
-    async with session.post(url, json={"port": PORT, "path": "/"}) as response:
+    asked = {"port": PORT, "path": "/", "timeout_ms": PATIENT_MS}
+    async with session.post(url, json=asked) as response:
         told = await response.json()
     assert told.get("status") == OK, (info, told)
     return time.perf_counter()

@@ -243,7 +243,9 @@ async def test_nothing_is_left_of_a_command(
         probe = CommandProbe(command=(*script(LINGERS), *words))
         reply = await ask(kit, probe, ms=1_000 if words else 60_000)
         assert reply == (failed("no end within 1000 ms") if words else passed("exit 0"))
-        assert marked(f"MARKED=lingers-{words}") == before
+        # What is killed is gone a moment later.
+        while marked(f"MARKED=lingers-{words}") != before:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 @linux
@@ -323,7 +325,7 @@ async def test_what_cannot_be_asked_is_refused_and_quotes_nothing(
 
 
 async def test_where_we_were_too_busy_to_hear_nobody_knows(tmp_path: Path) -> None:
-    limit_ms = 3_000
+    limit_ms = 8_000  # the question is under way by then on every machine
     async with serving(tmp_path) as kit:
         asked = asyncio.ensure_future(ask(kit, page("/hang"), ms=limit_ms))
         while not (tmp_path / "asked").exists():  # noqa: ASYNC110 - it is told by files

@@ -35,6 +35,7 @@ from tests.runtime.kit import (
     spec,
     value,
 )
+from tests.runtime.virtual import in_virtual_time
 
 LIMIT_S = LIMIT_MS / 1_000
 DECLARED = fleet(spec("web"), spec("cron", NEVER), spec("db", NEVER))
@@ -81,6 +82,7 @@ async def caught_up(kit: Kit) -> object:
 
 
 @pytest.mark.parametrize("long", [0, 1_000], ids=["in a thread", "at once"])
+@in_virtual_time
 async def test_what_became_of_the_runs_is_told_once(
     log: io.StringIO, long: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +106,7 @@ async def test_what_became_of_the_runs_is_told_once(
     assert told["fleet"] == "demo"
 
 
+@in_virtual_time
 async def test_it_is_not_known_before_a_look_has_shown_everything() -> None:
     platform, journal = await led()
     platform.look_error = Unreachable(cause="no way")
@@ -127,6 +130,7 @@ async def test_it_is_not_known_before_a_look_has_shown_everything() -> None:
         assert kit.operator.absence is found
 
 
+@in_virtual_time
 async def test_where_nothing_ran_nothing_is_said(log: io.StringIO) -> None:
     platform, journal = Faulty(), FullJournal()
     for epoch in (1, 2):

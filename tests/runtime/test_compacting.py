@@ -37,6 +37,7 @@ from tests.journal.opened import all_of
 from tests.replay.golden import POLICIES
 from tests.runtime.kit import Kit, fleet, opened, spec, value
 from tests.runtime.travel_kit import NAME, draft, fill, fleets, history, present
+from tests.runtime.virtual import in_virtual_time
 
 SEED, COUNT = 2, 240
 ROWS = history(SEED, COUNT)
@@ -368,11 +369,13 @@ async def _restarts(kit: Kit, count: int) -> None:
         await value(kit.operator.restart_container("web"))
 
 
+@in_virtual_time
 async def test_an_operator_keeps_its_journal_small_while_it_works() -> None:
     async with opened(_loud(), keep=Keep(rows=20)) as kit:
         telemetry = kit.operator.telemetry
         while telemetry.compactions < 3:
             await _restarts(kit, 1)
+            await asyncio.sleep(module.EVERY_S)  # restarts alone take no time
         await kit.operator.converge()
         base = await value(kit.journal.beginning())
         assert base is not None
@@ -396,6 +399,7 @@ async def test_what_was_seen_before_is_forgotten_with_its_rows() -> None:
     assert (await on.travel.to(AfterRow(200), NOW)).unwrap().fleet == FLEETS[200]
 
 
+@in_virtual_time
 async def test_without_a_word_all_of_it_is_kept() -> None:
     for keep in (None, Keep()):
         async with opened(_loud(), keep=keep) as kit:

@@ -27,6 +27,7 @@ from orchestrator.runtime.telemetry import Telemetry
 from orchestrator.runtime.timers import Timers
 from tests.runtime.kit import Faulty, FullJournal, fleet, opened, spec, value
 from tests.runtime.test_turns import Other
+from tests.runtime.virtual import in_virtual_time
 
 FEW = 4
 """The size of a piece here."""
@@ -92,6 +93,7 @@ def declared() -> FleetSpec:
     return fleet(*(spec(name) for name in NAMES), reconcile_interval_ms=0)
 
 
+@in_virtual_time
 async def test_a_fleet_is_declared_and_taken_up_again_by_pieces(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -128,6 +130,7 @@ async def test_commands_are_handed_out_by_pieces(
     assert max(stops.count(turn) for turn in stops) <= FEW
 
 
+@in_virtual_time
 async def test_who_begins_to_watch_between_two_pieces_misses_no_row() -> None:
     """A watcher's first step is the one behind the fleet that there was."""
     begun: list[Fleet] = []
@@ -149,6 +152,7 @@ async def test_who_begins_to_watch_between_two_pieces_misses_no_row() -> None:
 ENV = Table.of([("A", "b")])
 
 
+@in_virtual_time
 async def test_a_question_that_a_row_overtakes_is_not_asked(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +180,7 @@ async def test_a_question_that_a_row_overtakes_is_not_asked(
         _ = await value(kit.operator.apply(fleet()))
         await kit.until(lambda: not loop.fleet.containers)
         asked.clear()
+        caplog.clear()
         with caplog.at_level(logging.ERROR):
             await prober._ask(gone)
     assert asked == []

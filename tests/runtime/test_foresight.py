@@ -10,11 +10,13 @@ from orchestrator.core.origins import Origin, Prune
 from orchestrator.core.planning import PlanAction
 from orchestrator.core.table import Table
 from tests.runtime.kit import HOLD, LIMIT_MS, error, fleet, opened, spec, value
+from tests.runtime.virtual import in_virtual_time
 
 SECRET = Table.of([("API_TOKEN", "hunter2"), ("DSN_PATH", "x")])
 OTHER = Table.of([("API_TOKEN", "hunter3"), ("DSN_PATH", "x")])
 
 
+@in_virtual_time
 async def test_a_plan_is_what_the_apply_then_does_and_changes_nothing_itself() -> None:
     async with opened(fleet(spec("web"), spec("db"))) as kit:
         operator = kit.operator
@@ -39,6 +41,7 @@ async def test_a_plan_is_what_the_apply_then_does_and_changes_nothing_itself() -
         assert again.is_empty
 
 
+@in_virtual_time
 async def test_what_is_pruned_once_follows_the_choice() -> None:
     async with opened(fleet(spec("web"), spec("db"))) as kit:
         operator = kit.operator
@@ -50,6 +53,7 @@ async def test_what_is_pruned_once_follows_the_choice() -> None:
         assert operator.fleet.settings.prune is Prune.STOP
 
 
+@in_virtual_time
 async def test_a_secret_that_changes_is_told_and_neither_value_is() -> None:
     async with opened(fleet(spec("web", env=SECRET))) as kit:
         plan = await value(kit.operator.plan(fleet(spec("web", env=OTHER))))
@@ -63,6 +67,7 @@ async def test_a_secret_that_changes_is_told_and_neither_value_is() -> None:
         assert "hunter" not in str(plan)
 
 
+@in_virtual_time
 async def test_a_plan_is_refused_as_the_apply_would_be() -> None:
     async with opened(fleet(spec("web"))) as kit:
         behind = kit.operator.plan(fleet(spec("web")), expect_revision=9)
@@ -71,6 +76,7 @@ async def test_a_plan_is_refused_as_the_apply_would_be() -> None:
         assert isinstance(await error(kit.operator.plan(other)), InvalidSpec)
 
 
+@in_virtual_time
 async def test_drift_tells_what_does_not_run() -> None:
     async with opened(fleet(spec("web"), spec("dead", HOLD))) as kit:
         operator = kit.operator

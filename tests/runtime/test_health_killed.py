@@ -17,7 +17,7 @@ FLEET = """
 [fleet]
 name = "killed"
 [restart]
-crash = {{ allowed_crashes = 9 }}
+crash = {{ allowed_crashes = 99 }}
 backoff = {{ initial_ms = 10, max_ms = 20 }}
 [[containers]]
 name = "web"

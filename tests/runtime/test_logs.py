@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.runtime.logs import configure_logging, plain, tell_lifecycle
 from tests.api.live.kit import steps
-from tests.runtime.kit import HOLD, LIMIT_MS, fleet, opened, spec, value
+from tests.runtime.kit import HOLD, LIMIT_MS, Faulty, fleet, opened, spec, value
 
 LOG = logging.getLogger("orchestrator.test")
 HOSTILE = "a\r\nlevel=error \x1b[2J\u2028\u202etxt\x85"
@@ -118,7 +118,7 @@ async def test_the_lives_of_containers_are_told() -> None:
     async with opened(fleet(spec("web"), spec("dead", HOLD))) as kit:
         await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
         await kit.container("dead", "crash_looping")
-        seq = kit.operator.seq
+    seq = kit.operator.seq
     lines = [
         line for line in as_json(stream) if line["logger"] == "orchestrator.lifecycle"
     ]
@@ -175,11 +175,12 @@ def test_every_line_says_of_which_fleet_it_is() -> None:
 async def test_a_line_about_a_container_names_it() -> None:
     stream = io.StringIO()
     configure_logging("json", "warning", stream, fleet="demo")
-    async with opened(fleet(spec("web"))) as kit:
-        kit.platform.bug = RuntimeError()
+    platform = Faulty()
+    platform.bug = RuntimeError()  # before it is asked for anything
+    async with opened(fleet(spec("web")), platform=platform):
         while "adapter failed" not in stream.getvalue():  # noqa: ASYNC110 - a line
             await asyncio.sleep(0.01)
-        kit.platform.bug = None
+        platform.bug = None
     found = [line for line in as_json(stream) if "adapter failed" in line["message"]]
     assert found[0]["container"] == "web"
     assert found[0]["run"] >= 1

@@ -21,6 +21,7 @@ from orchestrator.runtime import rollings
 from orchestrator.runtime.members import Members, searched
 from tests.runtime.kit import opened, value
 from tests.runtime.test_scales import served
+from tests.runtime.virtual import in_virtual_time
 
 SERVICES = ("api", "web")
 REPLICAS = 40
@@ -128,6 +129,7 @@ def test_where_nobody_asks_for_long_nothing_is_kept(
     assert len(story.names("web")) == REPLICAS
 
 
+@in_virtual_time
 async def test_a_service_is_summed_up_by_its_own_replicas(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -148,6 +150,7 @@ async def test_a_service_is_summed_up_by_its_own_replicas(
     assert searches == []
 
 
+@in_virtual_time
 async def test_a_rollout_is_told_by_its_own_replicas(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

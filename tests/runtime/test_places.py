@@ -16,12 +16,14 @@ from orchestrator.codec.wire import tree_of
 from orchestrator.core.events import PlaceObserved
 from orchestrator.journal.memory import MemoryJournal
 
-from .kit import fleet, spec, value
+from .kit import LIMIT_MS, fleet, spec, value
+from .virtual import in_virtual_time
 
 WITHIN = Placement(regions=("WEUR",))
 WRONG = Misplaced(name="away", expected="in WEUR", found="ENAM/iad01")
 
 
+@in_virtual_time
 async def test_a_place_is_taken_down_once_and_survives_the_operator() -> None:
     declared = fleet(
         spec("away", placement=WITHIN), spec("home", placement=WITHIN), spec("quiet")
@@ -31,6 +33,8 @@ async def test_a_place_is_taken_down_once_and_survives_the_operator() -> None:
     async with Operator.open(declared, platform=platform, journal=journal) as operator:
         for name in ("away", "home", "quiet"):
             _ = await value(operator.start_container(name))
+        for name in ("away", "home", "quiet"):
+            _ = await value(operator.wait(name, limit_ms=LIMIT_MS))
         for _ in range(2):
             _ = await value(operator.reconcile())
         infos = {info.name: info for info in operator.infos()}

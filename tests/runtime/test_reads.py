@@ -23,6 +23,7 @@ from orchestrator.runtime.recovery import snapshot_of
 from tests.runtime.kit import HOLD, LIMIT_MS, Kit, error, fleet, opened, spec, value
 from tests.runtime.travel_kit import draft as draft_of_row
 from tests.runtime.travel_kit import events_of, fill
+from tests.runtime.virtual import in_virtual_time
 
 
 class Saving(MemoryJournal):
@@ -61,9 +62,11 @@ async def past_of(journal: MemoryJournal) -> list[Fleet]:
 
 
 DECLARED = fleet(spec("web"), spec("dead", HOLD))
+LATE_MS = 10
 
 
 @pytest.mark.parametrize("every", [1, 3, SNAPSHOT_EVERY])
+@in_virtual_time
 async def test_every_row_of_its_life_can_be_seen(every: int) -> None:
     journal = Saving()
     async with opened(DECLARED, journal=journal, snapshot_every=every) as kit:
@@ -74,11 +77,14 @@ async def test_every_row_of_its_life_can_be_seen(every: int) -> None:
         assert bool(journal.saved) == (every < end)
 
 
+@in_virtual_time
 async def test_what_is_asked_of_the_past_is_answered_from_its_moment() -> None:
     async with opened(DECLARED) as kit:
         await lively(kit)
         operator = kit.operator
         past = await past_of(kit.journal)
+        while operator._loop.now() <= past[-1].at + LATE_MS:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)  # every moment that is asked for has come
         for seq in range(1, len(past), 3):
             then = past[seq]
             infos = await value(operator.list_containers(at=AfterRow(seq)))
@@ -86,7 +92,7 @@ async def test_what_is_asked_of_the_past_is_answered_from_its_moment() -> None:
             if "dead" not in then.containers:
                 continue
             dead = then.containers["dead"]
-            for late in (0, 10):
+            for late in (0, LATE_MS):
                 moment = AtMoment(then.at + late)
                 seen = await value(operator.view(moment))
                 info = await value(operator.get_container_info("dead", at=moment))
@@ -119,6 +125,7 @@ async def test_an_age_is_counted_from_the_moment_that_is_seen() -> None:
         assert info.uptime_ms == fleet_now.at - info.started_at
 
 
+@in_virtual_time
 async def test_the_present_needs_no_journal_and_a_closed_operator_has_no_past() -> None:
     async with opened(fleet(spec("web"))) as kit:
         await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
@@ -128,6 +135,7 @@ async def test_the_present_needs_no_journal_and_a_closed_operator_has_no_past() 
     assert await error(kit.operator.fleet_at(AfterRow(1))) == OperatorClosed()
 
 
+@in_virtual_time
 async def test_the_past_is_seen_while_more_comes_in() -> None:
     """Neither waits for the other: requests are made durable between the pages."""
     async with opened(DECLARED, snapshot_every=5) as kit:
@@ -148,10 +156,12 @@ async def test_the_past_is_seen_while_more_comes_in() -> None:
         await asyncio.gather(*map(ask, range(8)), *map(travel, places))
         assert operator.seq > before
         assert operator.violations == 0
-        newest = await value(operator.fleet_at(AfterRow(operator.seq)))
-        assert newest == (await past_of(kit.journal))[operator.seq]
+        end = operator.seq
+        newest = await value(operator.fleet_at(AfterRow(end)))
+        assert newest == (await past_of(kit.journal))[end]
 
 
+@in_virtual_time
 async def test_what_has_not_come_yet_is_refused() -> None:
     async with opened(fleet(spec("web"))) as kit:
         await value(kit.operator.converge(limit_ms=LIMIT_MS, steady_ms=0))
@@ -173,6 +183,7 @@ async def reopened_behind_a_base(rules: int) -> tuple[Fleet, MemoryJournal]:
 
 
 @pytest.mark.parametrize("rules", [RULES, RULES - 1])
+@in_virtual_time
 async def test_an_operator_goes_on_behind_what_was_compacted(rules: int) -> None:
     end, journal = await reopened_behind_a_base(rules)
     base = await value(journal.beginning())
@@ -190,6 +201,7 @@ async def test_an_operator_goes_on_behind_what_was_compacted(rules: int) -> None
         assert await value(operator.fleet_at(AfterRow(operator.seq))) == operator.fleet
 
 
+@in_virtual_time
 async def test_a_changed_rule_book_begins_with_a_full_snapshot() -> None:
     """Also where none was saved before: the rows tell by which rules they are."""
     written = MemoryJournal()
@@ -215,6 +227,7 @@ async def test_a_changed_rule_book_begins_with_a_full_snapshot() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, -1, SNAPSHOT_EVERY_MAX + 1, True, "7"])
+@in_virtual_time
 async def test_snapshots_at_impossible_distances_are_refused(wrong: Any) -> None:
     with pytest.raises(OpenFailed, match="a number of rows from 1 to 1000000") as found:
         async with opened(fleet(), snapshot_every=wrong):
@@ -223,6 +236,7 @@ async def test_snapshots_at_impossible_distances_are_refused(wrong: Any) -> None
     assert found.value.error.problems[0].place == "snapshot_every"
 
 
+@in_virtual_time
 async def test_rows_are_counted_from_the_last_snapshot_not_the_last_boot() -> None:
     """An operator that is killed again and again leaves no more and more to fold."""
     written = MemoryJournal()
@@ -238,6 +252,7 @@ async def test_rows_are_counted_from_the_last_snapshot_not_the_last_boot() -> No
             assert [seq > len(rows) for seq in journal.saved[:1]] == saved
 
 
+@in_virtual_time
 async def test_a_snapshot_is_written_in_another_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -254,6 +269,7 @@ async def test_a_snapshot_is_written_in_another_thread(
     assert threading.current_thread().name not in threads
 
 
+@in_virtual_time
 async def test_snapshots_come_as_often_as_they_are_asked_for() -> None:
     journal = Saving()
     async with opened(DECLARED, journal=journal, snapshot_every=4) as kit:

@@ -291,14 +291,17 @@ async def test_the_next_operator_goes_on_where_it_was(tmp_path: Path) -> None:
 async def test_a_receiver_hears_how_a_rollout_ended() -> None:
     held = attrs.evolve(QUICK, on_failure=OnFailure.HOLD)
     async with receiver() as hook:
-        notify = Notify(url=hook.url, events=(NoticeKind.ROLLOUT_FINISHED,))
+        notify = Notify(
+            url=hook.url, events=(NoticeKind.ROLLOUT_FINISHED,), timeout_ms=300_000
+        )
         declared = served(policy=held, notify=notify)
         async with opened(declared, platform=Choosy()) as kit:
             await come_up(kit)
-            for command in ("two", "bad"):
+            for count, command in enumerate(("two", "bad"), start=1):
                 await value(kit.operator.apply(served(command, held, notify=notify)))
                 await ended(kit)
-            letters = [each.tree for each in await hook.has(2)]
+                _ = await hook.has(count)  # so the first is there before the second
+            letters = [each.tree for each in hook.letters]
     assert [each["service"] for each in letters] == ["web", "web"]
     assert [each["kind"] for each in letters] == ["rollout_finished"] * 2
     assert letters[0]["text"].startswith("demo: the rollout of web is done: ")

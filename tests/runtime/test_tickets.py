@@ -32,6 +32,7 @@ from tests.runtime.kit import (
     spec,
     value,
 )
+from tests.runtime.virtual import in_virtual_time
 
 ONE = Ticket(key="one", digest="d1")
 KILLED = """
@@ -71,6 +72,7 @@ async def rows(kit: Kit, kind: type) -> list[int]:
     return [record.seq for record in records if isinstance(record.event, kind)]
 
 
+@in_virtual_time
 async def test_a_request_that_is_made_again_is_answered_and_not_done() -> None:
     async with opened(fleet(spec("web"))) as kit:
         operator, heard = kit.operator, list[Asked]()
@@ -89,6 +91,7 @@ async def test_a_request_that_is_made_again_is_answered_and_not_done() -> None:
         assert again.desired == "running"
 
 
+@in_virtual_time
 async def test_two_at_once_do_one_thing() -> None:
     async with opened(fleet(spec("web"))) as kit:
         heard: list[Asked] = []
@@ -108,6 +111,7 @@ async def test_two_at_once_do_one_thing() -> None:
         assert heard[0].seq == heard[1].seq
 
 
+@in_virtual_time
 async def test_each_of_many_hears_its_own_row() -> None:
     async with opened(fleet(spec("web"), spec("job"))) as kit:
         heard: list[Asked] = []
@@ -121,6 +125,7 @@ async def test_each_of_many_hears_its_own_row() -> None:
         assert [asked.seq for asked in heard] == await rows(kit, StopRequested)
 
 
+@in_virtual_time
 async def test_a_key_stands_for_one_request() -> None:
     async with opened(fleet(spec("web"))) as kit:
         await value(kit.operator.stop_container("web", ticket=ONE))
@@ -129,6 +134,7 @@ async def test_a_key_stands_for_one_request() -> None:
         assert refused == KeyReused(key="one")
 
 
+@in_virtual_time
 async def test_what_has_gone_since_is_not_found_and_a_removal_stays_done() -> None:
     async with opened(fleet()) as kit:
         operator = kit.operator
@@ -146,6 +152,7 @@ async def test_what_has_gone_since_is_not_found_and_a_removal_stays_done() -> No
         assert "job" not in operator.fleet.containers
 
 
+@in_virtual_time
 async def test_what_was_not_written_is_not_remembered() -> None:
     journal = FullJournal()
     async with opened(fleet(spec("web")), journal=journal) as kit:
@@ -159,6 +166,7 @@ async def test_what_was_not_written_is_not_remembered() -> None:
         assert [asked.replayed for asked in heard] == [False]
 
 
+@in_virtual_time
 async def test_a_fleet_is_applied_once() -> None:
     async with opened(fleet(spec("web"))) as kit:
         heard: list[Asked] = []
@@ -173,6 +181,7 @@ async def test_a_fleet_is_applied_once() -> None:
         )
 
 
+@in_virtual_time
 async def test_a_reconcile_looks_once_and_says_how_things_stand() -> None:
     async with opened(fleet(spec("web"))) as kit:
         await value(kit.operator.wait("web", "ready", limit_ms=LIMIT_MS))
@@ -192,6 +201,7 @@ async def test_a_reconcile_looks_once_and_says_how_things_stand() -> None:
         assert third.outcomes == second.outcomes == first.outcomes
 
 
+@in_virtual_time
 async def test_a_reconcile_made_again_before_any_look_is_told_so() -> None:
     platform = Faulty()
     platform.look_error = Unreachable(cause="cut off")
@@ -203,6 +213,7 @@ async def test_a_reconcile_made_again_before_any_look_is_told_so() -> None:
         assert again == ReconcileFailed(cause="no look was complete yet")
 
 
+@in_virtual_time
 async def test_down_is_done_once_and_leaves_what_was_started_since() -> None:
     async with opened(fleet(spec("web"))) as kit:
         operator, heard = kit.operator, list[Asked]()
@@ -220,6 +231,7 @@ async def test_down_is_done_once_and_leaves_what_was_started_since() -> None:
         assert len(await rows(kit, SpecApplied)) == 3
 
 
+@in_virtual_time
 async def test_down_goes_on_where_it_was_interrupted() -> None:
     async with opened(fleet(spec("web"))) as kit:
         operator = kit.operator

@@ -39,7 +39,7 @@ async def test_each_command_of_an_operator_is_a_span(
         await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
         await value(kit.operator.stop_container("web"))
         await kit.container("web", "stopped")
-        seq = kit.operator.seq
+    seq = kit.operator.seq
     spans = exporter.get_finished_spans()
     assert [span.name for span in spans] == ["start container", "stop container"]
     for span in spans:

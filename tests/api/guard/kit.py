@@ -25,8 +25,11 @@ from orchestrator.core.moments import Moment
 from tests.runtime.kit import LIMIT_MS, Kit, fleet, opened, spec, value
 
 NOW: Moment = 1_000_000
-HASTY = Limits(head_s=0.5, body_s=0.5, idle_s=1.0, linger_s=0.2, stuck_s=0.5)
-SOON_S = 45.0
+HASTY = Limits(head_s=1.0, body_s=3.0, idle_s=2.0, linger_s=0.2, stuck_s=0.5)
+"""A test waits for these; what came in time is not to be late for a slow machine."""
+HEADS = attrs.evolve(HASTY, idle_s=60.0)
+"""It is the head that is late, and not that nothing comes: who is slow sees both."""
+SOON_S = 60.0
 """What is to happen happens in this time, or the test has failed."""
 
 

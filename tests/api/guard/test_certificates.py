@@ -130,7 +130,7 @@ async def test_https_is_spoken_with_the_certificate(tmp_path: Path) -> None:
 async def test_a_handshake_that_goes_wrong_hurts_nobody(tmp_path: Path) -> None:
     one = issued(tmp_path / "tls")
     certificate = read_certificate(one.cert, one.key).unwrap()
-    limits = attrs.evolve(HASTY, head_s=3.0)
+    limits = attrs.evolve(HASTY, head_s=8.0)
     async with served(tmp_path, certificate=certificate, limits=limits) as door:
         for data in (b"", b"\x16\x03\x01\x00\x05hello", head("GET", "/"), b"\0" * 999):
             answer = await door.raw(data)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.api.guard.connections import Limits, client_of
 from orchestrator.api.guard.rates import CLIENTS_MAX, Rates
-from tests.api.guard.kit import HASTY, SOON_S, served, status_of
+from tests.api.guard.kit import HEADS, SOON_S, served, status_of
 
 
 def test_connections_leave_half_of_the_files_to_containers() -> None:
@@ -50,7 +50,7 @@ def test_of_many_clients_the_oldest_are_forgotten() -> None:
 
 
 async def test_the_head_of_a_later_request_has_its_own_time(tmp_path: Path) -> None:
-    async with served(tmp_path, limits=HASTY) as door, asyncio.timeout(SOON_S):
+    async with served(tmp_path, limits=HEADS) as door, asyncio.timeout(SOON_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
         time = asyncio.get_running_loop().time
         for _ in range(2):
@@ -60,5 +60,5 @@ async def test_the_head_of_a_later_request_has_its_own_time(tmp_path: Path) -> N
         began = time()
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: ")
         assert status_of(await reader.read()) == 408
-        assert time() - began >= HASTY.head_s
+        assert time() - began >= HEADS.head_s
         writer.close()

@@ -258,7 +258,7 @@ async def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path) -> 
         good = door.token("good", Grant.READ)
         answers = [await door.call("GET", "/v1/fleet") for _ in range(130)]
         assert {answer.status for answer in answers} == {401, 429}
-        late = answers[-1]
+        late = next(answer for answer in answers if answer.status == 429)
         assert late.code == "too_many_requests"
         assert 1 <= int(late.headers["Retry-After"]) <= 100
         assert late.body["error"]["retry_after_ms"] > 0

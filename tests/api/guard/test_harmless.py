@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.api.guard.connections import Connections, Limits
-from tests.api.guard.kit import HASTY, Served, head, served
+from tests.api.guard.kit import HASTY, HEADS, Served, head, served
 
 LONG = b"x" * 9_000
 
@@ -61,8 +61,9 @@ async def test_who_expects_what_all_know_is_served(door: Served) -> None:
     assert b" 200 OK" in answer
 
 
-async def test_a_head_that_does_not_come_is_told_why_in_json(door: Served) -> None:
-    check_refusal(await door.raw(b"GET / HTTP/1.1\r\n"), 408, "request_timeout")
+async def test_a_head_that_does_not_come_is_told_why_in_json(tmp_path: Path) -> None:
+    async with served(tmp_path, limits=HEADS) as door:
+        check_refusal(await door.raw(b"GET / HTTP/1.1\r\n"), 408, "request_timeout")
 
 
 async def test_one_connection_too_many_is_told_so_in_json(tmp_path: Path) -> None:

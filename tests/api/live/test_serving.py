@@ -66,7 +66,7 @@ async def served(operator: Operator) -> AsyncIterator[Live]:
 
     app.router.add_get("/v1/events", events)
     app.on_shutdown.append(say_goodbye(operator))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=60.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -82,9 +82,12 @@ async def served(operator: Operator) -> AsyncIterator[Live]:
 
 @asynccontextmanager
 async def live(**means: Any) -> AsyncIterator[tuple[Kit, Live]]:
-    declared = fleet(spec("web", env=Table.of([("API_TOKEN", SECRET)])), spec("idle"))
+    """Serve a fleet that is quiet: there are no rows but those that a test makes."""
+    web = spec("web", env=Table.of([("API_TOKEN", SECRET)]))
+    declared = fleet(web, spec("idle"), reconcile_interval_ms=0)
     async with opened(declared, **means) as kit:
-        await value(kit.operator.wait("web", limit_ms=LIMIT_MS))
+        for name in ("web", "idle"):
+            await value(kit.operator.wait(name, limit_ms=LIMIT_MS))
         async with served(kit.operator) as it:
             yield kit, it
 

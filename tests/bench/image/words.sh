@@ -10,7 +10,8 @@
 #   stubborn              ignores SIGTERM
 #   deaf                  runs, and never listens
 #   hungry [SECONDS]      takes all the memory it gets, at once or after a while
-#   hangs SECONDS         serves for a while, then says nothing more; its port stays open
+#   hangs [SECONDS]       serves for a while, or until it was asked for its health, then
+#                         says nothing more; its port stays open
 #   raw                   listens, and says something that is not HTTP
 set -u
 door=/tmp/door
@@ -22,9 +23,9 @@ pause() {
 }
 
 answer() {
+    mkfifo "$door"
     httpd -f -p 8080 -h /www &
     echo "$!" >/tmp/httpd
-    mkfifo "$door"
     (read -r code <"$door" && exit "$code") &
     wait "$!"
 }
@@ -64,11 +65,15 @@ hungry)
     exec tail /dev/zero
     ;;
 hangs)
-    (
-        sleep "$1"
-        until wget -q -O /dev/null http://127.0.0.1:8080/; do sleep 0.05; done
-        kill -STOP "$(cat /tmp/httpd)"
-    ) &
+    if [ "$#" = 0 ]; then
+        : >/tmp/hangs
+    else
+        (
+            sleep "$1"
+            until wget -q -O /dev/null http://127.0.0.1:8080/; do sleep 0.05; done
+            kill -STOP "$(cat /tmp/httpd)"
+        ) &
+    fi
     answer
     ;;
 raw)

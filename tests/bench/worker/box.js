@@ -1,5 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
 
+/** A bound on waiting, never a measurement. */
+const LIMIT_MS = 60_000;
+
 export class Box extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
@@ -23,9 +26,10 @@ export class Box extends DurableObject {
     this.watch();
     let code = null;
     this.ended.then((ended) => (code = ended));
-    for (let i = 0; i < 500 && code === null; i++) {
+    const until = Date.now() + LIMIT_MS;
+    while (code === null && Date.now() < until) {
       try {
-        return await this.get([], "/index.html");
+        return await this.get([], "/index.html", 2_000);
       } catch {
         await scheduler.wait(20);
       }
@@ -33,9 +37,9 @@ export class Box extends DurableObject {
     return code;
   }
 
-  async get(_, path) {
+  async get(_, path, limit = LIMIT_MS) {
     const port = this.ctx.container.getTcpPort(8080);
-    const answer = await port.fetch(`http://box${path}`, { signal: AbortSignal.timeout(2000) });
+    const answer = await port.fetch(`http://box${path}`, { signal: AbortSignal.timeout(limit) });
     return { status: answer.status, text: await answer.text() };
   }
 

@@ -14,6 +14,7 @@ import {
 const PORT = 8080;
 const LOOK_EVERY_MS = 25;
 const LIMIT_MS = 300_000;
+const PATIENT_MS = 30_000;
 
 const names = Array.from({ length: FLEET_SIZE }, (_, index) => `unit-${index}`);
 
@@ -45,10 +46,10 @@ export class Unit extends ManagedContainer {
   }
 
   /** Ask once; unlike containerFetch, this starts nothing. */
-  async answers() {
+  async answers(limit = 1_000) {
     try {
       const port = this.ctx.container.getTcpPort(PORT);
-      const signal = AbortSignal.timeout(1_000);
+      const signal = AbortSignal.timeout(limit);
       const response = await port.fetch("http://unit/", { signal });
       await response.arrayBuffer();
       return response.status === 200;
@@ -59,7 +60,7 @@ export class Unit extends ManagedContainer {
 
   /** Answer with the moment of the first HTTP 200, and whether it answers now. */
   async seen() {
-    return { at: await this.answering, now: await this.answers() };
+    return { at: await this.answering, now: await this.answers(PATIENT_MS) };
   }
 }
 

@@ -36,7 +36,7 @@ from tests.platforms.cloudflare.fake_gateway import (
     over,
 )
 from tests.platforms.cloudflare.fake_rest import Drop, Say, Slow, Status, Truncate
-from tests.runtime.kit import FAST, value
+from tests.runtime.kit import FAST, LIMIT_MS, value
 
 NAMES = tuple(f"web-{number}" for number in range(7))
 
@@ -182,13 +182,23 @@ async def test_loads_are_read_page_by_page() -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [Status(500), Status(503), Drop(), Truncate(), Say(b"{}"), Slow(0.3)],
+    [Status(500), Status(503), Drop(), Truncate(), Say(b"{}"), Slow(60)],
     ids=repr,
 )
 async def test_a_page_that_fails_is_asked_for_again_and_no_other(fault: Fault) -> None:
     fake = FakeGateway(page=2)
-    async with running(fake, *NAMES, timeout_ms=200) as platform:
-        fake.at_page = at("web-1", lambda: fake.faults.append(fault))
+    async with running(fake, *NAMES) as platform:
+        http = platform._gateway
+
+        async def at_page(after: str) -> None:
+            if after == "web-1":
+                fake.faults.append(fault)
+                if isinstance(fault, Slow):
+                    http._timeout_ms = 2_000  # of the next one, and of that alone
+            if after == "web-3":
+                http._timeout_ms = 60_000
+
+        fake.at_page = at_page
         assert await looked(platform) == NAMES
     assert asked(fake) == ["", "web-1", "web-3", "web-3", "web-5"]
 
@@ -271,10 +281,10 @@ async def test_a_list_that_takes_too_long_is_given_up(
     monkeypatch.setattr(lister, "LIMIT_MS", 50)
     fake = FakeGateway(page=2)
     async with running(fake, *NAMES) as platform:
-        fake.at_page = at("web-1", lambda: asyncio.sleep(1))
+        fake.at_page = at("web-1", lambda: asyncio.sleep(60))
         assert await settled(platform.observe()) == TimedOut(after_ms=50)
         fake.at_page = None
-        monkeypatch.setattr(lister, "LIMIT_MS", 5_000)
+        monkeypatch.setattr(lister, "LIMIT_MS", 60_000)
         assert await looked(platform) == NAMES
 
 
@@ -321,7 +331,7 @@ async def operating(fake: FakeGateway) -> AsyncIterator[Operator]:
         Operator.open(DECLARED, platform=platform, journal=MemoryJournal()) as operator,
     ):
         for spec in DECLARED.containers:
-            _ = await value(operator.wait(spec.name, limit_ms=5_000))
+            _ = await value(operator.wait(spec.name, limit_ms=LIMIT_MS))
         yield operator
 
 
@@ -338,7 +348,7 @@ async def test_nobody_is_missing_who_came_or_came_back_between_two_pages() -> No
                 lambda: fake.views["a"]["run"] == fake.views["d"]["run"] == 2
             )
             for name in ("a", "d"):
-                _ = await value(operator.wait(name, limit_ms=5_000))
+                _ = await value(operator.wait(name, limit_ms=LIMIT_MS))
 
         fake.at_page = at("b", meanwhile)
         assert isinstance(await settled(operator.reconcile()), ReconcileReport)

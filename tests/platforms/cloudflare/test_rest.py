@@ -132,7 +132,7 @@ async def test_two_creations_at_once_make_one() -> None:
 async def test_an_application_whose_answer_was_lost_is_found(fault: Any) -> None:
     fake = FakeRest()
     fake.faults.extend([None, fault])
-    limits = RestLimits(request_timeout_ms=1_000 if fault == Slow(30) else 60_000)
+    limits = RestLimits(request_timeout_ms=3_000 if fault == Slow(30) else 60_000)
     async with served(fake, limits=limits) as client:
         made = await value(client.create_application(OWN))
     assert made.existed

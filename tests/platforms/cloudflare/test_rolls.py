@@ -61,7 +61,7 @@ OWN = InstanceType(vcpu=1.0, memory_mib=4_096, disk_mb=9_000)
 
 def once(fault: Fault) -> RestLimits:
     """Ask once; the limit is short only where an answer is to be late."""
-    return attrs.evolve(ONCE, request_timeout_ms=1_000) if fault == LATE else ONCE
+    return attrs.evolve(ONCE, request_timeout_ms=3_000) if fault == LATE else ONCE
 
 
 @attrs.frozen

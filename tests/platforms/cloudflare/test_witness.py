@@ -71,7 +71,7 @@ async def both() -> AsyncIterator[Both]:
     application = rest.add_web("orchestrator-demo-web")
     async with serving(gateway) as url, served(rest) as client:
         platform = CloudflarePlatform(choice_of(url), FLEET, SECRETS)
-        asking = Gateway(url, lambda: Success(Credentials(token=TOKEN)), 5_000)
+        asking = Gateway(url, lambda: Success(Credentials(token=TOKEN)), 60_000)
         witness = Witness(asking, FLEET, client)
         platform._witness = witness
         try:

@@ -6,14 +6,17 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 
-import aiohttp
 import attrs
 import pytest
 
 from tests.bench.engine import Engine
 from tests.bench.fixtures import engine
 from tests.bench.workerd import Workerd
-from tests.platforms.cloudflare.gateway.kit import Gateway, workerd_of
+from tests.platforms.cloudflare.gateway.kit import (
+    Gateway,
+    session_of_tests,
+    workerd_of,
+)
 
 __all__ = ("engine",)
 
@@ -33,7 +36,7 @@ def workerd(
 @pytest.fixture
 async def gateway(workerd: Workerd) -> AsyncIterator[Gateway]:
     """Give a fleet of the test's own, of real containers."""
-    async with aiohttp.ClientSession() as session:
+    async with session_of_tests() as session:
         yield Gateway(workerd, session, f"fleet-{uuid.uuid4().hex[:8]}")
 
 

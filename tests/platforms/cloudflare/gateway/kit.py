@@ -7,9 +7,10 @@ Worker that lets a test do to the objects what nobody else may (``worker/main.js
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +31,19 @@ from tests.bench.images import APP_1, APP_2
 from tests.bench.workerd import DurableObject, Workerd
 from tests.platforms.cloudflare.openapi import holds
 
-__all__ = ("TOKEN", "Gateway", "Reply", "until", "workerd_of", "write_project")
+__all__ = (
+    "GRACE_MS",
+    "PATIENT_MS",
+    "TOKEN",
+    "WAIT_S",
+    "Gateway",
+    "Reply",
+    "keeping",
+    "session_of_tests",
+    "until",
+    "workerd_of",
+    "write_project",
+)
 
 T = TypeVar("T")
 
@@ -40,6 +53,14 @@ NDJSON = "application/x-ndjson"
 WAIT_S = 60.0
 STEP_S = 0.02
 # What a test may wait for: a limit, never a measurement.
+PATIENT_MS = 25_000
+# The longest that a container may be given for an answer: for one that will come.
+GRACE_MS = 60_000
+# Long enough to leave in good order on any machine; who waits for its end says less.
+IDLE_S = 1.0
+# The runtime hangs up on who has asked nothing for 5 s: a request that is sent in that
+# moment is lost, so a connection is not used again that has been idle for long.
+SOON_MS = 100_000
 
 FLEET = FleetSpec(
     name="shop",
@@ -96,6 +117,21 @@ class Reply:
     @property
     def code(self) -> Any:
         return self.body.get("code")
+
+
+def session_of_tests() -> aiohttp.ClientSession:
+    """Return a session whose connections the runtime does not close in the middle."""
+    connector = aiohttp.TCPConnector(keepalive_timeout=IDLE_S)
+    return aiohttp.ClientSession(connector=connector)
+
+
+def keeping(folder: Path, text: str) -> list[str]:
+    """List the files in which a text is; a log of changes may go while it is read."""
+    found = []
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        with contextlib.suppress(FileNotFoundError):
+            found += [path.name] * (text.encode() in path.read_bytes())
+    return found
 
 
 async def until(what: str, find: Callable[[], Awaitable[T]]) -> T:
@@ -181,7 +217,7 @@ class Gateway:
             "ports": {"http": 8080},
             "wait_for": [8080],
             "start_timeout_ms": 10_000,
-            "stop": {"signal": 15, "grace_ms": 2_000},
+            "stop": {"signal": 15, "grace_ms": GRACE_MS},
             "internet": False,
             "keep_alive": True,
             **changes,
@@ -191,8 +227,22 @@ class Gateway:
         body = self.start_body(run, **changes)
         return await self.post("containers", name, "start", **body)
 
+    async def start_over(self, name: str, run: int, **changes: Any) -> Reply:
+        """Start a run where another runs: again while that is not killed in time.
+
+        A kill has its limit, which an engine that is busy may exceed.
+        """
+
+        async def taken_on() -> Reply | None:
+            answer = await self.start(name, run, **changes)
+            return None if answer.code == "unreachable" else answer
+
+        answer = await until(f"run {run} of {name} is taken on", taken_on)
+        assert answer is not None
+        return answer
+
     async def stop(self, name: str, run: int = 1, **changes: Any) -> Reply:
-        told = {"signal": 15, "grace_ms": 2_000, **changes}
+        told = {"signal": 15, "grace_ms": GRACE_MS, **changes}
         return await self.order("stop", name, run, **told)
 
     async def order(self, op: str, name: str, run: int = 1, **more: Any) -> Reply:
@@ -231,6 +281,16 @@ class Gateway:
 
     # What only a test may do
 
+    async def at_rest(self, name: str) -> None:
+        """Wait until an object has told its news, and no alarm of it is due soon."""
+
+        async def rests() -> bool:
+            untold = await self.call(name, "untold")
+            left = await self.call(name, "alarmIn")
+            return not untold and (left is None or left > SOON_MS)
+
+        await until(f"{name} is at rest", rests)
+
     async def call(self, name: str, method: str, *words: object) -> Any:
         """Call a method of the object of a container."""
         path = f"/tests/call/{self.binding}/{self.fleet}/{name}"
@@ -257,3 +317,19 @@ class Gateway:
         """List the real containers of this fleet that run."""
         every = self.workerd.engine.docker.containers()
         return tuple(one for one in every if one.labels.get("fleet") == self.fleet)
+
+    async def running(
+        self, count: int, besides: Collection[str] = ()
+    ) -> tuple[Container, ...]:
+        """Wait until so many run besides those with these numbers, and return them.
+
+        The engine lists a moment later what it has said to who waits for an end.
+        """
+
+        async def found() -> tuple[tuple[Container, ...]] | None:
+            others = tuple(one for one in self.containers() if one.id not in besides)
+            return (others,) if len(others) == count else None
+
+        these = await until(f"{count} containers run", found)
+        assert these is not None
+        return these[0]

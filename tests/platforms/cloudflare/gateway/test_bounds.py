@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.bench.workerd import Workerd
-from tests.platforms.cloudflare.gateway.kit import TOKEN, Gateway, Reply
+from tests.platforms.cloudflare.gateway.kit import TOKEN, Gateway, Reply, keeping
 
 SECRET = "planted-and-never-told"
 WHOLE: tuple[Any, ...] = (-1, 1.5, 2**53, "1", None, True, [], {}, SECRET)
@@ -315,7 +314,7 @@ async def test_what_an_environment_holds_is_nowhere_but_in_the_container(
 ) -> None:
     answers = [await gateway.start("a", env={"PASSWORD": SECRET})]
     await gateway.news("ready", "a")
-    (one,) = [one for one in gateway.containers() if one.state == "running"]
+    (one,) = await gateway.running(1)
     assert workerd.engine.docker.environment(one.id)["PASSWORD"] == SECRET
     answers += [
         await gateway.get("containers"),
@@ -341,9 +340,3 @@ async def test_what_an_environment_holds_is_nowhere_but_in_the_container(
     assert SECRET not in workerd.log
     assert keeping(workerd.folder / "storage", "a-fingerprint")
     assert not keeping(workerd.folder / "storage", SECRET)
-
-
-def keeping(folder: Path, text: str) -> list[str]:
-    """List the files in which a text is."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [path.name for path in files if text.encode() in path.read_bytes()]

@@ -23,7 +23,7 @@ from orchestrator.journal.line_format import row_line
 from orchestrator.journal.port import START, Head, Row
 from orchestrator.journal.repair_lines import Repaired
 from tests.journal.opened import opened, refused
-from tests.platforms.cloudflare.gateway.kit import Gateway, Reply
+from tests.platforms.cloudflare.gateway.kit import WAIT_S, Gateway, Reply
 from tests.platforms.cloudflare.gateway.rows import (
     PART,
     Journal,
@@ -260,7 +260,7 @@ async def test_what_was_appended_meanwhile_is_not_cut(
     async def growing(wire: Any, method: str, path: str, **more: Any) -> Any:
         if path == "journal/end":
             grown = journal.grown(END, following(END, 1))
-            asyncio.run_coroutine_threadsafe(grown, loop).result(20)
+            asyncio.run_coroutine_threadsafe(grown, loop).result(WAIT_S)
         return await call(wire, method, path, **more)
 
     monkeypatch.setattr(type(wire_of(journal.gateway)), "call", growing)

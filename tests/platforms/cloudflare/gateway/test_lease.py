@@ -16,6 +16,9 @@ from tests.platforms.cloudflare.gateway.rows import Journal, following, head_of
 
 LONG = 600_000
 QUARTER = LONG // 4
+SHORT = 10_000
+"""It runs out while a test waits, and not before it has said something of it."""
+
 FIELDS = {"epoch", "holder", "since", "ms", "expires_in_ms"}
 
 
@@ -149,7 +152,7 @@ async def test_who_releases_it_lets_another_in_at_once(journal: Journal) -> None
 
 
 async def test_one_that_ran_out_is_nobodys(journal: Journal) -> None:
-    await led(journal, ms=1_000)
+    await led(journal, ms=SHORT)
     other = attrs.evolve(journal)
     assert (await other.attach(lease=wish("b"))).code == "lease_held"
 
@@ -319,7 +322,7 @@ async def test_who_waits_for_rows_learns_that_another_leads(
     journal: Journal, change: str
 ) -> None:
     if change != "granted":
-        await led(journal, ms=5_000 if change == "run out" else LONG)
+        await led(journal, ms=SHORT if change == "run out" else LONG)
     poll = asyncio.ensure_future(journal.read(wait_ms=25_000))
 
     async def waits() -> bool:
@@ -345,9 +348,17 @@ async def test_who_only_waits_for_news_is_not_heard_again_and_again(
 ) -> None:
     """A leader that has died leaves its poll behind, which is no sign of life."""
     await led(journal)
-    poll = journal.gateway.get("events", epoch=journal.epoch, wait_ms=1_500)
+    poll = journal.gateway.get("events", epoch=journal.epoch, wait_ms=25_000)
     waiting = asyncio.ensure_future(poll)
-    await asyncio.sleep(0.5)
+
+    async def waits() -> bool:
+        return bool(await journal.gateway.registry("listeners") == 1)
+
+    await until("it waits", waits)
     await journal.gateway.registry("age", 300_000)
+    await journal.gateway.registry("succeeded")  # woken, and there is nothing
+    await until("it waits again", waits)
+    await journal.gateway.registry("leap", 1)
+    await journal.gateway.registry("succeeded")
     assert (await waiting).status == 200
     assert (await leader(journal))["expires_in_ms"] <= LONG - 300_000

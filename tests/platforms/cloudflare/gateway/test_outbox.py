@@ -47,15 +47,13 @@ async def test_news_are_kept_until_the_registry_hears_them(scripted: Gateway) ->
 async def test_it_tries_less_and_less_often(scripted: Gateway) -> None:
     await scripted.registry("deafen", "deaf")
     await scripted.start("a")
-    waits: list[int] = []
 
     async def slower() -> bool:
         wait = await scripted.call("a", "alarmIn")
-        waits.append(wait or 0)
-        return waits[-1] > 900
+        # A beat sets one of a minute first, in case that it fails.
+        return wait is not None and 900 < wait <= 30_000
 
     await until("the alarm moves away", slower)
-    assert waits[-1] <= 30_000
 
 
 async def test_what_was_heard_is_not_heard_twice(scripted: Gateway) -> None:

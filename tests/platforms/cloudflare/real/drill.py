@@ -110,7 +110,7 @@ def print_times(what: str, take_overs: Sequence[TakeOver]) -> None:
 async def run(kills: int, seed: int, minutes: float) -> None:
     until = time.monotonic() + 60 * minutes
     with started() as engine, tempfile.TemporaryDirectory() as name:
-        async with ground(engine, Path(name)) as it:
+        async with ground(engine, Path(name), lease_s=LEASE_S) as it:
             counts = await drilled(it, kills, seed, until)
             rows = await it.exported(Path(name) / "journal.jsonl")
             report(it, counts, len(rows))

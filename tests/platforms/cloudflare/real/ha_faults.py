@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from tests.platforms.cloudflare.real.ha_kit import Ground
 from tests.platforms.cloudflare.real.ha_load import Load, load
-from tests.platforms.cloudflare.real.ha_peers import LEASE_S, WEB, Peer
+from tests.platforms.cloudflare.real.ha_peers import WEB, Peer
 
 __all__ = ("FAULTS", "Fault", "begin")
 
@@ -82,7 +82,7 @@ async def standby_cut_off(ground: Ground) -> None:
     standby = ground.other(leader)
     await standby.proxy.close()
     try:
-        await asyncio.sleep(LEASE_S + 1)
+        await asyncio.sleep(ground.lease_s + 1)
         assert await leader.leads()
         assert not await standby.leads()
     finally:
@@ -153,7 +153,7 @@ async def nobody_leads(ground: Ground) -> None:
         peer.kill()
     crashed = await ground.stage.container(WEB[0])
     ground.stage.engine.docker.kill(crashed)
-    await asyncio.sleep(LEASE_S)
+    await asyncio.sleep(ground.lease_s)
     running = ground.stage.running()
     assert len(running) == len(WEB) - 1  # the others go on
     assert crashed not in running

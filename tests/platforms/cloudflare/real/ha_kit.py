@@ -26,7 +26,15 @@ from orchestrator.journal.reading import Reading
 from orchestrator.testing import Explained, StartSeen, judge
 from tests.bench.engine import Engine
 from tests.cli.kit import run_afresh
-from tests.platforms.cloudflare.real.ha_peers import FLEET, NONCES, WEB, Peer, Reply
+from tests.platforms.cloudflare.real.ha_peers import (
+    NONCES,
+    PATIENT_LEASE_S,
+    READY_S,
+    WEB,
+    Peer,
+    Reply,
+    fleet_file,
+)
 from tests.platforms.cloudflare.real.ha_record import (
     Exchange,
     RecordingProxy,
@@ -75,6 +83,7 @@ class Ground:
     stage: Stage
     peers: tuple[Peer, ...]
     watch: StartsWatch
+    lease_s: float
     wishes: list[Wish] = attrs.field(factory=list)
     take_overs: list[TakeOver] = attrs.field(factory=list)
 
@@ -113,7 +122,7 @@ class Ground:
         """Wait until a peer answers, and says that it does not lead."""
 
         async def stands_by() -> bool:
-            reply = await peer.asked("GET", "/readyz", limit_s=1)
+            reply = await peer.asked("GET", "/readyz", limit_s=READY_S)
             return reply is not None and reply.status == 503
 
         await self.until(f"{peer.name} stands by", stands_by)
@@ -186,10 +195,13 @@ def read_rows(path: Path) -> tuple[Row, ...]:
 
 @asynccontextmanager
 async def ground(
-    engine: Engine, folder: Path, names: tuple[str, ...] = ("one", "two")
+    engine: Engine,
+    folder: Path,
+    names: tuple[str, ...] = ("one", "two"),
+    lease_s: float = PATIENT_LEASE_S,
 ) -> AsyncIterator[Ground]:
     """Run a gateway with an operator of each name, until the block ends."""
-    text = FLEET.replace("URL", "https://x.example")
+    text = fleet_file("https://x.example", lease_s)
     (folder / "nonces.py").write_text(NONCES, encoding="utf-8")
     declared = read_fleet_file(text.encode(), file="f", folder="/").unwrap().spec
     secrets = folder / "secrets"
@@ -200,14 +212,20 @@ async def ground(
         own = f"workerd-{it.workerd.name}-"
         watch = stack.enter_context(StartsWatch(engine.docker, own))
         (folder / "fleet.toml").write_text(
-            FLEET.replace("URL", it.workerd.url), encoding="utf-8"
+            fleet_file(it.workerd.url, lease_s), encoding="utf-8"
         )
         peers = []
         for name in names:
             proxy = RecordingProxy(upstream=it.workerd.url, process=name)
             await stack.enter_async_context(proxy)
-            peer = Peer(name=name, folder=folder / name, proxy=proxy, secrets=secrets)
+            peer = Peer(
+                name=name,
+                folder=folder / name,
+                proxy=proxy,
+                secrets=secrets,
+                lease_s=lease_s,
+            )
             peer.write()
             stack.callback(peer.kill)
             peers.append(peer)
-        yield Ground(stage=it, peers=tuple(peers), watch=watch)
+        yield Ground(stage=it, peers=tuple(peers), watch=watch, lease_s=lease_s)

@@ -17,13 +17,30 @@ from tests.cli.kit import COMMAND
 from tests.platforms.cloudflare.real.ha_record import NONCE, RecordingProxy
 from tests.platforms.cloudflare.real.kit import IMAGE
 
-__all__ = ("FLEET", "LEASE_S", "NONCES", "WEB", "Peer", "Reply")
+__all__ = (
+    "LEASE_S",
+    "NONCES",
+    "PATIENT_LEASE_S",
+    "READY_S",
+    "WEB",
+    "Peer",
+    "Reply",
+    "fleet_file",
+)
 
 LEASE_S: Final = 3.0
-END_S: Final = 30.0
+"""Of the drill, whose take-over times are told."""
+
+PATIENT_LEASE_S: Final = 8.0
+"""Of the tests: a leader that a busy machine holds up for seconds goes on leading."""
+
+END_S: Final = 60.0
 """In which an operator that is told to end has ended."""
 
-FLEET: Final = f"""
+READY_S: Final = 5.0
+"""In which one that is not paused has said whether it leads."""
+
+_FLEET: Final = f"""
 [fleet]
 name = "demo"
 max_concurrent_starts = 20
@@ -36,7 +53,7 @@ timeout = "5s"
 [journal]
 kind = "durable_object"
 [lease]
-duration = "{LEASE_S:.0f}s"
+duration = "LEASE"
 [restart]
 backoff = {{ initial_ms = 100, max_ms = 200 }}
 crash = {{ allowed_crashes = 1000 }}
@@ -52,6 +69,12 @@ ports = {{ http = 8080 }}
 stop_grace = "1s"
 """
 WEB: Final = ("web-0", "web-1")
+
+
+def fleet_file(url: str, lease_s: float) -> str:
+    """Return the fleet file of an operator that asks a gateway there."""
+    return _FLEET.replace("URL", url).replace("LEASE", f"{lease_s:.0f}s")
+
 
 NONCES: Final = f"""import os
 def numbered(spec, secrets):
@@ -75,6 +98,7 @@ class Peer:
     folder: Path
     proxy: RecordingProxy
     secrets: Path
+    lease_s: float
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -95,7 +119,8 @@ class Peer:
 
     def write(self) -> None:
         self.folder.mkdir()
-        self.file.write_text(FLEET.replace("URL", self.proxy.url), encoding="utf-8")
+        text = fleet_file(self.proxy.url, self.lease_s)
+        self.file.write_text(text, encoding="utf-8")
         (self.folder / "nonces.py").write_text(NONCES, encoding="utf-8")
 
     def start(self) -> None:
@@ -136,7 +161,7 @@ class Peer:
         body: dict[str, Any] | None = None,
         *,
         key: str | None = None,
-        limit_s: float = 10.0,
+        limit_s: float = 30.0,
     ) -> Reply | None:
         """Ask it over its socket; None: it did not answer."""
         connector = aiohttp.UnixConnector(path=str(socket_of(self.state)))
@@ -156,5 +181,7 @@ class Peer:
             return None
 
     async def leads(self) -> bool:
-        reply = await self.asked("GET", "/readyz", limit_s=0.5) if self.is_up else None
+        if not self.is_up:
+            return False
+        reply = await self.asked("GET", "/readyz", limit_s=READY_S)
         return reply is not None and reply.status == 200

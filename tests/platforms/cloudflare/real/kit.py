@@ -32,9 +32,10 @@ from orchestrator import (
     settled,
 )
 from orchestrator.codec.platform_choices import CloudflareChoice
-from orchestrator.core.commands import Command
+from orchestrator.core.commands import Command, CommandKind
 from orchestrator.core.errors import PlatformError
 from orchestrator.core.events import (
+    CommandAccepted,
     ContainerEnded,
     ContainerObserved,
     ContainerStarted,
@@ -57,7 +58,12 @@ IMAGE: Final = f"docker.io/library/{APP_1}"
 """What a fleet file says; the engine knows it by its short name."""
 
 TOKEN: Final = "a-token-of-the-tests-0123456789"
-LIMIT_S: Final = 60.0
+LIMIT_S: Final = 120.0
+"""A bound on waiting, never a measurement."""
+
+PATIENT_MS: Final = 25_000
+"""So long an answer may take on a machine that is busy; no more may be asked for."""
+
 FAST: Final = Backoff(initial_ms=100, factor=1, max_ms=200, jitter=0)
 PORTS: Final = Table.of([("http", 8080)])
 
@@ -130,6 +136,18 @@ class Watched:
 
         await self.until(f"{count} ready", ready)
 
+    async def takes_the_stop(self, name: str) -> None:
+        """Wait until the gateway has taken on that a container is to stop."""
+
+        def is_taken() -> bool:
+            return any(
+                isinstance(event, CommandAccepted)
+                and (event.name, event.kind) == (name, CommandKind.STOP)
+                for event in self.events
+            )
+
+        await self.until(f"the stop of {name}", is_taken)
+
     def ends(self, name: str) -> list[object]:
         """Return how the runs of a container ended, as it was told or seen."""
         found: dict[int, object] = {}
@@ -193,7 +211,7 @@ class Stage:
     folder: Path
 
     def platform(self, url: str | None = None, **more: Any) -> Counted:
-        more.setdefault("timeout_ms", 5_000)
+        more.setdefault("timeout_ms", 5_000)  # the operator asks again
         choice = CloudflareChoice(url=url or self.workerd.url, **more)
         secrets = {choice.token_secret: TOKEN}
         return Counted(choice, self.declared.name, secrets)
@@ -235,11 +253,13 @@ class Stage:
     async def visit(self, name: str, page: str) -> None:
         """Ask for a page of a container."""
         path, asked = f"fleets/demo/containers/{name}/probe", f"/cgi-bin/{page}"
-        answer = await self.asked(path, port=8080, path=asked)
-        assert answer["status"] in {200, 503}, answer
+        answer = await self.asked(path, port=8080, path=asked, timeout_ms=PATIENT_MS)
+        # Who leaves may have left before its answer has come.
+        is_leaving = page.startswith("quit")
+        assert is_leaving or answer["status"] in {200, 503}, answer
 
     async def details(self) -> dict[str, PlatformDetail]:
-        platform = self.platform()
+        platform = self.platform(timeout_ms=PATIENT_MS)
         try:
             told = await settled(platform.details())
         finally:
@@ -251,8 +271,23 @@ class Stage:
         """Return the name of the engine's container of a container of the fleet."""
         detail = (await self.details())[name]
         object_id = detail.facts["id"]
-        (found,) = [one for one in self.running() if object_id in one]
-        return found
+        until = time.monotonic() + LIMIT_S
+        while True:  # the engine may list it a moment after it answers
+            found = [one for one in self.running() if object_id in one]
+            if len(found) == 1:
+                return found[0]
+            assert time.monotonic() < until, (name, found)
+            await asyncio.sleep(0.05)
+
+    async def have_ended(self, *names: str) -> None:
+        """Wait until the gateway, too, knows that containers have ended."""
+        until = time.monotonic() + LIMIT_S
+        while True:
+            told = await self.details()
+            if all(told[name].state == "ended" for name in names):
+                return
+            assert time.monotonic() < until, told
+            await asyncio.sleep(0.05)
 
     async def engine_id(self, name: str) -> str:
         """Return the engine's number of what runs now: another one after a restart."""

@@ -33,6 +33,7 @@ FLEET = f"""
 [fleet]
 name = "demo"
 max_concurrent_starts = 20
+reconcile_interval = "1h"
 [platform]
 kind = "cloudflare"
 url = "URL"
@@ -59,7 +60,7 @@ name = "sleeper"
 image = "{IMAGE}"
 ports = {{ http = 8080 }}
 stop_grace = "2s"
-sleep_after = "6s"
+sleep_after = "15s"
 keep_alive = false
 """
 NAMES = ("web-0", "web-1", "crasher", "job", "sleeper")
@@ -110,6 +111,7 @@ async def test_one_look_finds_what_ended_with_its_code_and_what_sleeps(
         await it.stage.visit("crasher", "quit?7")
         await it.stage.visit("job", "quit?0")
         await it.stage.runs(2)  # the sleeper, too, was put to rest
+        await it.stage.have_ended("crasher", "job", "sleeper")
         async with it.stage.operator(journal=await journal_of(it)) as up:
             absence = await found(up)
             assert dict(absence.ended.items()) == {
@@ -141,12 +143,14 @@ async def test_a_registry_that_nobody_calls_stops_them_and_that_is_found_too(
         leads_and_is_killed(it)
         await it.stage.visit("crasher", "quit?7")
         await it.stage.runs(3)  # the sleeper sleeps, too
+        await it.stage.have_ended("crasher", "sleeper")
         # A minute is the least that a fleet file may say; the gateway takes less.
         answer = await it.stage.asked(
             "fleets/demo/attach", after=0, orphan_after_ms=1_500
         )
         assert answer["epoch"] == 2
-        await it.stage.runs(0, limit_s=20)
+        await it.stage.runs(0)
+        await it.stage.have_ended(*NAMES)
         async with it.stage.operator(journal=await journal_of(it)) as up:
             absence = await found(up)
             assert absence.epoch == 3

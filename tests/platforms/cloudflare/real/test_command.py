@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
+import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from tests.platforms.cloudflare.real.command_kit import (
     ground_of,
     up_and_killed,
 )
-from tests.platforms.cloudflare.real.kit import IMAGE, TOKEN
+from tests.platforms.cloudflare.real.kit import IMAGE, LIMIT_S, TOKEN
 
 FLEET = f"""
 [fleet]
@@ -58,6 +60,20 @@ def wait_all(client: Client, count: int) -> None:
         client.get("containers", f"web-{n}", "wait")
 
 
+async def web_of(it: Ground, count: int) -> list[str]:
+    """Return the engine's containers of the service, which are so many.
+
+    The engine may list one a moment after it answers.
+    """
+    until = time.monotonic() + LIMIT_S
+    while True:
+        found = sorted(name for name in it.stage.running() if "-Web" in name)
+        if len(found) == count:
+            return found
+        assert time.monotonic() < until, found
+        await asyncio.sleep(0.05)
+
+
 def runs_of(client: Client) -> dict[str, int]:
     return {info["name"]: info["run"] for info in client.get("containers")}
 
@@ -88,7 +104,7 @@ async def test_a_fleet_from_up_to_down(engine: Engine, tmp_path: Path) -> None:
             assert "Workers Logs" in logs.err
             down = run("down", *state, env=it.env())
             assert down.code == 0, down
-        assert it.stage.running() == []
+        await it.stage.runs(0)
         left = [p.read_bytes() for p in it.state.rglob("*") if p.is_file()]
         assert not any(b"planted" in data or TOKEN.encode() in data for data in left)
         assert "planted" not in (tmp_path / "up.log").read_text()
@@ -97,7 +113,8 @@ async def test_a_fleet_from_up_to_down(engine: Engine, tmp_path: Path) -> None:
 def told_of_the_job(it: Ground, state: tuple[str, ...]) -> Any:
     """Ask until a run of the job is over, and the next one has not begun."""
     told: Any = None
-    for _ in range(200):
+    until = time.monotonic() + LIMIT_S
+    while time.monotonic() < until:
         done = run("status", "job", "--platform", "-o", "json", *state)
         (told,) = json.loads(done.out)
         if told["state"] == "ended":
@@ -115,7 +132,7 @@ async def test_an_operator_that_is_killed_again_and_again(
             with up_and_killed(it):
                 client = reached(it.state)
                 wait_all(client, 3)
-                web = sorted(n for n in it.stage.running() if "-Web" in n)
+                web = await web_of(it, 3)
                 assert kill == 0 or web == containers
                 containers = web
                 job = runs_of(client)["job"]
@@ -141,13 +158,12 @@ async def test_a_state_folder_that_is_deleted_under_twenty(
         words = ("--secrets", str(it.secrets))
         with up_and_killed(it):
             wait_all(reached(it.state), 20)
-        web = sorted(name for name in it.stage.running() if "-Web" in name)
-        assert len(web) == 20
+            web = await web_of(it, 20)
         shutil.rmtree(it.state)
         with up(it.file, it.state, *words, env=it.env()):
             client = reached(it.state)
             wait_all(client, 20)
-            assert sorted(n for n in it.stage.running() if "-Web" in n) == web
+            assert await web_of(it, 20) == web
             runs = runs_of(client)
             assert {runs[f"web-{n}"] for n in range(20)} == {1}
 

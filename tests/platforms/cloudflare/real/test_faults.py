@@ -27,6 +27,7 @@ from tests.bench.fault_proxy import (
     Status,
 )
 from tests.platforms.cloudflare.real.kit import (
+    LIMIT_S,
     Stage,
     Watched,
     fleet,
@@ -95,7 +96,7 @@ async def test_a_runtime_that_is_killed_under_its_containers(
     """Who lives is found again; who ended meanwhile is lost, and is no success."""
     declared = fleet(
         *replicas(3, "serve"),
-        spec("crasher", "quit", "7", "2", restart=looping(100)),
+        spec("crasher", "quit", "7", "4", restart=looping(100)),
         spec("steady", "serve"),
         reconcile_interval_ms=1_000,
     )
@@ -104,7 +105,7 @@ async def test_a_runtime_that_is_killed_under_its_containers(
         before = {name: await it.container(name) for name in ("web-0", "steady")}
         await it.workerd.kill()
         engine.docker.kill(before["web-0"])
-        await asyncio.sleep(3)  # the crasher, too, ends while nobody looks
+        await asyncio.sleep(5)  # the crasher, too, ends while nobody looks
         await it.workerd.start()
         await up.until("web-0 anew", lambda: up.info("web-0").run == 2)
         await up.until("the crasher anew", lambda: up.info("crasher").run >= 2)
@@ -131,15 +132,9 @@ async def test_a_stop_holds_although_everybody_is_killed(
         async with it.operator() as up:
             await up.all_ready(1)
             await settled(up.operator.stop_container("stubborn"))
-            await up.until(
-                "accepted", lambda: getattr(phase(up, "stubborn"), "accepted", False)
-            )
+            await up.takes_the_stop("stubborn")
         await it.workerd.restart()
-        await it.runs(0, limit_s=20)
-
-
-def phase(up: Watched, name: str) -> object:
-    return up.operator.fleet.containers[name].phase
+        await it.runs(0)
 
 
 async def test_an_operator_that_begins_anew(engine: Engine, tmp_path: Path) -> None:
@@ -148,6 +143,7 @@ async def test_an_operator_that_begins_anew(engine: Engine, tmp_path: Path) -> N
     async with stage(engine, tmp_path, declared) as it:
         async with it.operator() as up:
             await up.all_ready(20)
+            await it.runs(20)
             containers = sorted(it.running())
         async with it.operator(journal=MemoryJournal()) as up:
             await up.all_ready(20)
@@ -181,7 +177,7 @@ async def test_two_operators_on_one_fleet(engine: Engine, tmp_path: Path) -> Non
         async with it.operator() as old:
             await old.all_ready(2)
             async with it.operator() as new:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(LIMIT_S):
                     ended = await old.operator.ended()
                 assert isinstance(ended, StaleOperator)
                 refused = await settled(old.operator.stop_container("web-0"))
@@ -203,7 +199,7 @@ async def test_a_fleet_that_nobody_looks_after_is_stopped(
         # A minute is the least that a fleet file may say; the gateway takes less.
         answer = await it.asked("fleets/demo/attach", after=0, orphan_after_ms=1_500)
         assert answer["epoch"] == 2
-        await it.runs(0, limit_s=20)
+        await it.runs(0)
         async with it.operator(journal=journal) as up:
             await up.until(
                 "started again", lambda: {i.run for i in up.operator.infos()} == {2}

@@ -13,9 +13,9 @@ import pytest
 
 from orchestrator import FleetSpec, settled
 from orchestrator.codec.platform_choices import CloudflareChoice, SchedulingPolicy
-from orchestrator.core.commands import DestroyContainer, StopContainer
+from orchestrator.core.commands import CommandKind, DestroyContainer, StopContainer
 from orchestrator.core.errors import StaleRun, Unreachable
-from orchestrator.core.events import HealthChanged
+from orchestrator.core.events import CommandAccepted, HealthChanged
 from orchestrator.core.health import (
     CommandProbe,
     HealthCheck,
@@ -29,6 +29,7 @@ from orchestrator.platforms.port import Question, Reply
 from orchestrator.testing import check_platform
 from tests.bench.engine import Engine
 from tests.platforms.cloudflare.real.kit import (
+    PATIENT_MS,
     Counted,
     Stage,
     Watched,
@@ -47,7 +48,7 @@ PINNED = f"registry.cloudflare.com/{'0' * 32}/bench-app@sha256:{'0' * 64}"
 
 def check(probe: Probe = PAGE, **more: Any) -> HealthCheck:
     """Return a check that is quick, and patient enough for a machine that is busy."""
-    times = {"period_ms": 300, "timeout_ms": 1_500, "failure_threshold": 2, **more}
+    times = {"period_ms": 300, "timeout_ms": 10_000, "failure_threshold": 2, **more}
     return HealthCheck(probe=probe, **times)
 
 
@@ -70,7 +71,7 @@ def question(up: Watched, probe: Probe = PAGE, **more: Any) -> Question:
     """Return what an operator could ask of its container "web"."""
     address = up.info("web").addresses["http"] if up.info("web").addresses else ":8080"
     epoch = up.operator.fleet.epoch
-    facts = {"name": "web", "run": 1, "epoch": epoch, "timeout_ms": 1_000}
+    facts = {"name": "web", "run": 1, "epoch": epoch, "timeout_ms": 20_000}
     return Question(probe=probe, address=address, **{**facts, **more})
 
 
@@ -91,7 +92,8 @@ async def test_the_platform_obeys_the_laws_of_asking(
         web = attrs.evolve(web, image=PINNED)
     declared = fleet(web, ad_hoc=None)
     async with stage(engine, tmp_path, declared, choice=choice) as it:
-        await check_platform(it.platform(), declared.containers[0])
+        platform = it.platform(timeout_ms=PATIENT_MS)
+        await check_platform(platform, declared.containers[0])
 
 
 async def test_what_falls_ill_is_ended_and_comes_back_well(
@@ -146,23 +148,23 @@ async def test_what_hangs_is_recovered(
     engine: Engine, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     """Its process lives and its port is open; only an answer could tell."""
-    declared = fleet(checked("web", *words, liveness=check(timeout_ms=1_000)))
+    declared = fleet(checked("web", *words, liveness=check(timeout_ms=3_000)))
     async with stage(engine, tmp_path, declared) as it, it.operator() as up:
         await up.all_ready(1)
         first = await it.engine_id("web")
         await it.visit("web", "hang")
         await up.until("recovered", lambda: up.info("web").run == 2)
         await up.all_ready(1)
-        assert cause(up) == "no answer within 1000 ms"
+        assert cause(up) == "no answer within 3000 ms"
         assert up.info("web").last_exit == "unhealthy: liveness"
         assert await it.engine_id("web") != first
-        assert len(it.running()) == 1
+        await it.runs(1)
 
 
 async def test_what_hangs_again_is_destroyed(engine: Engine, tmp_path: Path) -> None:
     """The first time it is asked to leave; when that has not helped, it is killed."""
-    alive = check(timeout_ms=1_000)
-    declared = fleet(checked("web", "hangs", "1.5", liveness=alive))
+    web = checked("web", "hangs", liveness=check(timeout_ms=1_000))
+    declared = fleet(attrs.evolve(web, stop_grace_ms=20_000))
     async with stage(engine, tmp_path, declared) as it, it.operator() as up:
         await up.until("a third run", lambda: up.info("web").run >= 3)
         ended = [
@@ -173,7 +175,7 @@ async def test_what_hangs_again_is_destroyed(engine: Engine, tmp_path: Path) -> 
         assert ended[:2] == [(StopContainer, 1), (DestroyContainer, 2)]
         assert up.info("web").crash_count >= 2
         assert up.info("web").last_exit == "unhealthy: liveness"
-        await up.until("it runs", lambda: len(it.running()) == 1)
+        await it.runs(1)
 
 
 async def test_nobody_is_ill_because_the_platform_is_away(
@@ -205,16 +207,25 @@ async def test_those_that_are_well_add_nothing_to_the_journal(
     declared = fleet(*replicas(5, "serve", health=alive), reconcile_interval_ms=0)
     async with asked_on(engine, tmp_path, declared) as (_, up, platform):
         await up.all_ready(5)
+        # One may be ready before it is told that its start was taken on.
+        await up.until("all starts are answered", lambda: starts_taken(up) == 5)
         count = len(up.events)
         await platform.answered(60)
         assert up.events[count:] == []
+
+
+def starts_taken(up: Watched) -> int:
+    return sum(
+        isinstance(event, CommandAccepted) and event.kind is CommandKind.START
+        for event in up.events
+    )
 
 
 async def test_a_check_keeps_nobody_awake(engine: Engine, tmp_path: Path) -> None:
     declared = fleet(
         attrs.evolve(
             checked("web", "serve", liveness=check(), readiness=check()),
-            sleep_after_ms=2_500,
+            sleep_after_ms=8_000,
             keep_alive=False,
         )
     )
@@ -225,7 +236,7 @@ async def test_a_check_keeps_nobody_awake(engine: Engine, tmp_path: Path) -> Non
         assert up.info("web").crash_count == 0
         asleep = await settled(platform.probe(question(up, TcpProbe(port="http"))))
         assert isinstance(asleep, Unreachable)  # nor is it woken
-        assert it.running() == []
+        await it.runs(0)
         assert [passing for _, _, passing in up.verdicts("web")] == [True]
 
 

@@ -18,6 +18,7 @@ from orchestrator.testing import check_platform
 from tests.bench.engine import Engine
 from tests.bench.machine import why_not
 from tests.platforms.cloudflare.real.kit import (
+    PATIENT_MS,
     TOKEN,
     Counted,
     Stage,
@@ -38,7 +39,8 @@ def ready() -> None:
 async def test_the_platform_obeys_the_laws(engine: Engine, tmp_path: Path) -> None:
     declared = fleet(spec("web", "serve"))
     async with stage(engine, tmp_path, declared, "newest") as it:
-        await check_platform(it.platform(), declared.containers[0])
+        platform = it.platform(timeout_ms=PATIENT_MS)
+        await check_platform(platform, declared.containers[0])
 
 
 async def test_what_the_newest_runtime_offers(engine: Engine, tmp_path: Path) -> None:
@@ -80,12 +82,7 @@ async def test_life_and_death(engine: Engine, tmp_path: Path) -> None:
         steady = await it.container("web-1")
         gone = await it.container("web-0")
         await settled(up.operator.stop_container("stubborn"))
-        await up.until(
-            "accepted",
-            lambda: getattr(
-                up.operator.fleet.containers["stubborn"].phase, "accepted", False
-            ),
-        )
+        await up.takes_the_stop("stubborn")
         await it.workerd.kill()
         engine.docker.kill(gone)
         await asyncio.sleep(1)
@@ -100,7 +97,7 @@ async def test_life_and_death(engine: Engine, tmp_path: Path) -> None:
 
 
 def alive(*words: str, **more: int) -> HealthChecks:
-    times = {"period_ms": 500, "timeout_ms": 2_500, "failure_threshold": 2, **more}
+    times = {"period_ms": 500, "timeout_ms": 20_000, "failure_threshold": 2, **more}
     probe = CommandProbe(command=words)
     return HealthChecks(liveness=HealthCheck(probe=probe, **times))
 
@@ -140,7 +137,7 @@ async def watch_a_command(it: Stage, platform: Counted) -> None:
 async def test_a_command_that_hangs_is_seen_and_not_joined_by_more(
     engine: Engine, tmp_path: Path
 ) -> None:
-    hung = alive("sleep", "61", timeout_ms=700, failure_threshold=4)
+    hung = alive("sleep", "61", timeout_ms=2_500, failure_threshold=3)
     declared = fleet(spec("web", "serve", restart=looping(100), health=hung))
     async with stage(engine, tmp_path, declared, "newest") as it, it.operator() as up:
         await up.until("web", lambda: up.info("web").ready)

@@ -13,6 +13,8 @@ export class FleetOperator extends project.FleetOperator {
   // Its container is one of the bench: it listens there, and can be told to fall ill.
   static hosting = { ...project.FleetOperator.hosting, port: 8080, health: "/cgi-bin/health" };
 
+  seen = [];
+
   constructor(ctx, env) {
     super(ctx, { ...env, ...ctx.storage.kv.get("env") });
     this.healthLimitMs = 1_000;
@@ -41,6 +43,16 @@ export class FleetOperator extends project.FleetOperator {
 
   remembered() {
     return this.record;
+  }
+
+  /** All records that there were since it was made, also such as did not last. */
+  past() {
+    return this.seen;
+  }
+
+  arm() {
+    this.seen.push(this.record);
+    return super.arm();
   }
 
   /** Let it have happened at another time. */

@@ -22,6 +22,7 @@ class Scripted {
   constructor(kept) {
     this.kept = kept;
     this.pending = [];
+    this.commands = [];
     const { whenBack } = this.state;
     if (whenBack) this.put({ ...whenBack, whenBack: null });
   }
@@ -99,6 +100,7 @@ class Scripted {
     let end;
     const exitCode = new Promise((resolve) => {
       end = resolve;
+      this.commands.push(end);
       if (ms !== null) setTimeout(() => resolve(code ?? 0), ms ?? 0);
     });
     return {
@@ -142,6 +144,7 @@ class Scripted {
         }
         if (!listens) throw new Error(`Container is not listening to port ${port}`);
         if (plan.answersAfterMs) await scheduler.wait(plan.answersAfterMs);
+        while (this.state.plan.isHeld) await scheduler.wait(10); // until it is told another plan
         return new Response(String(url instanceof Request ? url.url : url), { status: plan.status ?? 200 });
       },
     };
@@ -153,6 +156,11 @@ class Scripted {
   end(outcome) {
     this.put({ running: false, last: outcome });
     this.tellAll(outcome);
+  }
+
+  /** The commands in it that run end with a code. */
+  endCommands(code) {
+    for (const end of this.commands.splice(0)) end(code);
   }
 
   /** It ends, and nobody is told. */
