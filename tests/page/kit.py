@@ -189,7 +189,7 @@ async def is_live(page: Page) -> None:
 
 
 async def held(page: Page, pattern: str | re.Pattern[str]) -> asyncio.Event:
-    """Have what is asked for so be answered now, and hear of it when that is set."""
+    """Have the next that is asked for so be answered now, and come when that is set."""
     told = asyncio.Event()
 
     async def late(route: Route) -> None:
@@ -197,7 +197,7 @@ async def held(page: Page, pattern: str | re.Pattern[str]) -> asyncio.Event:
         await told.wait()
         await route.fulfill(response=answer)
 
-    await page.route(pattern, late)
+    await page.route(pattern, late, times=1)
     return told
 
 

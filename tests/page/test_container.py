@@ -15,7 +15,7 @@ from orchestrator import When
 from orchestrator.core.errors import Unreachable
 from orchestrator.core.phases import BackingOff
 from orchestrator.platforms.port import LogLine
-from tests.page.kit import LIST, Windows, held, is_accessible, row, until
+from tests.page.kit import LIST, Windows, held, is_accessible, is_live, row, until
 from tests.page.scenes import MARKUP, Scene, Talking, card, scene
 from tests.runtime.kit import LIMIT_MS, fleet, opened, spec, value
 
@@ -374,13 +374,14 @@ async def test_who_reads_what_is_declared_goes_on_when_the_fleet_comes_late(
     windows: Windows, tmp_path: Path
 ) -> None:
     async with scene(tmp_path) as it:
-        page = await windows.open(it.url)
-        await expect(row(page, "web")).to_be_visible()
+        page = await windows.open(it.url, "#/c/web")
+        whole = card(page, "spec").locator("pre")
+        await expect(whole).to_be_attached()
+        await expect(card(page, "why").locator(".phase")).to_have_text("running")
+        await is_live(page)
         told = await held(page, LIST)
         _ = await held(page, "**/v1/containers/web")
-        await page.evaluate("location.hash = '#/c/web'")
         await page.reload()
-        whole = card(page, "spec").locator("pre")
         await card(page, "spec").get_by_text("All of it as JSON").click()
         await expect(whole).to_be_visible()
         async with page.expect_response("**/v1/containers/web/spec"):
