@@ -7,7 +7,6 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -150,7 +149,6 @@ REQUESTS = st.builds(
 )
 
 
-@pytest.mark.timeout(300)
 @settings(max_examples=5)
 @given(st.lists(st.one_of(RAW, REQUESTS), min_size=20, max_size=20))
 def test_no_bytes_bring_the_door_down_or_change_anything(sent: list[bytes]) -> None:

@@ -72,8 +72,8 @@ class Talking(Faulty):
 
 @asynccontextmanager
 async def api(folder: Path) -> AsyncIterator[Api]:
-    ended = asyncio.Event()
     """Serve a fleet that is quiet: there are no rows but those that a test makes."""
+    ended = asyncio.Event()
     declared = fleet(spec("web"), spec("dead", HOLD), reconcile_interval_ms=0)
     async with opened(declared, platform=Talking()) as kit:
         app = make_app(kit.operator, version="9.9", end=ended.set)

@@ -21,6 +21,7 @@ from tests.bench.docker import Container
 from tests.bench.engine import CGROUPS, PREFIX, Engine, temp
 from tests.bench.fault_proxy import FaultProxy
 from tests.bench.images import APP_1
+from tests.bench.listed import so_many
 from tests.bench.machine import ROOT, Variant, why_not
 from tests.bench.workerd import DurableObject, Workerd
 
@@ -53,18 +54,14 @@ async def ask(url: str, **params: Any) -> Any:
 
 
 async def own(engine: Engine, running: Workerd, count: int) -> tuple[Container, ...]:
-    """Return the containers of one runtime, which are so many: others may run beside.
+    """Return the containers of one runtime, which are so many; others run beside."""
+    prefix = f"workerd-{running.name}-"
 
-    The engine lists a moment later what it has said to whoever waits for an end.
-    """
-    prefix, until = f"workerd-{running.name}-", time.monotonic() + LIMIT_S
-    while True:
+    def ours() -> tuple[Container, ...]:
         every = engine.docker.containers()
-        found = tuple(one for one in every if one.name.startswith(prefix))
-        if len(found) == count:
-            return found
-        assert time.monotonic() < until, found
-        await asyncio.sleep(0.02)
+        return tuple(one for one in every if one.name.startswith(prefix))
+
+    return await so_many(ours, count)
 
 
 async def test_five_containers_come_up_with_their_environment(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import attrs
 
@@ -95,6 +96,15 @@ def file_at(folder: Path, text: str) -> Path:
     path = folder / "fleet.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@contextmanager
+def unread() -> Iterator[BinaryIO]:
+    """Give a stream that nobody reads any more."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "wb") as stream:
+        yield stream
 
 
 def all_ended(folder: Path) -> None:

@@ -15,7 +15,17 @@ import yaml
 from orchestrator.cli.asks import GOALS
 from orchestrator.cli.trees import tree_text
 from orchestrator.runtime.reports import WaitFor
-from tests.cli.kit import COMMAND, LIMIT_S, Done, all_ended, file_at, reached, run, up
+from tests.cli.kit import (
+    COMMAND,
+    LIMIT_S,
+    Done,
+    all_ended,
+    file_at,
+    reached,
+    run,
+    unread,
+    up,
+)
 from tests.platforms.local_kit import marked
 
 FLEET = """
@@ -197,12 +207,10 @@ def test_colours_are_as_they_are_asked_for(
 def test_where_nobody_reads_what_is_written_that_is_no_answer(state: Path) -> None:
     """Code 1 would be the answer of `plan` and `diff`: something would change."""
     words = (*COMMAND, "events", "--state", str(state))
-    reads, writes = os.pipe()
-    os.close(reads)
-    with os.fdopen(writes, "wb") as unread:
+    with unread() as stream:
         cut = subprocess.run(
             ["sh", "-c", '"$@"; echo "code $?" >&2', "sh", *words],
-            stdout=unread,
+            stdout=stream,
             stderr=subprocess.PIPE,
             text=True,
             check=False,

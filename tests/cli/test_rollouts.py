@@ -16,9 +16,7 @@ import pytest
 from orchestrator.cli.client import Client
 from orchestrator.cli.rollout_words import STATUSES, facts_of, hint_of, line_of
 from orchestrator.core.lineages import RolloutStatus
-from tests.cli.kit import COMMAND, Done, file_at, has_said, reached, run, up
-
-LIMIT_S = 120.0
+from tests.cli.kit import COMMAND, LIMIT_S, Done, file_at, has_said, reached, run, up
 
 FLEET = """
 [fleet]

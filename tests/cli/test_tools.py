@@ -20,7 +20,7 @@ from orchestrator.cli.demo import quickstart
 from orchestrator.cli.failing import Failed
 from orchestrator.cli.main import cli
 from orchestrator.core.state import RULES
-from tests.cli.kit import COMMAND, LIMIT_S, all_ended, file_at, run, run_afresh
+from tests.cli.kit import COMMAND, LIMIT_S, all_ended, file_at, run, run_afresh, unread
 from tests.platforms.local_kit import marked
 
 ROOT = Path(__file__).parents[2]
@@ -282,12 +282,10 @@ def test_a_decision_that_today_would_not_be_taken_is_found(
 
 
 def test_output_that_nobody_reads_any_more_shows_no_traceback() -> None:
-    reads, writes = os.pipe()
-    os.close(reads)
-    with os.fdopen(writes, "wb") as unread:
+    with unread() as stream:
         done = subprocess.run(
             [*COMMAND, "--help"],
-            stdout=unread,
+            stdout=stream,
             stderr=subprocess.PIPE,
             check=False,
             timeout=LIMIT_S,

@@ -9,15 +9,12 @@ import zipfile
 from email.parser import Parser
 from pathlib import Path
 
-import pytest
-
 from tests.docs.test_pages import blocks
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
 
 
-@pytest.mark.timeout(900)  # it installs what is needed, on a machine that may be busy
 def test_the_first_command_of_the_readme_installs_and_runs_the_demo(
     tmp_path: Path,
 ) -> None:

@@ -13,7 +13,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from orchestrator.api.guard.token_file import TokenFile, change_tokens
 from orchestrator.api.guard.tokens import Grant, TokenList, made
 from orchestrator.api.listen import bound_to, serve_http
 from orchestrator.runtime.operator import Operator
+from tests.bench.workerd import bound
 from tests.platforms.local_kit import shims
 
 LIST = re.compile(r"/v1/containers\?limit=")
@@ -76,9 +76,7 @@ def kept_port() -> Iterator[int]:
 
     It is taken and not listened at, so who asks while nobody serves is refused.
     """
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", 0))
+    with bound(0) as taken:
         yield int(taken.getsockname()[1])
 
 

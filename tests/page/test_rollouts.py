@@ -188,10 +188,15 @@ async def test_to_what_one_can_go_back_may_come_while_one_is_asked(
         told.set()
         await expect(choices).to_have_count(2)
         await page.get_by_label("Back to").select_option("1")
-        await it.apply(3, AUTO)
-        await it.until(RolloutStatus.DONE)
+        await it.apply(3)
+        await it.until(RolloutStatus.AWAITING_PROMOTION)
         await expect(choices).to_have_count(3)
         await expect(page.get_by_label("Back to")).to_have_value("1")
+        # Somebody else has it go back: what was chosen is still what would be sent.
+        await page.get_by_label("Back to").select_option("2")
+        _ = await value(it.kit.operator.rollout("web", RolloutAction.ABORT))
+        await expect(choices.last).to_contain_text("Revision 2, no longer")
+        await expect(page.get_by_label("Back to")).to_have_value("2")
 
 
 async def test_a_release_that_crashes_goes_back_and_says_why(

@@ -61,6 +61,6 @@ def deny_netlink(call: int) -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyError, OSError):
+    with contextlib.suppress(KeyError, OSError, AttributeError):
         deny_netlink(SOCKET[platform.machine()])
     os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606 - it is to become that program

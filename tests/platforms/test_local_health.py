@@ -33,7 +33,7 @@ from orchestrator.platforms.local.check_commands import CHECK_MARK
 from orchestrator.platforms.local.records import Process
 from orchestrator.platforms.port import Question, Reply
 from tests.platforms.local_kit import SERVER, Local, local, marked, script
-from tests.runtime.kit import error
+from tests.runtime.kit import LIMIT_MS, error
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -244,8 +244,9 @@ async def test_nothing_is_left_of_a_command(
         reply = await ask(kit, probe, ms=1_000 if words else 60_000)
         assert reply == (failed("no end within 1000 ms") if words else passed("exit 0"))
         # What is killed is gone a moment later.
-        while marked(f"MARKED=lingers-{words}") != before:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(LIMIT_MS / 1_000):
+            while marked(f"MARKED=lingers-{words}") != before:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
 
 @linux

@@ -87,7 +87,6 @@ def as_it_is() -> list[list[dict[str, str]]]:
     return [states(path) for path in JOURNALS]
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("bug", CHOSEN, ids=lambda bug: bug.why)
 def test_a_changed_decision_is_found_in_its_row_and_told(
     tellings: dict[str, Future[Told]],

@@ -61,7 +61,6 @@ def until(client: Client, **expected: Any) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_operator_killed_in_the_middle_of_a_check_goes_on_with_its_verdicts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

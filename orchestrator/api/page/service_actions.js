@@ -144,7 +144,8 @@ function numberField({ replicas, autoscaling }) {
   };
 }
 
-// The history may come while the dialog is open: what was chosen stays.
+// The history may come, and go on, while the dialog is open: what was chosen stays, also
+// where it is offered no more. The operator says in words what is wrong with it.
 function revisionField(one) {
   const field = el("select", { id: "action-to" });
   let filled = null;
@@ -154,14 +155,16 @@ function revisionField(one) {
     if (key === filled) return;
     filled = key;
     const chosen = field.value;
+    const isOffered = chosen === "" || choices.some(({ number }) => String(number) === chosen);
     replace(
       field,
       el("option", { value: "" }, "The newest good one that is not serving"),
       choices.map(({ number, outcome, why }) =>
         el("option", { value: number }, `Revision ${number}, ${outcome}${why ? `: ${why}` : ""}`),
       ),
+      isOffered ? null : el("option", { value: chosen }, `Revision ${chosen}, no longer to go back to`),
     );
-    if (choices.some(({ number }) => String(number) === chosen)) field.value = chosen;
+    field.value = chosen;
   };
   fill(one);
   return {

@@ -15,8 +15,8 @@ const PROBE_LIMIT_MS = 2_000;
 /**
  * A connection that has lasted so long was taken. The runtime says that it is open in any
  * case; where nothing listens it ends within some milliseconds, and on a machine that has
- * ten times as much to do as it can, within some hundreds: who is believed to listen too
- * soon is called ready.
+ * ten times as much to do as it can, within some hundreds. Who is taken too soon for one
+ * that listens is called ready. Of a shorter question, half of its time counts.
  */
 const TAKEN_MS = 1_000;
 

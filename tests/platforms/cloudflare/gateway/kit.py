@@ -28,6 +28,7 @@ from orchestrator.platforms.cloudflare.project.plan import plan_of
 from tests.bench.docker import Container
 from tests.bench.engine import Engine
 from tests.bench.images import APP_1, APP_2
+from tests.bench.listed import so_many
 from tests.bench.workerd import DurableObject, Workerd
 from tests.platforms.cloudflare.openapi import holds
 
@@ -51,16 +52,21 @@ TOKEN = "the-token-of-the-gateway"
 HERE = Path(__file__).parent / "worker"
 NDJSON = "application/x-ndjson"
 WAIT_S = 60.0
+"""What a test may wait for: a limit, never a measurement."""
+
 STEP_S = 0.02
-# What a test may wait for: a limit, never a measurement.
 PATIENT_MS = 25_000
-# The longest that a container may be given for an answer: for one that will come.
+"""The longest that a container may be given for an answer: for one that will come."""
+
 GRACE_MS = 60_000
-# Long enough to leave in good order on any machine; who waits for its end says less.
+"""Long enough to leave in good order on any machine; who waits for it says less."""
+
 IDLE_S = 1.0
-# The runtime hangs up on who has asked nothing for 5 s: a request that is sent in that
-# moment is lost, so a connection is not used again that has been idle for long.
+"""The runtime hangs up on who has asked nothing for 5 s: a request that is sent in that
+moment is lost, so a connection is not used again that has been idle for long."""
+
 SOON_MS = 100_000
+"""An alarm that is due later does not come between what a test does."""
 
 FLEET = FleetSpec(
     name="shop",
@@ -321,15 +327,8 @@ class Gateway:
     async def running(
         self, count: int, besides: Collection[str] = ()
     ) -> tuple[Container, ...]:
-        """Wait until so many run besides those with these numbers, and return them.
-
-        The engine lists a moment later what it has said to who waits for an end.
-        """
-
-        async def found() -> tuple[tuple[Container, ...]] | None:
-            others = tuple(one for one in self.containers() if one.id not in besides)
-            return (others,) if len(others) == count else None
-
-        these = await until(f"{count} containers run", found)
-        assert these is not None
-        return these[0]
+        """Wait until so many run besides those with these numbers, and return them."""
+        return await so_many(
+            lambda: tuple(one for one in self.containers() if one.id not in besides),
+            count,
+        )

@@ -51,6 +51,7 @@ from orchestrator.platforms.cloudflare.project.plan import plan_of
 from orchestrator.platforms.port import PlatformDetail, Question, Reply
 from tests.bench.engine import Engine
 from tests.bench.images import APP_1
+from tests.bench.listed import so_many
 from tests.bench.machine import Variant
 from tests.bench.workerd import DurableObject, Workerd
 
@@ -271,13 +272,10 @@ class Stage:
         """Return the name of the engine's container of a container of the fleet."""
         detail = (await self.details())[name]
         object_id = detail.facts["id"]
-        until = time.monotonic() + LIMIT_S
-        while True:  # the engine may list it a moment after it answers
-            found = [one for one in self.running() if object_id in one]
-            if len(found) == 1:
-                return found[0]
-            assert time.monotonic() < until, (name, found)
-            await asyncio.sleep(0.05)
+        (found,) = await so_many(
+            lambda: [one for one in self.running() if object_id in one], 1
+        )
+        return found
 
     async def have_ended(self, *names: str) -> None:
         """Wait until the gateway, too, knows that containers have ended."""
@@ -304,12 +302,9 @@ class Stage:
             if one.name.startswith(own)
         ]
 
-    async def runs(self, count: int, limit_s: float = LIMIT_S) -> None:
+    async def runs(self, count: int) -> None:
         """Wait until so many containers run at the engine."""
-        until = time.monotonic() + limit_s
-        while len(found := self.running()) != count:
-            assert time.monotonic() < until, f"{count} containers: found {found}"
-            await asyncio.sleep(0.05)
+        _ = await so_many(self.running, count)
 
 
 @asynccontextmanager

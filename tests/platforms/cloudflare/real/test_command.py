@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 
 from orchestrator.cli.client import Client
 from tests.bench.engine import Engine
+from tests.bench.listed import so_many
 from tests.cli.kit import reached, run, up
 from tests.platforms.cloudflare.real.command_kit import (
     Ground,
@@ -61,17 +61,10 @@ def wait_all(client: Client, count: int) -> None:
 
 
 async def web_of(it: Ground, count: int) -> list[str]:
-    """Return the engine's containers of the service, which are so many.
-
-    The engine may list one a moment after it answers.
-    """
-    until = time.monotonic() + LIMIT_S
-    while True:
-        found = sorted(name for name in it.stage.running() if "-Web" in name)
-        if len(found) == count:
-            return found
-        assert time.monotonic() < until, found
-        await asyncio.sleep(0.05)
+    """Return the engine's containers of the service, which are so many."""
+    return await so_many(
+        lambda: sorted(name for name in it.stage.running() if "-Web" in name), count
+    )
 
 
 def runs_of(client: Client) -> dict[str, int]:

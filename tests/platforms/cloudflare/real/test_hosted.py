@@ -31,6 +31,7 @@ from orchestrator.platforms.cloudflare.project.own_wheel import own_wheel, wheel
 from orchestrator.platforms.cloudflare.project.plan import plan_of
 from tests.bench.engine import Engine
 from tests.bench.images import APP_1
+from tests.bench.listed import so_many
 from tests.bench.workerd import PORTS, DurableObject, Workerd
 from tests.cli.kit import Done, run
 from tests.platforms.cloudflare.real.kit import IMAGE, TOKEN, write
@@ -192,12 +193,12 @@ async def test_an_operator_that_cloudflare_hosts_keeps_its_fleet(
         for name in ("web-0", "web-1"):
             done = await it.command("wait", name)
             assert done.code == 0, (done, it.said())
-        before = await running(it, 2)
+        before = await so_many(it.containers, 2)
         await it_asks_for_its_own_tokens(it)
         await its_page_and_its_streams_pass_the_gateway(it)
         done = await it.command("stop", "web-1", "--why", "a test")
         assert done.code == 0, done
-        await running(it, 1)
+        await so_many(it.containers, 1)
 
         # It dies; another one takes its place, and finds the fleet as it was.
         (operator,) = it.containers(OPERATOR).values()
@@ -228,16 +229,7 @@ async def test_an_operator_that_cloudflare_hosts_keeps_its_fleet(
         told = await it.until(state="stopped")
         assert (told["last_end"]["kind"], told["last_end"]["code"]) == ("stopped", 143)
         assert (await it.told("lease"))["holder"] is None
-        await running(it, 1)
-
-
-async def running(it: Ground, count: int) -> dict[str, str]:
-    """Wait until so many containers of the fleet run; the engine tells it last."""
-    until = time.monotonic() + LIMIT_S
-    while len(found := it.containers()) != count:
-        assert time.monotonic() < until, found
-        await asyncio.sleep(STEP_S)
-    return found
+        await so_many(it.containers, 1)
 
 
 async def it_asks_for_its_own_tokens(it: Ground) -> None:
