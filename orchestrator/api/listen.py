@@ -105,16 +105,14 @@ def bound_to(text: str) -> Result[Bound, InvalidSpec]:
     except OSError:
         return Failure(invalid("listen", "a host whose address is known", text))
     places = tuple(dict.fromkeys((one[0], str(one[4][0])) for one in found))
-    sockets, failed = _all_bound(places, address.port)
-    for _ in range(PORTS_TRIED if address.port == 0 else 0):
-        if sockets:
-            break
+    failed = 0
+    for _ in range(1 if address.port else PORTS_TRIED):
         sockets, failed = _all_bound(places, address.port)
-    if not sockets:
-        why = _WHY.get(failed, "an address to listen on")
-        return Failure(invalid("listen", why, text))
-    address = attrs.evolve(address, port=sockets[0].getsockname()[1])
-    return Success(Bound(address=address, sockets=sockets))
+        if sockets:
+            address = attrs.evolve(address, port=sockets[0].getsockname()[1])
+            return Success(Bound(address=address, sockets=sockets))
+    why = _WHY.get(failed, "an address to listen on")
+    return Failure(invalid("listen", why, text))
 
 
 def _all_bound(
@@ -122,21 +120,21 @@ def _all_bound(
 ) -> tuple[tuple[socket.socket, ...], int]:
     """Take the same port at all these addresses; or none, and the error's number."""
     sockets: list[socket.socket] = []
-    lacking = 0
+    failed = 0
     for family, host in places:
         try:
             sockets.append(_bound(family, host, port))
         except OSError as error:
-            lacking = error.errno or 0
+            failed = error.errno or 0
             # A name may stand for an address that this machine has not, such as ::1.
-            if lacking in _LACKING:
+            if failed in _LACKING:
                 continue
             for each in sockets:
                 each.close()
-            return (), lacking
+            return (), failed
         else:
             port = sockets[0].getsockname()[1]
-    return tuple(sockets), lacking
+    return tuple(sockets), failed
 
 
 def _bound(family: int, host: str, port: int) -> socket.socket:
