@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.asks import duration_option
+from orchestrator.cli.asks import WHY, duration_option
 from orchestrator.cli.client import Client
 from orchestrator.cli.completing import ORPHAN, SERVICE
 from orchestrator.cli.failing import Failed
@@ -28,8 +28,6 @@ SHOWN_MOST: Final = 5
 
 TIMED_OUT: Final = 3
 FAILED: Final = 4
-
-WHY = click.option("--why", default="", help="Kept with the request, for `explain`.")
 
 
 @click.command()
