@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -10,11 +11,14 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from orchestrator.cli import demo as demo_module
 from orchestrator.cli.commands import COMMANDS, SECTIONS
 from orchestrator.cli.demo import quickstart
 from orchestrator.cli.failing import Failed
@@ -40,6 +44,31 @@ def test_the_demo_shows_every_point_and_leaves_nothing(tmp_path: Path) -> None:
     ):
         assert line in ends
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_demo_tells_what_was_seen_when_its_last_point_was_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its worker goes on to live and die while the display comes to its end."""
+    told = [("pending", False), ("running", True), ("backing_off", False)]
+
+    def infos() -> list[SimpleNamespace]:
+        phase, ready = told.pop(0) if len(told) > 1 else told[0]
+        return [
+            SimpleNamespace(
+                name="worker", phase=phase, ready=ready, restarts=1, why="a word"
+            )
+        ]
+
+    async def show_lines(_: object, done: asyncio.Event) -> None:
+        await done.wait()
+
+    monkeypatch.setattr(demo_module, "show_lines", show_lines)
+    operator: Any = SimpleNamespace(infos=infos)
+    assert await demo_module._show(operator, asyncio.Event()) == 0
+    out, err = capsys.readouterr()
+    assert "worker   running: a word\n" in out
+    assert err == ""
 
 
 def test_a_demo_that_is_interrupted_stops_everything(tmp_path: Path) -> None:

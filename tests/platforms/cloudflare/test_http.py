@@ -194,6 +194,19 @@ async def test_what_takes_too_long_has_timed_out() -> None:
     assert fake.seen[-1].query == {"wait_ms": "60000"}
 
 
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other end may be about to close it."""
+    monkeypatch.setattr(http, "IDLE_S", 0.05)
+    fake = FakeGateway()
+    async with asking(fake) as gateway:
+        assert isinstance(await gateway.get("about"), Success)
+        await asyncio.sleep(0.1)
+        assert isinstance(await gateway.get("about"), Success)
+    assert len({seen.peer for seen in fake.seen}) == 2
+
+
 @pytest.mark.parametrize("url", ["", "http://", "/v1"])
 async def test_an_address_that_is_none_is_refused(url: str) -> None:
     gateway = Gateway(url, shown(), 60_000)
